@@ -1,0 +1,1 @@
+"""Measurements against the peers named in docs/performance.md: `python -m benchmarks`."""
