@@ -1,0 +1,49 @@
+"""The Python in the README and in docs/ runs, page by page, each in a kernel of its own.
+
+A block is run as a cell. A comment on the line before a block changes that: `<!-- raises -->` for one that shows an
+error, `<!-- not run -->` for one that only illustrates.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- (?P<mark>raises|not run) -->\n)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
+
+
+def cells(page: Path) -> list[nbformat.NotebookNode]:
+    return [
+        nbformat.v4.new_code_cell(
+            block["code"], metadata={"tags": ["raises-exception"]} if block["mark"] == "raises" else {}
+        )
+        for block in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if block["mark"] != "not run"
+    ]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if cells(page)], ids=name_of)
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=cells(page))
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for cell in notebook.cells:
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        assert raised == ("raises-exception" in cell.metadata.get("tags", [])), cell.source
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    targets = [match["target"] for match in LINK.finditer(page.read_text(encoding="utf-8"))]
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
