@@ -1,0 +1,71 @@
+"""Read-only dicts and lists: what every read hands out, shared by caches, views and handlers."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, NoReturn
+
+from convex_nb.language.errors import ReadOnlyError
+
+
+def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
+    raise ReadOnlyError("documents are read-only: write `doc | {...}` for a changed copy, or `ctx.db.patch` to store it")
+
+
+class Document(dict[str, Any]):
+    """A read-only dict. `doc | {...}`, `{**doc}`, `.copy()`, `copy`, `deepcopy` and pickle give plain, writable ones."""
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict of the same (still read-only) values."""
+        return dict(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return {key: deepcopy(value, memo) for key, value in self.items()}
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+class ReadOnlyList(list[Any]):
+    """A read-only list: the arrays inside a `Document`. `+`, `.copy()`, slices and `list(...)` give plain lists."""
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+
+    def copy(self) -> list[Any]:
+        """Return a plain list of the same (still read-only) values."""
+        return list(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
+        return [deepcopy(value, memo) for value in self]
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+_CONTAINERS = frozenset({dict, list})
+
+
+def freeze(value: Any) -> Any:
+    """Return a normalised value with read-only containers, deeply; read-only parts are shared as they are."""
+    kind = type(value)
+    if kind is dict:
+        if _CONTAINERS.isdisjoint(map(type, value.values())):
+            return Document(value)
+        return Document({key: freeze(item) for key, item in value.items()})
+    if kind is list:
+        if _CONTAINERS.isdisjoint(map(type, value)):
+            return ReadOnlyList(value)
+        return ReadOnlyList(map(freeze, value))
+    return value

@@ -1,0 +1,320 @@
+"""The error tree.
+
+Every error says what happened, where, what was not done and what to do, and carries the parts as attributes.
+Attributes survive pickling, so that an error can cross a process boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_SHOWN_CHARACTERS = 400
+
+
+def shorten(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
+    """Return `text`, its middle replaced by an ellipsis when it is longer than `characters`."""
+    if len(text) <= characters:
+        return text
+    head = characters * 2 // 3
+    tail = characters - head - 1
+    return f"{text[:head]}…{text[-tail:]}"
+
+
+def _rebuild(error_type: type[ConvexNbError], args: tuple[Any, ...], state: dict[str, Any]) -> ConvexNbError:
+    error = error_type.__new__(error_type)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConvexNbError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, which are the finished message and not the constructor's parameters.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class InvalidValueError(ConvexNbError, ValueError, TypeError):
+    """A value that Convex has no type for, or that breaks a rule of its type.
+
+    `reason` is the sentence without the place, `path` the place inside the value (`.a[0]`), `value` the offender.
+    """
+
+    def __init__(self, reason: str, *, path: str = "", value: object = None) -> None:
+        self.reason = reason
+        self.path = path
+        self.value = value
+        super().__init__(f"{reason}\nPath: {path}" if path else reason)
+
+
+class ValidationError(ConvexNbError, ValueError):
+    """A value that does not fit a validator.
+
+    `reason` is the sentence, `path` the place (`.a[0].b`), `value` the offending part, `validator` the validator
+    that refused it, written as code, and `subject` what was checked ("message:send", a table's name, or "").
+    """
+
+    _prefix = ""
+
+    def __init__(
+        self, reason: str, *, path: str = "", value: object = None, validator: str = "", subject: str = "", detail: str = ""
+    ) -> None:
+        self.reason = reason
+        self.path = path
+        self.value = value
+        self.validator = validator
+        self.subject = subject
+        self.detail = detail
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        return self._prefix + self.reason + self.detail
+
+    def as_type(self, error_type: type[ValidationError], subject: str = "") -> ValidationError:
+        """Return the same finding as another error of this family, about `subject`."""
+        return error_type(
+            self.reason,
+            path=self.path,
+            value=self.value,
+            validator=self.validator,
+            subject=subject or self.subject,
+            detail=self.detail,
+        )
+
+
+class ArgumentValidationError(ValidationError):
+    """A function was called with arguments that its `args` validator refuses; the function did not run."""
+
+    _prefix = "ArgumentValidationError: "
+
+
+class ReturnValidationError(ValidationError):
+    """A function returned a value that its `returns` validator refuses; a mutation's writes were rolled back."""
+
+    _prefix = "ReturnsValidationError: "
+
+
+class SchemaValidationError(ValidationError):
+    """A document does not match its table's schema; `table` and, for a stored document, `document_id` name it."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        table: str = "",
+        document_id: str | None = None,
+        path: str = "",
+        value: object = None,
+        validator: str = "",
+        subject: str = "",
+        detail: str = "",
+    ) -> None:
+        self.table = table or subject
+        self.document_id = document_id
+        super().__init__(
+            reason, path=path, value=value, validator=validator, subject=subject or table, detail=detail
+        )
+
+    def _text(self) -> str:
+        if self.document_id is not None:
+            head = f'Document with ID "{self.document_id}" in table "{self.table}" does not match the schema: '
+        elif self.table:
+            head = (
+                f'Failed to insert or update a document in table "{self.table}" '
+                "because it does not match the schema: "
+            )
+        else:
+            head = ""
+        return head + self.reason + self.detail
+
+    def of_stored(self, table: str, document_id: str) -> SchemaValidationError:
+        """Return the same finding about a document that is stored already."""
+        return SchemaValidationError(
+            self.reason,
+            table=table,
+            document_id=document_id,
+            path=self.path,
+            value=self.value,
+            validator=self.validator,
+            detail=self.detail,
+        )
+
+
+class ConvexError(ConvexNbError):
+    """An application's own error: `data` is any Convex value and reaches the caller as it is."""
+
+    def __init__(self, data: Any = None) -> None:
+        self.data = data
+        super().__init__(data if isinstance(data, str) else shorten(repr(data)))
+
+
+class FunctionNotFoundError(ConvexNbError, LookupError):
+    """No function has this path, or the caller may not see it; `path`, and `available` paths that are near."""
+
+    def __init__(self, message: str, *, path: str = "", available: Iterable[str] = ()) -> None:
+        self.path = path
+        self.available = tuple(available)
+        super().__init__(message)
+
+
+class DeterminismError(ConvexNbError, RuntimeError):
+    """A query or mutation tried something that only an action may do; `operation` names it."""
+
+    def __init__(self, message: str, *, operation: str = "") -> None:
+        self.operation = operation
+        super().__init__(message)
+
+
+class LimitError(ConvexNbError, RuntimeError):
+    """A limit was exceeded and the function or write was aborted; `kind`, `limit`, `used`."""
+
+    def __init__(self, message: str, *, kind: str = "", limit: float = 0, used: float = 0) -> None:
+        self.kind = kind
+        self.limit = limit
+        self.used = used
+        super().__init__(message)
+
+
+class WriteConflictError(ConvexNbError, RuntimeError):
+    """Other writes kept changing what a mutation read; `table`, `document_id`, and `source`, the other function."""
+
+    def __init__(self, table: str, document_id: str | None = None, source: str | None = None) -> None:
+        self.table = table
+        self.document_id = document_id
+        self.source = source
+        text = (
+            f'Documents read from or written to the table "{table}" changed while this mutation was being run '
+            "and on every subsequent retry."
+        )
+        if document_id is not None:
+            caller = f'A call to "{source}"' if source else "Another call to this mutation"
+            text += f' {caller} changed the document with ID "{document_id}".'
+        super().__init__(text)
+
+
+class InvalidIdError(ConvexNbError, ValueError):
+    """A text that is not a document id, or one of another table; `id` is the text, `table` the expected table."""
+
+    def __init__(self, message: str, *, id: str = "", table: str | None = None) -> None:
+        self.id = id
+        self.table = table
+        super().__init__(message)
+
+
+class DocumentNotFoundError(ConvexNbError, LookupError):
+    """A write named a document that does not exist; `document_id`, and `table` where it is known."""
+
+    def __init__(self, message: str, *, document_id: str = "", table: str | None = None) -> None:
+        self.document_id = document_id
+        self.table = table
+        super().__init__(message)
+
+
+class IndexNotFoundError(ConvexNbError, LookupError):
+    """A query named an index that its table does not have (or that is still staged); `table`, `index`, `available`."""
+
+    def __init__(self, table: str, index: str, available: Iterable[str] = (), *, staged: bool = False) -> None:
+        self.table = table
+        self.index = index
+        self.available = tuple(available)
+        self.staged = staged
+        text = f"Index {table}.{index} not found."
+        if staged:
+            text = f"Index {table}.{index} is staged: it cannot be queried until `staged` is removed in a later push."
+        elif self.available:
+            text += f" The table has: {', '.join(self.available)}."
+        super().__init__(text)
+
+
+class IndexRangeError(ConvexNbError, ValueError):
+    """An index range that does not follow its index's fields; `table`, `index`, `fields`, `field`."""
+
+    def __init__(
+        self, message: str, *, table: str = "", index: str = "", fields: Sequence[str] = (), field: str | None = None
+    ) -> None:
+        self.table = table
+        self.index = index
+        self.fields = tuple(fields)
+        self.field = field
+        super().__init__(message)
+
+
+class SchemaDefinitionError(ConvexNbError, ValueError, TypeError):
+    """A validator, table, index or schema that is wrong where it is written; `table`, `index`, `field` if known."""
+
+    def __init__(
+        self, message: str, *, table: str | None = None, index: str | None = None, field: str | None = None
+    ) -> None:
+        self.table = table
+        self.index = index
+        self.field = field
+        super().__init__(message)
+
+
+class SchedulingError(ConvexNbError, ValueError):
+    """A time or delay at which nothing can be scheduled; `when` is what was given. Nothing was scheduled."""
+
+    def __init__(self, message: str, *, when: object = None) -> None:
+        self.when = when
+        super().__init__(message)
+
+
+class DeploymentPausedError(ConvexNbError, RuntimeError):
+    """The deployment is paused: no function runs until `resume()`."""
+
+
+class NotUniqueError(ConvexNbError, LookupError):
+    """`unique()` met a second document; `table`, and `document_ids` of the first two."""
+
+    def __init__(self, message: str, *, table: str = "", document_ids: Iterable[str] = ()) -> None:
+        self.table = table
+        self.document_ids = tuple(document_ids)
+        super().__init__(message)
+
+
+class InvalidCursorError(ConvexNbError, ValueError):
+    """A pagination cursor of another query, or a text that is no cursor; `data` is the wire's error data."""
+
+    def __init__(self, message: str, *, cursor: str | None = None) -> None:
+        self.cursor = cursor
+        self.data = {"isConvexSystemError": True, "paginationError": "InvalidCursor"}
+        super().__init__(message)
+
+
+class ReadOnlyError(ConvexNbError, TypeError):
+    """A write to something that is read-only: a document in hand, a past state, a deployment opened for reading."""
+
+
+class DeploymentClosedError(ConvexNbError, RuntimeError):
+    """The deployment was closed, or is used in a forked child."""
+
+
+class DeploymentLockedError(ConvexNbError, RuntimeError):
+    """Another process holds the durable file; `path`, `holder`, `process_id`."""
+
+    def __init__(
+        self, message: str, *, path: str = "", holder: str | None = None, process_id: int | None = None
+    ) -> None:
+        self.path = path
+        self.holder = holder
+        self.process_id = process_id
+        super().__init__(message)
+
+
+class StorageCorruptError(ConvexNbError, RuntimeError):
+    """Stored bytes do not say what they should; `path` and, where it is known, `table`. Nothing was served from them."""
+
+    def __init__(self, message: str, *, path: str = "", table: str | None = None) -> None:
+        self.path = path
+        self.table = table
+        super().__init__(message)
+
+
+class SqlError(ConvexNbError, ValueError):
+    """A SQL statement that could not be run; `sql` is its text."""
+
+    def __init__(self, message: str, *, sql: str = "") -> None:
+        self.sql = sql
+        super().__init__(message)

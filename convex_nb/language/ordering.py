@@ -1,0 +1,136 @@
+"""The total order of values, and sameness.
+
+*Equal* is the total order's: `1` equals `1.0`, and no `Int64` equals a number. *Same* is exact in type and bits.
+Python's `==` and `hash` decide neither (`1 == 1.0 == True`, `nan != nan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from operator import is_
+from struct import Struct
+
+
+from convex_nb.language.documents import Document, ReadOnlyList
+from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.values import UNDEFINED, Id, Int64, Undefined, Value
+
+_BITS = Struct(">d").pack
+_RANKS: dict[type, int] = {
+    Undefined: 0,
+    type(None): 1,
+    Int64: 2,
+    float: 3,
+    int: 3,
+    bool: 4,
+    str: 5,
+    Id: 5,
+    bytes: 6,
+    list: 7,
+    ReadOnlyList: 7,
+    dict: 8,
+    Document: 8,
+}
+
+
+def _rank(value: object) -> int:
+    rank = _RANKS.get(type(value))
+    if rank is None:
+        raise InvalidValueError(
+            f"A {type(value).__name__} has no place in the order of values: pass it through `to_value` first.", value=value
+        )
+    return rank
+
+
+def compare_values(a: Value, b: Value) -> int:
+    """Return -1, 0 or 1: where normalised `a` stands to `b` in the total order (`UNDEFINED` is the least)."""
+    rank = _rank(a)
+    other = _rank(b)
+    if rank != other:
+        return -1 if rank < other else 1
+    if rank == 3:
+        return _compare_numbers(a, b)
+    if rank == 7:
+        for x, y in zip(a, b, strict=False):
+            order = compare_values(x, y)
+            if order:
+                return order
+        return (len(a) > len(b)) - (len(a) < len(b))
+    if rank == 8:
+        for (key, x), (other_key, y) in zip(sorted(a.items(), key=_key), sorted(b.items(), key=_key), strict=False):
+            if key != other_key:
+                return -1 if key < other_key else 1
+            order = compare_values(x, y)
+            if order:
+                return order
+        return (len(a) > len(b)) - (len(a) < len(b))
+    if rank <= 1:
+        return 0
+    return (a > b) - (a < b)
+
+
+def _key(item: tuple[str, Value]) -> str:
+    return item[0]
+
+
+def _compare_numbers(a: float, b: float) -> int:
+    if a < b:
+        return -1
+    if a > b:
+        return 1
+    if a == b and a:
+        return 0
+    # Zeros and NaNs: the order of their bits, as the keys have it.
+    a, b = _total_order(a), _total_order(b)
+    return (a > b) - (a < b)
+
+
+def _total_order(number: float) -> int:
+    bits = int.from_bytes(_BITS(number), "big")
+    return bits ^ 0xFFFF_FFFF_FFFF_FFFF if bits >> 63 else bits | 1 << 63
+
+
+def same_value(a: Value, b: Value) -> bool:
+    """Tell whether two normalised values are the same in type and bits: `1`, `1.0`, `True` and `Int64(1)` are four.
+
+    An `Id` is the same as its text, a `Document` as an equal dict. Identity comes first, so that two lists of
+    100,000 shared documents are compared at the speed of `is`.
+    """
+    if a is b:
+        return True
+    kind = type(a)
+    if kind is float:
+        return type(b) is float and (a == b != 0.0 or _BITS(a) == _BITS(b))
+    if kind is dict or kind is Document:
+        if not isinstance(b, dict) or len(a) != len(b):
+            return False
+        for key, value in a.items():
+            other = b.get(key, UNDEFINED)
+            if value is not other and not same_value(value, other):
+                return False
+        return True
+    if kind is list or kind is ReadOnlyList:
+        if not isinstance(b, list) or len(a) != len(b):
+            return False
+        return all(map(is_, a, b)) or all(map(same_value, a, b))
+    if kind is str or kind is Id:
+        return isinstance(b, str) and a == b
+    return kind is type(b) and bool(a == b)
+
+
+def same_key(value: Value) -> Hashable:
+    """Return something hashable that is equal for two normalised values exactly when they are `same_value`."""
+    kind = type(value)
+    if kind is str or kind is bytes or value is None:
+        return value  # type: ignore[no-any-return]
+    if kind is float:
+        return float, _BITS(value)
+    if kind is dict or kind is Document:
+        return dict, frozenset([(key, same_key(item)) for key, item in value.items()])
+    if kind is list or kind is ReadOnlyList:
+        return list, tuple(map(same_key, value))
+    if kind is Id:
+        return str(value)
+    return kind, value
+
+
