@@ -1,0 +1,60 @@
+"""A headless Chromium, or a reason to skip."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.lab import Lab, NotebookPage, running_lab
+
+# Debian, Ubuntu, Fedora and Google name it differently; whichever is there is driven, none is downloaded.
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install Debian's package `chromium` to run the browser test")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Lab]:
+    notebooks = tmp_path_factory.mktemp("notebooks")
+    for notebook in (root / "notebooks").glob("*.ipynb"):
+        shutil.copy(notebook, notebooks)
+    with running_lab(notebooks, tmp_path_factory.mktemp("jupyter")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def notebook(browser: Browser, lab: Lab) -> Iterator[NotebookPage]:
+    """A tab; the test fails afterwards if the page wrote a console error or asked anybody outside."""
+    page = NotebookPage(browser, lab)
+    yield page
+    page.close()
+    assert page.outside == []
+    assert page.errors == []
+
+
+@pytest.fixture(scope="session")
+def screens(root: Path) -> Path:
+    folder = root / "build" / "screens"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,149 @@
+"""JupyterLab on a loopback port, and a notebook open in it, as a person would use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+
+LOOPBACK = "127.0.0.1"
+WAIT_MS = 60_000
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+        "fetchNews": "false",
+    },
+    # Cells out of sight stay in the page, so that a test can look at them.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
+
+
+class Lab:
+    """A running server over one folder of notebooks."""
+
+    def __init__(self, url: str, token: str, folder: Path) -> None:
+        self.url, self.token, self.folder = url, token, folder
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/status?token={self.token}", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_lab(notebooks: Path, private: Path) -> Iterator[Lab]:
+    """Serves `notebooks`; everything that Jupyter would keep in the home directory goes to `private`."""
+    settings = private / "config" / "labconfig" / "default_setting_overrides.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps(SETTINGS))
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(private / "config"),
+        "JUPYTER_DATA_DIR": str(private / "data"),
+        "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(private / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
+        "IPYTHONDIR": str(private / "ipython"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        f"--ip={LOOPBACK}",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={notebooks}",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    log = private / "lab.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    lab = Lab(f"http://{LOOPBACK}:{port}", token, notebooks)
+    try:
+        deadline = time.monotonic() + 60
+        while not lab.ready():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-4000:]}")
+            time.sleep(0.1)
+        yield lab
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+class NotebookPage:
+    """One notebook in one browser tab. Remembers every console error and every request that left this machine."""
+
+    def __init__(self, browser: Browser, lab: Lab) -> None:
+        self.lab = lab
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _on_request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in {"data", "blob"} and address.hostname != LOOPBACK:
+            self.outside.append(request.url)
+
+    def open(self, notebook: str) -> None:
+        """Returns when the notebook is drawn and its kernel is idle."""
+        # Not "networkidle": the kernel's websocket never is.
+        self.page.goto(
+            f"{self.lab.url}/lab/tree/{notebook}?reset&token={self.lab.token}", wait_until="domcontentloaded"
+        )
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+
+    def cell(self, position: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(position)
+
+    def run(self, position: int) -> None:
+        """Runs a code cell and returns when it has finished."""
+        cell = self.cell(position)
+        cell.scroll_into_view_if_needed()
+        cell.locator(".jp-InputArea-editor").first.click()
+        self.page.keyboard.press("Control+Enter")
+        self.page.wait_for_function(
+            "cell => /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)", arg=cell.element_handle()
+        )
+
+    def theme(self, name: str) -> None:
+        """Switches JupyterLab's theme by its menu."""
+        self.page.locator(".lm-MenuBar-itemLabel", has_text="Settings").click()
+        self.page.locator(".lm-Menu-itemLabel", has_text="Theme").first.hover()
+        self.page.locator(".lm-Menu-itemLabel", has_text=name).first.click()
+        light = "false" if "Dark" in name else "true"
+        self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
+
+    def close(self) -> None:
+        self.context.close()
