@@ -144,6 +144,7 @@ class NotebookPage:
         self.page.locator(".lm-Menu-itemLabel", has_text=name).first.click()
         light = "false" if "Dark" in name else "true"
         self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=light)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def close(self) -> None:
         self.context.close()
