@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
@@ -34,7 +35,7 @@ def without_widgets(notebook: NotebookNode) -> NotebookNode:
     return still
 
 
-def _still(output: NotebookNode, models: dict[str, NotebookNode]) -> NotebookNode | None:
+def _still(output: NotebookNode, models: dict[str, dict[str, Any]]) -> NotebookNode | None:
     data = output.get("data", {})
     if WIDGET_VIEW not in data:
         return output
@@ -49,7 +50,7 @@ def _still(output: NotebookNode, models: dict[str, NotebookNode]) -> NotebookNod
     return NotebookNode(output, data=NotebookNode({"text/html": f"<p>{text}</p>"}))
 
 
-def _choice(state: dict[str, object]) -> object:
+def _choice(state: dict[str, Any]) -> object:
     """What an ipywidgets control was set to, as text; None for anything that is not a control."""
     labels, index = state.get("_options_labels"), state.get("index")
     if isinstance(labels, list | tuple) and isinstance(index, int):
