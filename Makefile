@@ -20,7 +20,7 @@ test: $(VENV)/.dev  ## everything: lint, types, layers, tests, notebooks, browse
 	@scripts/install-chromium
 	@$(MAKE) --no-print-directory check
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: $(VENV)/.lab  ## open the tour in JupyterLab
 	@$(BIN)/jupyter lab notebooks/tour.ipynb
@@ -40,9 +40,10 @@ check: $(VENV)/.dev  ## lint, format, types, layers: seconds
 	@echo "== layers"
 	@$(BIN)/lint-imports --no-logo
 
-format: $(VENV)/.dev  ## let ruff format and fix
+format: $(VENV)/.dev  ## let ruff format and fix; clear the outputs of notebooks
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
+	@$(BIN)/jupyter nbconvert --log-level WARN --clear-output --inplace notebooks/*.ipynb
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) build dist

@@ -1,0 +1,53 @@
+"""Every notebook: kept without outputs, and good to run twice in one kernel.
+
+That each of their cells runs in a fresh kernel is nbval's part, see `addopts` in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from scripts.kernel import running_kernel
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent.parent / "notebooks").glob("*.ipynb"))
+
+STATE = """
+import threading
+
+import convex_nb
+import ipywidgets
+
+_dep = convex_nb.current()
+print({
+    "functions": sorted(_dep.functions),
+    "flights": _dep.table("flights").count(),
+    "widgets": len(ipywidgets.Widget.widgets),
+    "threads": threading.active_count(),
+})
+"""
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    kept = [cell.id for cell in notebook.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)]
+    assert kept == [], "run `make format`"
+    assert "widgets" not in notebook.metadata
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_runs_twice_in_one_kernel(path: Path, tmp_path: Path) -> None:
+    with running_kernel(path, tmp_path) as kernel:
+        kernel.run_all()
+        first = kernel.ask(STATE)
+        kernel.run_all()
+        second = kernel.ask(STATE)
+    assert second == first
