@@ -1,0 +1,88 @@
+"""Which fields of a segment are typed Arrow columns and which are encoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+
+from convex_nb.language.documents import Document
+from convex_nb.language.values import Id, Int64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Kind: TypeAlias = Literal[
+    "null", "boolean", "int", "float", "number", "int64", "string", "bytes", "id", "encoded", "rest"
+]
+"""What a column holds beside missing and null.
+
+``int`` and ``float`` are numbers that are all ``int`` or all ``float``; ``number`` is both mixed, as float64 with a
+bitmap of the rows that hold an ``int``. ``id`` is text that comes back as `Id` of one table. ``encoded`` is lossless
+JSON text of anything. ``rest`` is encoded too: an object with all the fields that have no column of their own.
+"""
+
+MAX_COLUMNS: Final = 256
+"""Beyond this many different fields the rarest share the rest column."""
+
+MISSING: Final = type("Missing", (), {})()
+"""Stands in a list of a column's values for rows that lack the field."""
+
+
+class Field(NamedTuple):
+    """One column: its field, its kind, and whether rows may lack it or hold null in it."""
+
+    name: str
+    kind: Kind
+    optional: bool = False
+    nullable: bool = False
+    table: str | None = None
+    """The table of an ``id`` column."""
+
+
+Layout: TypeAlias = tuple[Field, ...]
+"""The columns of a segment: ``_id``, ``_creationTime``, then the fields in the order in which they were first seen."""
+
+_KINDS: Final[Mapping[frozenset[type], Kind]] = {
+    frozenset(): "null",
+    frozenset({bool}): "boolean",
+    frozenset({int}): "int",
+    frozenset({float}): "float",
+    frozenset({int, float}): "number",
+    frozenset({Int64}): "int64",
+    frozenset({str}): "string",
+    frozenset({str, Id}): "string",
+    frozenset({bytes}): "bytes",
+}
+
+
+def field_of(name: str, values: Sequence[Any]) -> Field:
+    """The column that fits a field's values, which may be ``MISSING`` or ``None``. Costs O(n), mostly in C."""
+    types = set(map(type, values))
+    optional = type(MISSING) in types
+    nullable = type(None) in types
+    types -= {type(MISSING), type(None)}
+    if types == {Id}:
+        tables = {value.table for value in values if type(value) is Id}
+        table = tables.pop()
+        return Field(name, "string" if tables or table is None else "id", optional, nullable, None if tables else table)
+    return Field(name, _KINDS.get(frozenset(types), "encoded"), optional, nullable)
+
+
+def field_names(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], bool]:
+    """The fields that get a column, in first-seen order, system fields first; and whether there are others."""
+    counts = Counter(chain.from_iterable(documents))
+    names = ["_id", "_creationTime", *(name for name in counts if name not in ("_id", "_creationTime"))]
+    if len(names) <= MAX_COLUMNS:
+        return names, False
+    kept = {"_id", "_creationTime"} | {name for name, _ in counts.most_common(MAX_COLUMNS - 2)}
+    return [name for name in names if name in kept], True
+
+
+def rest_of(documents: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[Any]:
+    """What each document has beside ``names``: a `Document`, or ``MISSING`` where that is nothing."""
+    known = frozenset(names)
+    return [
+        MISSING if known.issuperset(document) else Document({k: v for k, v in document.items() if k not in known})
+        for document in documents
+    ]

@@ -1,0 +1,80 @@
+"""Immutable rows of one table in Arrow columns, sorted by creation time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.engine.columns import Column
+from convex_nb.engine.id_lookup import IdLookup
+from convex_nb.engine.layout import MISSING, Field, Layout, field_names, field_of, rest_of
+from convex_nb.engine.segment_decoder import decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from convex_nb.language.documents import Document
+
+
+class Segment:
+    """Rows of one table, ordered by ``(_creationTime, _id)``; never changed.
+
+    Every document comes back exactly as it went in: values, ``int`` and ``float``, which fields it has; its own
+    fields in the order in which the segment first saw them. ``document(row)`` costs about a microsecond.
+    """
+
+    __slots__ = ("_documents", "columns", "document", "find", "layout", "lookup", "num_rows")
+
+    document: Callable[[int], Document]
+    find: Callable[[str], int]
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """Of columns whose rows are in order; ``from_documents`` and ``concat`` see to that."""
+        self.columns = {column.field.name: column for column in columns}
+        self.layout: Layout = tuple(column.field for column in columns)
+        self.num_rows = len(columns[0].values)
+        self.document, self._documents = decoder(columns)
+        ids = self.columns["_id"]
+        self.lookup = IdLookup(ids.values, ids.data)
+        self.find = self.lookup.find
+
+    @classmethod
+    def from_documents(cls, documents: Sequence[Document], table: str | None = None) -> Segment:
+        """A segment of at least one document, in any order; their ids belong to ``table`` (default: as they say)."""
+        documents = in_creation_order(documents)
+        names, has_rest = field_names(documents)
+        columns = []
+        for name in names:
+            values = [document.get(name, MISSING) for document in documents]
+            field = field_of(name, values)
+            if name == "_id" and table is not None:
+                field = field._replace(kind="id", table=table)
+            columns.append(Column.from_values(field, values))
+        if has_rest:
+            columns.append(Column.from_values(Field("", "rest", optional=True), rest_of(documents, names)))
+        return cls(columns)
+
+    def __repr__(self) -> str:
+        return f"Segment({self.num_rows} rows, {len(self.columns)} columns, {self.nbytes} bytes)"
+
+    def documents(self, rows: Iterable[int]) -> list[Document]:
+        """The documents of ``rows`` (a numpy array, a range, …), in that order."""
+        tolist = getattr(rows, "tolist", None)
+        return self._documents(rows if tolist is None else tolist())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns and the id lookup."""
+        return sum(column.nbytes for column in self.columns.values()) + self.lookup.nbytes
+
+
+def in_creation_order(documents: Sequence[Document]) -> Sequence[Document]:
+    """The documents by ``(_creationTime, _id)``; the same sequence where they are in order already."""
+    keys = [_creation_key(document) for document in documents]
+    if all(before <= after for before, after in pairwise(keys)):
+        return documents
+    return sorted(documents, key=_creation_key)
+
+
+def _creation_key(document: Document) -> tuple[Any, Any]:
+    return document["_creationTime"], document["_id"]

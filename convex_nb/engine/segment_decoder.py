@@ -1,0 +1,172 @@
+"""Generated code that makes documents of a segment's rows, reading its Arrow buffers in place."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from convex_nb.language.documents import Document, freeze
+from convex_nb.language.encoding import loads
+from convex_nb.language.values import Id, Int64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from convex_nb.engine.columns import ArrowArray, Column
+    from convex_nb.engine.layout import Field, Layout
+
+
+class Decoder(NamedTuple):
+    """The two generated functions of a segment."""
+
+    document: Callable[[int], Document]
+    documents: Callable[[Iterable[int]], list[Document]]
+
+
+def decoder(columns: Sequence[Column]) -> Decoder:
+    """The decoder of a segment's columns. Code is generated once per layout."""
+    buffers: list[Any] = []
+    for column in columns:
+        buffers += _buffers(column)
+    document, documents = _factory(tuple(column.field for column in columns))(*buffers)
+    return Decoder(document, documents)
+
+
+_FORMATS: dict[str, Any] = {
+    "int64": "q",
+    "double": "d",
+    "string": "i",
+    "binary": "i",
+    "large_string": "q",
+    "large_binary": "q",
+}
+
+
+def _buffers(column: Column) -> list[Any]:
+    """Value, offset, validity, null and whole buffers, as far as the generated code wants them."""
+    field = column.field
+    buffers: list[Any] = []
+    _, *parts = column.values.buffers()
+    if field.kind == "boolean":
+        buffers.append(_bits(parts[0]))
+    elif field.kind != "null":
+        numbers: Any = parts[0] if parts[0] is not None else b""
+        view = memoryview(numbers).cast("B")
+        # An empty string column may come without offsets.
+        format_ = _FORMATS[str(column.values.type)]
+        buffers.append(view.cast(format_))
+        if len(parts) == 2:
+            buffers.append(column.data)
+    if field.kind == "number":
+        buffers.append(_bitmap(column.whole))
+    if field.optional or field.nullable:
+        validity = column.values.buffers()[0]
+        full = b"\xff" * (len(column.values) // 8 + 1)
+        empty = b"\x00" * (len(column.values) // 8 + 1)
+        buffers.append(_bits(validity) if validity is not None else empty if field.kind == "null" else full)
+    if field.optional and field.nullable:
+        buffers.append(_bitmap(column.nulls))
+    return buffers
+
+
+def _bitmap(array: ArrowArray) -> bytes:
+    return _bits(array.buffers()[1])
+
+
+def _bits(buffer: Any) -> bytes:
+    # Indexing bytes is a little quicker than indexing a memoryview, and bitmaps are small.
+    return b"" if buffer is None else buffer.to_pybytes()
+
+
+def _expression(number: int, field: Field) -> str:
+    slice_ = f"d{number}[v{number}[row]:v{number}[row + 1]]"
+    return {
+        "null": "None",
+        "boolean": f"v{number}[byte] & bit != 0",
+        "int": f"v{number}[row]",
+        "float": f"v{number}[row]",
+        "number": f"int(v{number}[row]) if w{number}[byte] & bit else v{number}[row]",
+        "int64": f"new_int(Int64, v{number}[row])",
+        "string": f"{slice_}.decode()",
+        "bytes": slice_,
+        "id": f"new_id({slice_}.decode(), {field.table!r})",
+        "encoded": f"load({slice_})",
+        "rest": f"load({slice_})",
+    }[field.kind]
+
+
+def _parameters(number: int, field: Field) -> list[str]:
+    names = [] if field.kind == "null" else [f"v{number}"]
+    if field.kind in ("string", "bytes", "id", "encoded", "rest"):
+        names.append(f"d{number}")
+    if field.kind == "number":
+        names.append(f"w{number}")
+    if field.optional or field.nullable:
+        names.append(f"p{number}")
+    if field.optional and field.nullable:
+        names.append(f"n{number}")
+    return names
+
+
+def _source(layout: Layout) -> str:
+    parameters: list[str] = []
+    entries: list[str] = []
+    setup: list[str] = []
+    later: list[str] = []
+    for number, field in enumerate(layout):
+        parameters += _parameters(number, field)
+        value = _expression(number, field)
+        present = f"p{number}[byte] & bit"
+        if field.kind == "rest":
+            later.append(f"if {present}: fields.update({value})")
+        elif field.optional:
+            later.append(f"if {present}: fields[{field.name!r}] = {value}")
+            if field.nullable:
+                later.append(f"elif n{number}[byte] & bit: fields[{field.name!r}] = None")
+        else:
+            if field.nullable:
+                value = f"({value}) if {present} else None"
+            elif field.kind == "id":
+                setup += [
+                    f"id{number} = new_text(Id, {_expression(number, field)[7:].rsplit(', ', 1)[0]})",
+                    f"id{number}.table = {field.table!r}",
+                ]
+                value = f"id{number}"
+            if later:
+                later.append(f"fields[{field.name!r}] = {value}")
+            else:
+                entries.append(f"{field.name!r}: {value}")
+    if any("byte" in line for line in (*entries, *later)):
+        setup = ["byte = row >> 3", "bit = 1 << (row & 7)", *setup]
+    literal = "{" + ", ".join(entries) + "}"
+    body = [*setup, f"fields = {literal}", *later] if later else setup
+    made = "Document(fields)" if later else f"Document({literal})"
+    one = "\n".join([f"        {line}" for line in [*body, f"return {made}"]])
+    many = "\n".join([f"            {line}" for line in [*body, f"append({made})"]])
+    return (
+        f"def make({', '.join(parameters)}):\n"
+        f"    def document(row):\n{one}\n"
+        f"    def documents(rows):\n"
+        f"        made = []\n        append = made.append\n"
+        f"        for row in rows:\n{many}\n        return made\n"
+        f"    return document, documents\n"
+    )
+
+
+def _load(text: bytes) -> Any:
+    return freeze(loads(text.decode()))
+
+
+@lru_cache(maxsize=1024)
+def _factory(layout: Layout) -> Callable[..., tuple[Any, Any]]:
+    scope: dict[str, Any] = {
+        "Document": Document,
+        "Id": Id,
+        "Int64": Int64,
+        "new_id": Id,
+        "new_text": str.__new__,
+        "new_int": int.__new__,
+        "load": _load,
+    }
+    exec(compile(_source(layout), f"<decoder of {len(layout)} columns>", "exec"), scope)
+    return scope["make"]
