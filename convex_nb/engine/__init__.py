@@ -1,0 +1,1 @@
+"""The database: Arrow tables, ordered indexes, serializable transactions, exact subscriptions."""

@@ -1,0 +1,84 @@
+"""What one transaction changed: the record that the log keeps and that everything else is derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from convex_nb.engine.table import Part, TableState
+    from convex_nb.language.documents import Document
+
+
+class Write(NamedTuple):
+    """The net change of one document, with its full key in every index of its table.
+
+    ``old_keys`` and ``new_keys`` are parallel to ``TableState.indexes``; each is ``None`` where the document
+    did not exist before, or does not exist after.
+    """
+
+    table: str
+    id: str
+    old: Document | None
+    new: Document | None
+    old_keys: tuple[bytes, ...] | None
+    new_keys: tuple[bytes, ...] | None
+
+
+class Commit:
+    """One committed transaction.
+
+    ``writes`` are the documents that it changed, ``parts`` the whole Arrow segments that it added, by table
+    (bulk imports), ``replaced`` the tables whose earlier content it removed first, ``created`` the tables that did
+    not exist for it, empty.
+    """
+
+    __slots__ = (
+        "base",
+        "created",
+        "failure",
+        "parts",
+        "published",
+        "replaced",
+        "result",
+        "source",
+        "timestamp",
+        "writes",
+    )
+
+    def __init__(
+        self,
+        timestamp: int,
+        writes: tuple[Write, ...],
+        source: str,
+        parts: tuple[tuple[str, Part], ...] = (),
+        replaced: frozenset[str] = frozenset(),
+        created: Mapping[str, TableState] | None = None,
+    ) -> None:
+        self.timestamp = timestamp
+        self.writes = writes
+        self.source = source
+        self.parts = parts
+        self.replaced = replaced
+        self.created = created or {}
+        self.published = False
+        self.failure: BaseException | None = None
+        # The tables as the transaction saw them and as it left them: publishing swaps these in when nobody else
+        # has changed the table since. Dropped once published, so that history does not keep old versions alive.
+        self.base: Mapping[str, TableState | None] = {}
+        self.result: Mapping[str, TableState] = {}
+
+    def settle(self) -> None:
+        """The commit is published."""
+        self.published = True
+        self.base = self.result = {}
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The names of the tables that this commit changed."""
+        return frozenset([write.table for write in self.writes]) | {name for name, _ in self.parts} | self.replaced
+
+    def __repr__(self) -> str:
+        return (
+            f"Commit({self.timestamp}, {len(self.writes)} writes, {len(self.parts)} segments, source={self.source!r})"
+        )

@@ -1,0 +1,159 @@
+"""The one place where shared state changes: validate, reserve a timestamp, append to the log, publish."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from convex_nb.engine.commit import Commit
+from convex_nb.engine.interrupts import deferred
+from convex_nb.engine.snapshot import Catalog, Snapshot
+
+if TYPE_CHECKING:
+    from convex_nb.engine.history import History
+    from convex_nb.engine.table import TableState
+    from convex_nb.engine.transaction import Transaction
+    from convex_nb.engine.wal.protocol import WriteAheadLog
+
+
+class Conflict(Exception):
+    """A transaction read what a later commit changed; whoever ran it may run it again.
+
+    ``table`` and ``document_id`` say what changed (``None`` where it was more than one document), ``source`` which
+    function changed it.
+    """
+
+    def __init__(self, table: str, document_id: str | None, source: str) -> None:
+        super().__init__(table, document_id, source)
+        self.table = table
+        self.document_id = document_id
+        self.source = source
+
+
+class Committer:
+    """Turns transactions into commits, one after another.
+
+    ``_sequence`` guards the order: a transaction is validated against everything committed or pending since its
+    snapshot and gets its timestamp. ``_publish`` guards the log: whoever holds it writes all that is pending, so that
+    threads which commit at the same time share one append. Where both are held, ``_publish`` was taken first; neither
+    is held while user code runs.
+    """
+
+    def __init__(self, head: Snapshot, history: History, log: WriteAheadLog, now: Callable[[], int]) -> None:
+        self.head = head
+        self.history = history
+        self.log = log
+        self.conflicts = 0
+        self.commits = 0
+        self._now = now
+        self._last = head.timestamp
+        self._position = log.head
+        self._pending: list[Commit] = []
+        self._sequence = threading.Lock()
+        self._publish = threading.Lock()
+
+    def commit(self, transaction: Transaction, source: str, committed: Callable[[Commit], None]) -> Commit | None:
+        """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``.
+
+        ``committed`` is called with the commit once it is published, before an interrupt can be delivered: it must
+        only mark what has to follow.
+        """
+        if not transaction.has_writes:
+            return None
+        with deferred:
+            with self._sequence:
+                commit = self._reserve(transaction, source)
+            self._write_through(commit)
+            committed(commit)
+        return commit
+
+    def _reserve(self, transaction: Transaction, source: str) -> Commit:
+        snapshot = transaction.snapshot
+        head = self.head
+        if transaction.snapshot.catalog is not head.catalog:
+            self.conflicts += 1
+            raise Conflict(next(iter(transaction.changed)), None, "push")
+        if snapshot.timestamp < self.history.floor:
+            self.conflicts += 1
+            raise Conflict(next(iter(transaction.changed)), None, "")
+        later = self.history.since(snapshot.timestamp)
+        if later:
+            found = transaction.read_set.conflict(later, _tables(head, later))
+            if found is not None:
+                self.conflicts += 1
+                dependency, other = found
+                raise Conflict(dependency.table, dependency.id, other.source)
+        self._last = timestamp = max(self._now(), self._last + 1)
+        commit = Commit(
+            timestamp, transaction.writes, source, transaction.parts, transaction.replaced, transaction.created
+        )
+        tables = snapshot.tables
+        commit.base = {name: tables.get(name) for name in transaction.changed}
+        commit.result = transaction.changed
+        self.history.add(commit)
+        self._pending.append(commit)
+        return commit
+
+    def _write_through(self, commit: Commit) -> None:
+        with self._publish:
+            if commit.published:
+                return
+            if commit.failure is not None:
+                raise commit.failure
+            with self._sequence:
+                batch, self._pending = self._pending, []
+            try:
+                positions = self.log.append(self._position, batch)
+            except BaseException as failure:
+                for each in batch:
+                    each.failure = failure
+                with self._sequence:
+                    self.history.withdraw(batch)
+                raise
+            assert not isinstance(positions, tuple), "this log is written by us alone"
+            self._position = positions[-1]
+            with self._sequence:
+                for each in batch:
+                    self.head = self.head.apply(each)
+                    each.settle()
+                    self.commits += 1
+                    self.history.published(self.head)
+
+    def reading_history(self) -> threading.Lock:
+        """The lock under which ``history`` may be read."""
+        return self._sequence
+
+    def replace_head(self, change: Callable[[Snapshot, int], Snapshot | None], *, keep: bool) -> Snapshot | None:
+        """Swap the head for what ``change(head, timestamp)`` makes of it, with no commit in between.
+
+        For what is no transaction: a push (``keep``: a state that commits alone do not lead to), and maintenance,
+        which gives the same documents in another form and keeps the timestamp. ``None`` leaves everything as it is.
+        """
+        with deferred, self._publish, self._sequence:
+            # What is pending was validated against the old head but is published onto the new one.
+            if self._pending:
+                return None
+            timestamp = max(self._now(), self._last + 1) if keep else self.head.timestamp
+            head = change(self.head, timestamp)
+            if head is not None:
+                self._last = max(self._last, timestamp)
+                self.head = head
+                if keep:
+                    self.history.published(head, keep=True)
+            return head
+
+
+def _tables(head: Snapshot, commits: Sequence[Commit]) -> Mapping[str, TableState]:
+    """The tables by name, those included that only a pending commit has brought."""
+    tables = head.tables
+    for commit in commits:
+        for name, state in commit.created.items():
+            if name not in tables:
+                tables = {**tables, name: state}
+    return tables
+
+
+def empty_snapshot(timestamp: int) -> Snapshot:
+    """A database without tables or schema."""
+    return Snapshot(timestamp, {}, Catalog(None))

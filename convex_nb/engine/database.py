@@ -1,0 +1,315 @@
+"""The root object of the engine: the head, and everything that reads, changes or watches it."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from convex_nb.engine.check import DatabaseStatistics, check_database, table_statistics
+from convex_nb.engine.commit import Commit
+from convex_nb.engine.committer import Committer, empty_snapshot
+from convex_nb.engine.history import History
+from convex_nb.engine.maintenance import Maintenance
+from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
+from convex_nb.engine.subscriptions import Subscriptions
+from convex_nb.engine.table import TableState
+from convex_nb.engine.transaction import Transaction
+from convex_nb.engine.wal.memory import MemoryLog
+from convex_nb.language.errors import InvalidIdError, LimitError
+from convex_nb.language.ids import decode_id
+from convex_nb.language.limits import Limits
+from convex_nb.engine.names import check_table_name
+
+if TYPE_CHECKING:
+    from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.read_set import ReadSet
+    from convex_nb.engine.wal.protocol import WriteAheadLog
+    from convex_nb.language.schema import SchemaDefinition
+
+FIRST_USER_TABLE = 10001
+DEFAULT_RETENTION_NS = 600 * 10**9
+
+
+class Clock(Protocol):
+    """Where the engine gets the time."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch; may stand still or go back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        return time.time_ns()
+
+
+class Database:
+    """Documents, indexes, transactions and subscriptions of one deployment.
+
+    All methods may be called from any thread. Nothing here starts one: slow work waits for ``maintain``.
+    ``retention`` is in nanoseconds: how far back ``at`` can read and transactions can be validated; recent commits
+    cost about a kilobyte each while they are kept (at most 32,768 of them).
+    """
+
+    def __init__(
+        self,
+        *,
+        log: WriteAheadLog | None = None,
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        retention: int = DEFAULT_RETENTION_NS,
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.limits = limits or Limits.notebook()
+        self.random_bytes = random_bytes
+        self.log = log or MemoryLog()
+        first = empty_snapshot(self.clock.now_ns())
+        self.history = History(first, retention)
+        self.committer = Committer(first, self.history, self.log, self.clock.now_ns)
+        self.subscriptions = Subscriptions()
+        self.on_commit: list[Callable[[Commit], None]] = []
+        """Called on the committing thread once a commit is published, interrupts still deferred: only mark, run later."""
+        self._maintenance = Maintenance(self)
+        self._numbers: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._prefixes: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._maintaining = threading.Lock()
+        self._creation_time = 0.0
+
+    def __repr__(self) -> str:
+        head = self.head
+        return f"Database({len(head.tables)} tables, {sum(len(t) for t in head.tables.values())} documents)"
+
+    # -- snapshots ---------------------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> Snapshot:
+        """The newest published snapshot."""
+        return self.committer.head
+
+    def at(self, timestamp: int) -> Snapshot:
+        """The database as of ``timestamp`` (nanoseconds). Costs O(commits since the nearest kept snapshot).
+
+        Raises ``LookupError`` for a time before what retention keeps.
+        """
+        head = self.head
+        if timestamp >= head.timestamp:
+            return head
+        with self.committer.reading_history():
+            floor = self.history.floor
+            if timestamp < floor:
+                raise LookupError(
+                    f"The past before {floor} is no longer kept: {timestamp} cannot be read. "
+                    "Open the deployment with a longer `retention` to keep more."
+                )
+            snapshot, commits = self.history.nearest(timestamp)
+        if not commits:
+            return snapshot
+        tables = dict(snapshot.tables)
+        for commit in commits:
+            replay_commit(tables, commit)
+        return Snapshot(commits[-1].timestamp, tables, snapshot.catalog)
+
+    def commits_between(self, after: int, upto: int) -> list[Commit] | None:
+        """The published commits with ``after < timestamp <= upto``; ``None`` where history does not reach back."""
+        with self.committer.reading_history():
+            if after < self.history.floor:
+                return None
+            return [commit for commit in self.history.since(after) if commit.timestamp <= upto and commit.published]
+
+    # -- transactions ------------------------------------------------------------------------------------------
+
+    def begin(
+        self, snapshot: Snapshot | None = None, *, writable: bool = True, materialised: Materialised | None = None
+    ) -> Transaction:
+        """A transaction over ``snapshot``, the newest one unless given."""
+        return Transaction(self, snapshot or self.committer.head, writable, materialised)
+
+    def commit(self, transaction: Transaction, source: str = "") -> Commit | None:
+        """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``: nothing was written then."""
+        return self.committer.commit(transaction, source, self._committed)
+
+    def _committed(self, commit: Commit) -> None:
+        for callback in self.on_commit:
+            callback(commit)
+
+    def touched(self, commit: Commit) -> set[Any]:
+        """The tokens of the subscriptions that a commit touches."""
+        return self.subscriptions.touched(commit, self.head.tables)
+
+    def subscribe(self, read_set: ReadSet, token: Any, timestamp: int) -> bool:
+        """Watch what was read at ``timestamp`` under ``token``; whether it has been touched since then already.
+
+        A subscription of the same token is replaced. Commits that are published from now on are found by ``touched``.
+        """
+        self.subscriptions.add(read_set, token)
+        with self.committer.reading_history():
+            if timestamp < self.history.floor:
+                return True
+            commits = [commit for commit in self.history.since(timestamp) if commit.published]
+            return read_set.conflict(commits, self.head.tables) is not None
+
+    # -- schema ------------------------------------------------------------------------------------------------
+
+    def validates(self, snapshot: Snapshot) -> bool:
+        """Whether documents are checked against the schema of ``snapshot``."""
+        schema = snapshot.catalog.schema
+        return schema is not None and schema.schema_validation
+
+    def push_schema(self, schema: SchemaDefinition | None) -> bool:
+        """Put a schema in force: checks every stored document of its tables and builds its indexes first.
+
+        Returns whether anything changed. Raises ``SchemaValidationError`` with the first offending document, and
+        nothing changes then. Costs O(documents) of the tables whose validator or indexes changed.
+        """
+        from convex_nb.engine.schema_push import prepare
+
+        while True:
+            head = self.head
+            if head.catalog.schema == schema:
+                return False
+            catalog = Catalog(schema)
+            tables = prepare(self, head, schema)
+
+            def install(current: Snapshot, timestamp: int, head: Snapshot = head) -> Snapshot | None:
+                return Snapshot(timestamp, tables, catalog) if current is head else None
+
+            if self.committer.replace_head(install, keep=True) is not None:
+                return True
+
+    def new_table(self, name: str, catalog: Catalog) -> TableState:
+        """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""
+        check_table_name(name)
+        definition = None if catalog.schema is None else catalog.schema.tables.get(name)
+        return TableState.create(name, self.table_number(name), definition)
+
+    def table_number(self, name: str) -> int:
+        """The number in the ids of a table. Given once, whether or not a document is ever committed."""
+        number = self._numbers.get(name)
+        if number is None:
+            with self._lock:
+                number = self._numbers.get(name)
+                if number is None:
+                    if len(self._numbers) >= self.limits.tables:
+                        raise LimitError(
+                            f"A deployment holds at most {self.limits.tables} tables; {name!r} was not created.",
+                            kind="tables",
+                            limit=self.limits.tables,
+                            used=len(self._numbers) + 1,
+                        )
+                    number = FIRST_USER_TABLE + len(self._numbers)
+                    self._names[number] = name
+                    self._numbers[name] = number
+        return number
+
+    @property
+    def table_names(self) -> Mapping[int, str]:
+        """Table names by number."""
+        return self._names
+
+    # -- ids and times -----------------------------------------------------------------------------------------
+
+    def table_of_id(self, id: str, operation: str, table: str | None = None) -> str | None:
+        """The name of the table that an id belongs to, ``None`` for a table that this deployment never had.
+
+        With ``table`` the id must be one of that table. Raises ``InvalidIdError`` for what is no id.
+        """
+        # The numbers of most tables take the first sixteen bits, so that four characters tell the table. Whether
+        # the rest is an id as well need only be known of those that name no document: see `check_id`.
+        name = self._prefixes.get(id[:4]) if isinstance(id, str) else None
+        if name is None:
+            name = self.check_id(id, operation)
+        if table is not None and name != table:
+            check_table_name(table)
+            shown = f'Id<"{name}">' if name is not None else "the id of a table that does not exist"
+            raise InvalidIdError(
+                f'Invalid argument `id` for `db.{operation}`: expected to be an Id<"{table}">, got {shown} instead.',
+                id=id,
+                table=table,
+            )
+        return name
+
+    def check_id(self, id: str, operation: str) -> str | None:
+        """The table of a well-formed id, ``None`` for an unknown table. Raises ``InvalidIdError`` for what is no id."""
+        if not isinstance(id, str):
+            raise InvalidIdError(
+                f"Invalid argument `id` for `db.{operation}`: expected an id, got {type(id).__name__}. "
+                "Pass a document's `_id`.",
+                id=repr(id),
+            )
+        try:
+            number, _ = decode_id(id)
+        except InvalidIdError as error:
+            raise InvalidIdError(f"Invalid argument `id` for `db.{operation}`: {error}", id=id) from None
+        name = self._names.get(number)
+        if name is not None and 128 <= number < 16384:
+            self._prefixes[id[:4]] = name
+        return name
+
+    def creation_time(self) -> float:
+        """A ``_creationTime``: milliseconds, greater than every one given out before."""
+        with self._lock:
+            now = self.clock.now_ns() / 1e6
+            last = self._creation_time
+            if now <= last:
+                now = math.nextafter(last, math.inf)
+            self._creation_time = now
+            return now
+
+    def creation_times(self, number: int) -> float:
+        """Reserve ``number`` consecutive representable creation times; the first of them."""
+        with self._lock:
+            first = max(self.clock.now_ns() / 1e6, math.nextafter(self._creation_time, math.inf))
+            # From one power of two to the next the doubles are evenly spaced; the next one is decades away.
+            self._creation_time = first + number * math.ulp(first)
+            return first
+
+    def day(self) -> int:
+        """The number of days since the epoch, as ids carry it."""
+        return (self.clock.now_ns() // 86_400_000_000_000) & 0xFFFF
+
+    # -- upkeep ------------------------------------------------------------------------------------------------
+
+    def maintain(self, budget_ms: float) -> bool:
+        """Do some of the slow work that is due: about ``budget_ms`` of it; whether more is.
+
+        Readers never wait for it, commits for at most a few replayed ones. One thread at a time: a second one returns
+        at once.
+        """
+        if not self._maintaining.acquire(blocking=False):
+            return False
+        try:
+            return self._maintenance.run(budget_ms)
+        finally:
+            self._maintaining.release()
+
+    def statistics(self) -> DatabaseStatistics:
+        """Figures of every part. Costs O(tables)."""
+        head = self.head
+        return DatabaseStatistics(
+            timestamp=head.timestamp,
+            tables={name: table_statistics(state) for name, state in head.tables.items()},
+            commits=self.committer.commits,
+            conflicts=self.committer.conflicts,
+            history=len(self.history),
+            snapshots=self.history.snapshots,
+            maintenance_steps=self._maintenance.steps,
+            subscriptions=self.subscriptions.statistics(),
+        )
+
+    def check(self) -> None:
+        """Verify every invariant; raises ``AssertionError`` that prints the state of what is wrong. Reads everything."""
+        check_database(self)
+
+    def close(self) -> None:
+        """Release the log."""
+        self.log.close()

@@ -1,0 +1,98 @@
+"""The recent past: commits to validate against, and snapshots to read from."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convex_nb.engine.commit import Commit
+    from convex_nb.engine.snapshot import Snapshot
+
+_timestamp = attrgetter("timestamp")
+
+
+class History:
+    """Commits in order, published and pending, with a snapshot kept now and then.
+
+    A past state is the nearest kept snapshot before it plus the commits in between: keeping every snapshot would
+    keep the copied chunks of every commit, about a hundred times the memory of its writes. Commits older than
+    ``retention`` nanoseconds, or beyond ``most`` of them, are forgotten by ``trim``. Not thread-safe: the committer
+    calls it under its lock.
+    """
+
+    def __init__(self, first: Snapshot, retention: int, *, every: int = 256, most: int = 32_768) -> None:
+        self.retention = retention
+        self._every = every
+        self._most = most
+        self._commits: list[Commit] = []
+        self._snapshots: list[Snapshot] = [first]
+        self._since_snapshot = 0
+        self._floor = first.timestamp
+
+    def __len__(self) -> int:
+        return len(self._commits)
+
+    @property
+    def floor(self) -> int:
+        """The oldest timestamp that can still be read; a transaction that began earlier cannot be validated."""
+        return self._floor
+
+    @property
+    def snapshots(self) -> int:
+        """How many snapshots are kept."""
+        return len(self._snapshots)
+
+    def add(self, commit: Commit) -> None:
+        """A commit got its timestamp; it may not be published yet."""
+        self._commits.append(commit)
+
+    def published(self, snapshot: Snapshot, *, keep: bool = False) -> None:
+        """A commit led to ``snapshot``; ``keep`` where commits alone do not lead there (a push)."""
+        self._since_snapshot += 1
+        if keep or self._since_snapshot >= self._every:
+            self._since_snapshot = 0
+            self._snapshots.append(snapshot)
+
+    def withdraw(self, commits: Sequence[Commit]) -> None:
+        """Commits that the log refused never happened."""
+        gone = {commit.timestamp for commit in commits}
+        self._commits = [commit for commit in self._commits if commit.timestamp not in gone]
+
+    def since(self, timestamp: int) -> Sequence[Commit]:
+        """The commits after ``timestamp``, pending ones included. Costs O(log commits) and their number."""
+        commits = self._commits
+        if not commits or commits[-1].timestamp <= timestamp:
+            return ()
+        return commits[bisect_right(commits, timestamp, key=_timestamp) :]
+
+    def nearest(self, timestamp: int) -> tuple[Snapshot, Sequence[Commit]]:
+        """The newest kept snapshot at or before ``timestamp`` and the published commits from there up to it."""
+        snapshot = self._snapshots[bisect_right(self._snapshots, timestamp, key=_timestamp) - 1]
+        commits = [c for c in self.since(snapshot.timestamp) if c.timestamp <= timestamp and c.published]
+        return snapshot, commits
+
+    def trim(self, now: int, head: Snapshot) -> None:
+        """Forget what is past retention. Costs O(what is forgotten)."""
+        commits = self._commits
+        if not commits:
+            return
+        cut = bisect_left(commits, now - self.retention, key=_timestamp)
+        cut = max(cut, len(commits) - self._most)
+        cut = min(cut, bisect_right(commits, head.timestamp, key=_timestamp))
+        if cut <= 0:
+            return
+        floor = commits[cut - 1].timestamp
+        base = bisect_right(self._snapshots, floor, key=_timestamp) - 1
+        if cut == len(commits):
+            # Nothing recent is left: the head is the only state that can be asked for.
+            self._snapshots = [head]
+            self._floor = head.timestamp
+        else:
+            # Commits from the kept snapshot on are needed to walk forward from it.
+            self._snapshots = self._snapshots[base:]
+            self._floor = self._snapshots[0].timestamp
+            cut = bisect_right(commits, self._floor, key=_timestamp)
+        del commits[:cut]

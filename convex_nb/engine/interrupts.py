@@ -1,0 +1,59 @@
+"""Keeping KeyboardInterrupt out of the few lines that must not be torn."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+# Written by the main thread only: Python runs signal handlers there and nowhere else.
+_depth = 0
+_pending = False
+_previous: object = None
+_main = threading.main_thread()
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    global _pending
+    if _depth:
+        _pending = True
+    elif callable(_previous):
+        _previous(number, frame)
+    elif _previous is not signal.SIG_IGN:
+        raise KeyboardInterrupt
+
+
+def _install() -> None:
+    global _previous
+    # A kernel sets its own handler for each cell, so this looks each time; one look costs a fraction of a microsecond.
+    current = signal.getsignal(signal.SIGINT)
+    if current is not _handle:
+        _previous = current
+        signal.signal(signal.SIGINT, _handle)
+
+
+class Deferred:
+    """While it is entered on the main thread, SIGINT waits; on leaving, it is delivered to the handler that was there.
+
+    One instance serves everybody, nested or not. On other threads it does nothing: they receive no signals.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        global _depth
+        if threading.current_thread() is _main:
+            if not _depth:
+                _install()
+            _depth += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        global _depth, _pending
+        if threading.current_thread() is _main:
+            _depth -= 1
+            if _pending and not _depth:
+                _pending = False
+                _handle(signal.SIGINT, None)
+
+
+deferred = Deferred()

@@ -1,0 +1,25 @@
+"""Table names as user code gives them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError
+from convex_nb.language.schema import check_identifier
+
+
+def check_table_name(name: object) -> str:
+    """``name`` if a user's table can be called so. Raises ``InvalidValueError``."""
+    if not isinstance(name, str):
+        raise InvalidValueError(f"A table is named by a string, got {name!r}.", value=name)
+    return _checked(name)
+
+
+@lru_cache(4096)
+def _checked(name: str) -> str:
+    if name.startswith("_"):
+        raise InvalidValueError(f"{name!r} is a system table's name: system tables are read-only.", value=name)
+    try:
+        return check_identifier(name, "Table")
+    except SchemaDefinitionError as error:
+        raise InvalidValueError(str(error), value=name) from None

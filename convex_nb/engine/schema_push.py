@@ -1,0 +1,79 @@
+"""Putting a schema in force: what is stored is checked, and its indexes are built, before anything changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convex_nb.engine.table import Part, TableIndex, TableState, table_indexes
+from convex_nb.language.errors import SchemaValidationError
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Database
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.language.schema import SchemaDefinition, TableDefinition
+
+
+def prepare(database: Database, head: Snapshot, schema: SchemaDefinition | None) -> dict[str, TableState]:
+    """The tables of ``head`` under ``schema``, those included that only the schema names.
+
+    Raises ``SchemaValidationError`` for the first stored document that does not fit. Tables whose definition stays
+    the same are taken over as they are.
+    """
+    before = head.schema
+    definitions = {} if schema is None else schema.tables
+    tables: dict[str, TableState] = {}
+    for name, state in head.tables.items():
+        definition = definitions.get(name)
+        if definition is None and state.definition is None:
+            tables[name] = state
+            continue
+        validated = before is not None and before.schema_validation
+        if definition is not None and schema is not None and schema.schema_validation:
+            old = state.definition
+            if not validated or old is None or old.validator != definition.validator:
+                check_documents(database, state, definition)
+        tables[name] = redefined(state, definition)
+    for name, definition in definitions.items():
+        if name not in tables:
+            tables[name] = TableState.create(name, database.table_number(name), definition)
+    return tables
+
+
+def check_documents(database: Database, state: TableState, definition: TableDefinition) -> None:
+    """Check every document of a table. Costs O(documents)."""
+    for document in state.scan(1, MIN_KEY, MAX_KEY, reverse=False):
+        fields = {key: value for key, value in document.items() if key not in ("_id", "_creationTime")}
+        try:
+            definition.validate(fields, table_name=state.name, tables=database.table_names)
+        except SchemaValidationError as error:
+            raise error.of_stored(state.name, document["_id"]) from None
+
+
+def redefined(state: TableState, definition: TableDefinition | None) -> TableState:
+    """The same documents under another definition: runs that exist are kept, new ones are built."""
+    indexes = table_indexes(definition)
+    kept = {index.name: place for place, index in enumerate(state.indexes)}
+    if [(index.name, index.fields) for index in indexes] == [(index.name, index.fields) for index in state.indexes]:
+        return TableState(state.name, state.number, definition, state.indexes, state.parts, state.live)
+    sources: list[tuple[TableIndex, int | None]] = []
+    for index in indexes:
+        place = kept.get(index.name)
+        sources.append((index, place if place is not None and state.indexes[place].fields == index.fields else None))
+    table = TableState.over(
+        state.name, state.number, definition, indexes, tuple([_reindexed(part, sources) for part in state.parts])
+    )
+    return table.with_live(state.recent())
+
+
+def _reindexed(part: Part, sources: list[tuple[TableIndex, int | None]]) -> Part:
+    from convex_nb.engine.index_build import build_run
+
+    runs = [
+        build_run(part.segment, index.fields) if place is None else part.existing_run(place) for index, place in sources
+    ]
+    fresh = Part(part.segment, runs)
+    documents = part.segment.documents(part.dead_rows())
+    for row, document in zip(part.dead_rows(), documents, strict=True):
+        fresh = fresh.bury(tuple([index.key_of(document) for index, _ in sources]), row)
+    return fresh

@@ -1,0 +1,294 @@
+"""Who depends on which keys: the read sets of all live queries in one structure."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
+
+if TYPE_CHECKING:
+    from convex_nb.engine.commit import Commit
+    from convex_nb.engine.read_set import ReadSet
+    from convex_nb.engine.table import Part, TableState
+
+Token = Any
+"""Whatever the subscriber wants to be named by; hashable."""
+
+_CHUNK = 64
+_PREFIX_LENGTHS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStatistics:
+    """How much is being watched."""
+
+    tokens: int
+    """Live queries."""
+    ids: int
+    """Distinct document ids that somebody read."""
+    intervals: int
+    """Distinct index intervals that somebody read."""
+
+
+class IntervalIndex:
+    """The intervals of one index and who holds them: whose interval contains a key?
+
+    Three shapes, because live queries have three: a whole index; all keys with one prefix (equalities), found by
+    looking the key's own prefixes up; anything else in chunks sorted by ``lo``, each with its greatest ``hi``, and
+    the greatest of all chunks up to it, which tells how far back an interval that reaches the key can begin. Equal
+    intervals are held once. A question costs O(log intervals + answers) unless most intervals overlap one another.
+    """
+
+    __slots__ = ("_chunks", "_dirty", "_greatest", "_holders", "_lengths", "_los", "_prefixes", "_reach", "_whole")
+
+    def __init__(self) -> None:
+        self._whole: set[Token] = set()
+        self._prefixes: dict[bytes, set[Token]] = {}
+        self._lengths: dict[int, int] = {}
+        self._holders: dict[tuple[bytes, bytes], set[Token]] = {}
+        self._chunks: list[list[tuple[bytes, bytes]]] = []
+        self._los: list[bytes] = []
+        self._greatest: list[bytes] = []
+        self._reach: list[bytes] = []
+        self._dirty = False
+
+    def __len__(self) -> int:
+        return bool(self._whole) + len(self._prefixes) + len(self._holders)
+
+    def add(self, lo: bytes, hi: bytes, token: Token) -> None:
+        """``token`` depends on ``lo <= key < hi``."""
+        if lo == MIN_KEY and hi == MAX_KEY:
+            self._whole.add(token)
+            return
+        if hi == lo + MAX_KEY and (len(lo) in self._lengths or len(self._lengths) < _PREFIX_LENGTHS):
+            holders = self._prefixes.get(lo)
+            if holders is None:
+                holders = self._prefixes[lo] = set()
+                self._lengths[len(lo)] = self._lengths.get(len(lo), 0) + 1
+            holders.add(token)
+            return
+        holders = self._holders.get((lo, hi))
+        if holders is None:
+            holders = self._holders[(lo, hi)] = set()
+            self._insert((lo, hi))
+        holders.add(token)
+
+    def remove(self, lo: bytes, hi: bytes, token: Token) -> None:
+        """Undo ``add``."""
+        if lo == MIN_KEY and hi == MAX_KEY:
+            self._whole.discard(token)
+            return
+        if hi == lo + MAX_KEY:
+            holders = self._prefixes.get(lo)
+            if holders is not None and token in holders:
+                holders.discard(token)
+                if not holders:
+                    del self._prefixes[lo]
+                    self._lengths[len(lo)] -= 1
+                    if not self._lengths[len(lo)]:
+                        del self._lengths[len(lo)]
+                return
+        holders = self._holders[(lo, hi)]
+        holders.discard(token)
+        if not holders:
+            del self._holders[(lo, hi)]
+            self._remove((lo, hi))
+
+    def find(self, key: bytes, found: set[Token]) -> None:
+        """Add to ``found`` everybody whose interval contains ``key``."""
+        if self._whole:
+            found |= self._whole
+        if self._prefixes:
+            prefixes = self._prefixes
+            for length in self._lengths:
+                holders = prefixes.get(key[:length])
+                if holders is not None:
+                    found |= holders
+        if self._chunks:
+            if self._dirty:
+                self._measure()
+            place = bisect_right(self._los, key) - 1
+            while place >= 0 and self._reach[place] > key:
+                if self._greatest[place] > key:
+                    for span in self._chunks[place]:
+                        if span[0] > key:
+                            break
+                        if span[1] > key:
+                            found |= self._holders[span]
+                place -= 1
+
+    def within(self, part: Part, position: int, found: set[Token]) -> None:
+        """Add everybody who has a key of a new segment in an interval. Costs O(intervals x log rows)."""
+        if part.segment.num_rows:
+            found |= self._whole
+        for lo, holders in self._prefixes.items():
+            if not holders <= found and part.touches(position, lo, lo + MAX_KEY):
+                found |= holders
+        for (lo, hi), holders in self._holders.items():
+            if not holders <= found and part.touches(position, lo, hi):
+                found |= holders
+
+    def everybody(self) -> set[Token]:
+        """All who hold an interval."""
+        return self._whole.union(*self._prefixes.values(), *self._holders.values())
+
+    def _insert(self, span: tuple[bytes, bytes]) -> None:
+        self._dirty = True
+        if not self._chunks:
+            self._chunks.append([span])
+            self._los.append(span[0])
+            return
+        place = max(0, bisect_right(self._los, span[0]) - 1)
+        chunk = self._chunks[place]
+        insort(chunk, span)
+        self._los[place] = chunk[0][0]
+        if len(chunk) > 2 * _CHUNK:
+            half = len(chunk) // 2
+            self._chunks[place : place + 1] = [chunk[:half], chunk[half:]]
+            self._los[place : place + 1] = [chunk[0][0], chunk[half][0]]
+
+    def _remove(self, span: tuple[bytes, bytes]) -> None:
+        self._dirty = True
+        place = bisect_right(self._los, span[0]) - 1
+        # Intervals with one `lo` may lie in several chunks.
+        while span not in self._chunks[place]:
+            place -= 1
+        chunk = self._chunks[place]
+        del chunk[bisect_left(chunk, span)]
+        if chunk:
+            self._los[place] = chunk[0][0]
+        else:
+            del self._chunks[place], self._los[place]
+
+    def _measure(self) -> None:
+        self._greatest = [max([span[1] for span in chunk]) for chunk in self._chunks]
+        reach: list[bytes] = []
+        greatest = MIN_KEY
+        for each in self._greatest:
+            greatest = max(greatest, each)
+            reach.append(greatest)
+        self._reach = reach
+        self._dirty = False
+
+
+class Subscriptions:
+    """All live read sets, by token. Safe for threads; one lock, held for microseconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._indexes: dict[tuple[str, str], IntervalIndex] = {}
+        self._ids: dict[str, set[Token]] = {}
+        self._read_sets: dict[Token, ReadSet] = {}
+
+    def __len__(self) -> int:
+        return len(self._read_sets)
+
+    def __contains__(self, token: Hashable) -> bool:
+        return token in self._read_sets
+
+    def add(self, read_set: ReadSet, token: Token) -> None:
+        """Watch a read set under ``token``, instead of what it watched before. Costs O(intervals)."""
+        with self._lock:
+            old = self._read_sets.get(token)
+            if old is not None:
+                if old.ids == read_set.ids and old.merged() == read_set.merged():
+                    self._read_sets[token] = read_set
+                    return
+                self._forget(old, token)
+            self._read_sets[token] = read_set
+            for id in read_set.ids:
+                self._ids.setdefault(id, set()).add(token)
+            for table, index, lo, hi in read_set:
+                intervals = self._indexes.get((table, index))
+                if intervals is None:
+                    intervals = self._indexes[(table, index)] = IntervalIndex()
+                intervals.add(lo, hi, token)
+
+    def remove(self, token: Token) -> None:
+        """Watch nothing under ``token`` any more; unknown tokens are fine."""
+        with self._lock:
+            old = self._read_sets.pop(token, None)
+            if old is not None:
+                self._forget(old, token)
+
+    def touched(self, commit: Commit, tables: Mapping[str, TableState]) -> set[Token]:
+        """Everybody who read something that ``commit`` changed. ``tables`` tell which key is of which index."""
+        found: set[Token] = set()
+        with self._lock:
+            if not self._read_sets:
+                return found
+            ids = self._ids
+            indexes = self._indexes
+            for write in commit.writes:
+                if ids:
+                    holders = ids.get(write.id)
+                    if holders is not None:
+                        found |= holders
+                for position, index in enumerate(tables[write.table].indexes):
+                    intervals = indexes.get((write.table, index.name))
+                    if intervals is not None:
+                        old = None if write.old_keys is None else write.old_keys[position]
+                        new = None if write.new_keys is None else write.new_keys[position]
+                        if old is not None:
+                            intervals.find(old, found)
+                        if new is not None and new != old:
+                            intervals.find(new, found)
+            for table, part in commit.parts:
+                for position, index in enumerate(tables[table].indexes):
+                    intervals = indexes.get((table, index.name))
+                    if intervals is not None:
+                        intervals.within(part, position, found)
+                for id, holders in ids.items():
+                    if part.segment.find(id) >= 0:
+                        found |= holders
+            if commit.replaced:
+                found |= self._readers(commit.replaced)
+                found.update(*ids.values())
+        return found
+
+    def readers(self, tables: frozenset[str]) -> set[Token]:
+        """Everybody who read a range of one of these tables, or any document by its id."""
+        with self._lock:
+            return self._readers(tables).union(*self._ids.values())
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Sizes."""
+        with self._lock:
+            return SubscriptionStatistics(
+                len(self._read_sets), len(self._ids), sum([len(each) for each in self._indexes.values()])
+            )
+
+    def check(self) -> None:
+        """Verify that the structure holds exactly the read sets. Raises ``AssertionError`` with its state."""
+        with self._lock:
+            expected: dict[tuple[str, str], set[Token]] = {}
+            for token, read_set in self._read_sets.items():
+                for table, index, _, _ in read_set:
+                    expected.setdefault((table, index), set()).add(token)
+            actual = {where: index.everybody() for where, index in self._indexes.items()}
+            assert actual == expected, f"subscriptions {actual} are not the read sets {expected}"
+            ids = {id for read_set in self._read_sets.values() for id in read_set.ids}
+            assert self._ids.keys() == ids, f"watched ids {self._ids.keys()} are not those read {ids}"
+
+    def _readers(self, tables: frozenset[str]) -> set[Token]:
+        found: set[Token] = set()
+        for (table, _), intervals in self._indexes.items():
+            if table in tables:
+                found |= intervals.everybody()
+        return found
+
+    def _forget(self, read_set: ReadSet, token: Token) -> None:
+        for id in read_set.ids:
+            holders = self._ids[id]
+            holders.discard(token)
+            if not holders:
+                del self._ids[id]
+        for table, index, lo, hi in read_set:
+            intervals = self._indexes[(table, index)]
+            intervals.remove(lo, hi, token)
+            if not len(intervals):
+                del self._indexes[(table, index)]

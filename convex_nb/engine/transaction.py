@@ -1,0 +1,321 @@
+"""One execution's view of the database: a snapshot with its own writes laid over it, and a record of what it read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from convex_nb.engine.commit import Write
+from convex_nb.engine.read_set import Interval, ReadSet
+from convex_nb.engine.table import BY_CREATION_TIME, Part, TableState
+from convex_nb.engine.usage import Usage
+from convex_nb.language.documents import Document, freeze
+from convex_nb.language.errors import DocumentNotFoundError, InvalidValueError, ReadOnlyError
+from convex_nb.language.ids import new_id
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.limits import UNLIMITED
+from convex_nb.language.document_validation import to_document_fields
+from convex_nb.language.values import UNDEFINED, Id
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Database
+    from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.snapshot import Snapshot
+
+
+class Savepoint(NamedTuple):
+    """Where a sub-transaction began: what to go back to when it fails."""
+
+    changed: dict[str, TableState]
+    writes: dict[str, Write]
+    created: dict[str, TableState]
+
+
+class Transaction:
+    """Reads and buffered writes over one snapshot.
+
+    A write is applied to a private version of its table at once, so reads see it through the ordinary path, a
+    sub-transaction is undone by going back to a reference, and a commit that nobody raced publishes these very
+    versions. Not for use by two threads at a time.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_created",
+        "_parts",
+        "_replaced",
+        "_writes",
+        "database",
+        "materialised",
+        "read_set",
+        "snapshot",
+        "usage",
+        "writable",
+    )
+
+    def __init__(
+        self, database: Database, snapshot: Snapshot, writable: bool, materialised: Materialised | None = None
+    ) -> None:
+        self.database = database
+        self.snapshot = snapshot
+        self.writable = writable
+        self.materialised = materialised
+        self.read_set = ReadSet()
+        self._changed: dict[str, TableState] = {}
+        self._created: dict[str, TableState] = {}
+        self._writes: dict[str, Write] = {}
+        self._parts: list[tuple[str, Part]] = []
+        self._replaced: set[str] = set()
+        self.usage = Usage(database.limits)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def table(self, name: str) -> TableState | None:
+        """The table as this transaction sees it."""
+        if self._changed:
+            state = self._changed.get(name)
+            if state is not None:
+                return state
+        return self.snapshot.tables.get(name)
+
+    def get(self, id: str, table: str | None = None) -> Document | None:
+        """The document with this id, or ``None``; recorded as a read either way. Raises ``InvalidIdError``."""
+        name = self.database.table_of_id(id, "get", table)
+        self.usage.add_range()
+        self.read_set.ids.add(id)
+        state = None if name is None else self.table(name)
+        document = None if state is None else state.get(id)
+        if document is None:
+            self.database.check_id(id, "get")
+        else:
+            self.usage.add_read((document,), 1)
+        return document
+
+    def scan(self, table: str, index: str, lo: bytes, hi: bytes, reverse: bool = False) -> Iterator[Document]:
+        """Documents of an index range in order, read as they are asked for.
+
+        What was consumed when the iteration ends or is dropped becomes the read set: the whole range when it was
+        exhausted, else up to and including the last document handed out.
+        """
+        self.usage.add_range()
+        state = self.table(table)
+        if state is None:
+            self.read_set.intervals.append(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            return
+        position = state.position(index)
+        last: Document | None = None
+        done = False
+        try:
+            for document in state.scan(position, lo, hi, reverse):
+                last = document
+                self.usage.add_read((document,), 1)
+                yield document
+            done = True
+        finally:
+            if done:
+                self.read_set.intervals.append(Interval(table, index, lo, hi))
+            elif last is not None:
+                self._record_upto(state, position, lo, hi, reverse, last)
+
+    def read(
+        self, table: str, index: str, lo: bytes, hi: bytes, reverse: bool = False, limit: int | None = None
+    ) -> list[Document]:
+        """The first ``limit`` documents of an index range (all, for ``None``), recorded exactly as ``scan`` does."""
+        self.usage.add_range()
+        state = self.table(table)
+        if state is None:
+            self.read_set.intervals.append(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            return []
+        position = state.position(index)
+        left = self.usage.documents_left()
+        if limit is None and left >= UNLIMITED // 2:
+            if self.materialised is not None and table not in self._changed:
+                documents = self.materialised.read(self.snapshot, state, position, lo, hi, reverse)
+            else:
+                documents = state.read(position, lo, hi, None, reverse)
+        else:
+            # One more than is allowed is enough to know that the limit is passed.
+            most = left + 1 if limit is None else min(limit, left + 1)
+            documents = state.read(position, lo, hi, most, reverse)
+        self.usage.add_read(documents, len(documents))
+        if limit is not None and len(documents) == limit:
+            if limit:
+                self._record_upto(state, position, lo, hi, reverse, documents[-1])
+        else:
+            self.read_set.intervals.append(Interval(table, index, lo, hi))
+        return documents
+
+    def count(self, table: str, index: str, lo: bytes, hi: bytes) -> int:
+        """How many documents an index range holds; depends on the whole range, reads no document."""
+        self.usage.add_range()
+        state = self.table(table)
+        if state is None:
+            self.read_set.intervals.append(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            return 0
+        position = state.position(index)
+        self.read_set.intervals.append(Interval(table, index, lo, hi))
+        return state.count(position, lo, hi)
+
+    def _record_upto(
+        self, state: TableState, position: int, lo: bytes, hi: bytes, reverse: bool, last: Document
+    ) -> None:
+        index = state.indexes[position]
+        key = index.key_of(last)
+        if reverse:
+            self.read_set.intervals.append(Interval(state.name, index.name, key, hi))
+        else:
+            self.read_set.intervals.append(Interval(state.name, index.name, lo, key + b"\x00"))
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def insert(self, table: str, fields: Mapping[str, Any]) -> Id:
+        """Add a document and return its id. The table comes into being with its first document."""
+        state = self._writable_table(table)
+        database = self.database
+        document_id = Id(new_id(state.number, database.random_bytes(14), database.day()), table)
+        normalised = self._normalised(state, fields)
+        document = freeze({"_id": document_id, "_creationTime": database.creation_time(), **normalised})
+        self._write(state, Write(table, document_id, None, document, None, state.keys_of(document)))
+        return document_id
+
+    def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None) -> None:
+        """Merge ``fields`` into a document, shallowly; ``UNDEFINED`` removes a field."""
+        state, old = self._existing("patch", id, table)
+        if not isinstance(fields, Mapping):
+            raise InvalidValueError(
+                f"Invalid argument `value` for `db.patch`: it must be a dict, got {type(fields).__name__}."
+            )
+        merged = {**_without_system_fields(old), **_checked_system_fields(fields, old)}
+        self._replace(state, old, {key: value for key, value in merged.items() if value is not UNDEFINED})
+
+    def replace(self, id: str, fields: Mapping[str, Any], table: str | None = None) -> None:
+        """Put ``fields`` in place of everything but the system fields of a document."""
+        state, old = self._existing("replace", id, table)
+        if not isinstance(fields, Mapping):
+            raise InvalidValueError(
+                f"Invalid argument `value` for `db.replace`: it must be a dict, got {type(fields).__name__}."
+            )
+        self._replace(state, old, _checked_system_fields(fields, old))
+
+    def delete(self, id: str, table: str | None = None) -> None:
+        """Remove a document."""
+        state, old = self._existing("delete", id, table)
+        self._write(state, Write(state.name, old["_id"], old, None, state.keys_of(old), None))
+
+    def add_part(self, table: str, part: Part, replace: bool = False) -> None:
+        """Add a whole segment made for this table (the bulk path), after removing what is there if asked to."""
+        state = self._writable_table(table)
+        if replace:
+            state = state.empty()
+            self._replaced.add(table)
+        self._parts.append((table, part))
+        self._changed[table] = state.with_part(part)
+
+    def _replace(self, state: TableState, old: Document, fields: Mapping[str, Any]) -> None:
+        normalised = self._normalised(state, fields)
+        document = freeze({"_id": old["_id"], "_creationTime": old["_creationTime"], **normalised})
+        self._write(state, Write(state.name, old["_id"], old, document, state.keys_of(old), state.keys_of(document)))
+
+    def _writable_table(self, name: str) -> TableState:
+        if not self.writable:
+            raise ReadOnlyError(f"a query cannot write to the table {name!r}: nothing was written. Use a mutation.")
+        state = self.table(name)
+        if state is None:
+            state = self.database.new_table(name, self.snapshot.catalog)
+            self._created[name] = state
+        return state
+
+    def _existing(self, operation: str, id: str, table: str | None) -> tuple[TableState, Document]:
+        if not self.writable:
+            raise ReadOnlyError(f"a query cannot {operation} a document: nothing was written. Use a mutation.")
+        name = self.database.table_of_id(id, operation, table)
+        state = None if name is None else self.table(name)
+        # A blind write by id reads the id: two of them on one document must not both succeed unseen.
+        self.read_set.ids.add(id)
+        old = None if state is None else state.get(id)
+        if old is None or state is None:
+            self.database.check_id(id, operation)
+            raise DocumentNotFoundError(
+                f"{operation.capitalize()} on nonexistent document ID {id}"
+                + (f' in table "{name}"' if name is not None else "")
+                + ": it was never inserted or has been deleted. Nothing was written.",
+                document_id=id,
+                table=name,
+            )
+        return state, old
+
+    def _normalised(self, state: TableState, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        definition = state.definition
+        if definition is None or not self.database.validates(self.snapshot):
+            return to_document_fields(fields, limits=self.database.limits)
+        return definition.validate(fields, table_name=state.name, tables=self.database.table_names)
+
+    def _write(self, state: TableState, write: Write) -> None:
+        self._changed[write.table] = state.apply(write)
+        earlier = self._writes.get(write.id)
+        if earlier is not None:
+            write = Write(write.table, write.id, earlier.old, write.new, earlier.old_keys, write.new_keys)
+        self._writes[write.id] = write
+        self.usage.add_write(write.new)
+
+    # -- what it amounts to ------------------------------------------------------------------------------------
+
+    def savepoint(self) -> Savepoint:
+        """Where to go back to if what follows fails. Costs O(documents written so far)."""
+        return Savepoint(dict(self._changed), dict(self._writes), dict(self._created))
+
+    def rollback_to(self, savepoint: Savepoint) -> None:
+        """Undo the writes since ``savepoint``; the reads since then stay in the read set."""
+        self._changed, self._writes, self._created = (dict(part) for part in savepoint)
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The net changes so far: a document that was inserted and deleted again is not among them."""
+        return tuple([write for write in self._writes.values() if write.old is not None or write.new is not None])
+
+    @property
+    def parts(self) -> tuple[tuple[str, Part], ...]:
+        """The segments added, by table."""
+        return tuple(self._parts)
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The tables whose earlier content was removed."""
+        return frozenset(self._replaced)
+
+    @property
+    def created(self) -> Mapping[str, TableState]:
+        """The tables that did not exist before, empty."""
+        return self._created
+
+    @property
+    def changed(self) -> Mapping[str, TableState]:
+        """The tables that it wrote to, as it leaves them."""
+        return self._changed
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self._writes or self._parts or self._replaced)
+
+
+_SYSTEM_FIELDS = ("_id", "_creationTime")
+
+
+def _without_system_fields(document: Document) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in _SYSTEM_FIELDS}
+
+
+def _checked_system_fields(fields: Mapping[str, Any], old: Document) -> Mapping[str, Any]:
+    """``fields`` without the system fields, which may be there only with the values that they have."""
+    if "_id" not in fields and "_creationTime" not in fields:
+        return fields
+    for name in _SYSTEM_FIELDS:
+        if name in fields and fields[name] is not UNDEFINED and fields[name] != old[name]:
+            raise InvalidValueError(
+                f"The field {name!r} cannot be changed: {fields[name]!r} does not match the document's {old[name]!r}. "
+                "Nothing was written. Leave system fields out.",
+                path=f".{name}",
+                value=fields[name],
+            )
+    return {key: value for key, value in fields.items() if key not in _SYSTEM_FIELDS}

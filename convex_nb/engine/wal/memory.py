@@ -1,0 +1,30 @@
+"""The log of a deployment that lives in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convex_nb.engine.commit import Commit
+
+
+class MemoryLog:
+    """Counts positions and keeps nothing: the snapshots hold the data, history holds the recent commits."""
+
+    def __init__(self) -> None:
+        self._head = 0
+
+    @property
+    def head(self) -> int:
+        """The position of the newest record."""
+        return self._head
+
+    def append(self, expected_head: int, records: Sequence[Commit]) -> Sequence[int]:
+        """Give the records their positions. Nobody else appends, so the head is always the expected one."""
+        assert expected_head == self._head
+        self._head += len(records)
+        return range(expected_head + 1, self._head + 1)
+
+    def close(self) -> None:
+        """Nothing is held."""
