@@ -6,13 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convex_nb.language.document_validation import compile_document_check
 from convex_nb.language.errors import SchemaDefinitionError, shorten
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import AnyValidator, ObjectValidator, UnionValidator, Validator, as_validator
 from convex_nb.language.values import Value
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from convex_nb.language.schema_diff import SchemaDiff
 
 _LIMITS = Limits.convex()
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -186,6 +191,18 @@ class TableDefinition:
             check = self.__dict__["_check"] = compile_document_check(self.validator)
         return check(fields, tables, table_name)  # type: ignore[no-any-return]
 
+    def to_code(self) -> str:
+        """Return the expression that defines this table."""
+        from convex_nb.language.schema_code import table_code
+
+        return table_code(self)
+
+    def arrow_schema(self) -> pyarrow.Schema:
+        """Return the Arrow schema of the table's documents, system fields first."""
+        from convex_nb.language.schema_arrow import arrow_schema
+
+        return arrow_schema(self)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_check": None}
 
@@ -206,6 +223,22 @@ class SchemaDefinition:
 
     def __hash__(self) -> int:
         return hash((frozenset(self.tables), self.schema_validation))
+
+    def to_code(self) -> str:
+        """Return the module that defines this schema."""
+        from convex_nb.language.schema_code import schema_code
+
+        return schema_code(self)
+
+    def diff(self, other: SchemaDefinition) -> SchemaDiff:
+        """Return what changes when `other` takes this schema's place; false when they are equal."""
+        from convex_nb.language.schema_diff import schema_diff
+
+        return schema_diff(self, other)
+
+    def arrow_schema(self, table: str) -> pyarrow.Schema:
+        """Return the Arrow schema of one table's documents."""
+        return self.tables[table].arrow_schema()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "tables": dict(self.tables)}

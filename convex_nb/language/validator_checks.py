@@ -21,6 +21,7 @@ from convex_nb.language.validators import (
     ObjectValidator,
     StringValidator,
     Validator,
+    WholeNumberValidator,
 )
 from convex_nb.language.values import UNDEFINED, Id, Int64, Value, checked_key, to_value
 
@@ -86,6 +87,13 @@ def as_number(value: Any, validator: Validator, path: str) -> Value:
     if type(number) is float or type(number) is int:
         return number
     raise refused(value, validator, path)
+
+
+def as_whole_number(value: Any, validator: Validator, path: str) -> Value:
+    number = as_number(value, validator, path)
+    if number != number or number % 1:
+        raise _finding("Value does not match validator: a whole number is expected.", value, validator, path)
+    return to_value(int(number), path=path)
 
 
 def as_boolean(value: Any, validator: Validator, path: str) -> Value:
@@ -255,7 +263,7 @@ def converts(validator: Validator) -> bool:
     """Tell whether a value that is normalised already may still change: plain ints become `Int64` under `v.int64()`."""
     if isinstance(validator, LiteralValidator):
         return type(validator.value) is Int64
-    return isinstance(validator, Int64Validator) or any(map(converts, validator.children()))
+    return isinstance(validator, (Int64Validator, WholeNumberValidator)) or any(map(converts, validator.children()))
 
 
 def union_member(

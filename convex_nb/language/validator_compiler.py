@@ -27,6 +27,7 @@ from convex_nb.language.validators import (
     StringValidator,
     UnionValidator,
     Validator,
+    WholeNumberValidator,
 )
 from convex_nb.language.values import NUMBER_MOST, UNDEFINED, Id, Int64, Value
 
@@ -61,7 +62,7 @@ class _Source:
         self.scope: dict[str, Any] = {
             name: getattr(checks, name)
             for name in (
-                "any_array any_value as_array as_boolean as_bytes as_id as_int64 as_literal as_number as_object as_string "
+                "any_array any_value as_array as_boolean as_bytes as_id as_int64 as_literal as_number as_object as_string as_whole_number "
                 "check_key id_table is_plain_array missing refused too_deep unexpected union_member wrong_length"
             ).split()
         }
@@ -104,6 +105,9 @@ class _Source:
             case StringValidator():
                 self.add(indent, f"if type({x}) is not str or not {x}.isascii():")
                 self.add(indent + 1, f"{x} = as_string({x}, {self_name}, {place})")
+            case WholeNumberValidator():
+                self.add(indent, f"if type({x}) is not int or not -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}:")
+                self.add(indent + 1, f"{x} = as_whole_number({x}, {self_name}, {place})")
             case NumberValidator():
                 self.add(
                     indent,
@@ -266,6 +270,8 @@ def _quick_test(member: Validator, x: str) -> str | None:
     match member:
         case StringValidator():
             return f"type({x}) is str and {x}.isascii()"
+        case WholeNumberValidator():
+            return f"type({x}) is int and -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}"
         case NumberValidator():
             return f"type({x}) is float or type({x}) is int and -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}"
         case BooleanValidator():

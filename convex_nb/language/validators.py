@@ -106,6 +106,15 @@ class Validator:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
+    def __or__(self, other: object) -> UnionValidator:
+        """Return the union with a validator or None, so that annotations can say `v.id("users") | None`."""
+        if other is None:
+            return UnionValidator(self, NullValidator())
+        return UnionValidator(self, other) if isinstance(other, Validator) else NotImplemented
+
+    def __ror__(self, other: object) -> UnionValidator:
+        return UnionValidator(NullValidator(), self) if other is None else NotImplemented
+
     def _nest(self, inner: tuple[Validator, ...]) -> None:
         levels = 1 + max((child.levels for child in inner), default=0)
         if levels > _MOST_LEVELS:
@@ -130,6 +139,10 @@ class NumberValidator(Validator):
 
     def _code(self) -> str:
         return "v.number()"
+
+
+class WholeNumberValidator(NumberValidator):
+    """A number without a fraction, which the handler gets as an `int`: what the annotation `int` means."""
 
 
 class Int64Validator(Validator):
@@ -182,7 +195,7 @@ class IdValidator(Validator):
         return {"type": "id", "tableName": self.table_name}
 
     def _code(self) -> str:
-        return f"v.id({_quoted(self.table_name)})"
+        return f"v.id({quoted(self.table_name)})"
 
     def _identity(self) -> Hashable:
         return self.table_name
@@ -211,7 +224,7 @@ class LiteralValidator(Validator):
 
     def _code(self) -> str:
         if isinstance(self.value, str):
-            return f"v.literal({_quoted(self.value)})"
+            return f"v.literal({quoted(self.value)})"
         if type(self.value) is float and (self.value != self.value or self.value in (float("inf"), float("-inf"))):
             return f"v.literal(float({str(self.value)!r}))"
         return f"v.literal({self.value!r})"
@@ -284,7 +297,7 @@ class ObjectValidator(Validator):
         }
 
     def _code(self) -> str:
-        entries = ", ".join(f"{_quoted(name)}: {field.to_code()}" for name, field in self.fields.items())
+        entries = ", ".join(f"{quoted(name)}: {field.to_code()}" for name, field in self.fields.items())
         return f"v.object({{{entries}}})"
 
     def _identity(self) -> Hashable:
@@ -297,7 +310,7 @@ class ObjectValidator(Validator):
         for name in names:
             if name not in self.fields:
                 raise SchemaDefinitionError(
-                    f"{method}: the object has no field {_quoted(name)}; it has {', '.join(self.fields) or 'none'}.", field=name
+                    f"{method}: the object has no field {quoted(name)}; it has {', '.join(self.fields) or 'none'}.", field=name
                 )
 
     def pick(self, *names: str) -> ObjectValidator:
@@ -383,10 +396,11 @@ class UnionValidator(Validator):
         return self.members
 
 
-def _quoted(text: str) -> str:
-    """Return `text` as a Python literal in double quotes, as the code that people write has it."""
-    body = repr(text)[1:-1] if "'" not in text else repr('"' + text)[2:-1].replace("\\'", "'")
-    return '"' + body.replace('\\"', '"').replace('"', '\\"') + '"'
+def quoted(text: str) -> str:
+    """Return `text` as a Python literal in double quotes, as people write it."""
+    # With both quotes inside, `repr` uses single ones outside and escapes only those.
+    body = repr(text + "'\"")[1:-4].replace("\\'", "'")
+    return '"' + body.replace('"', '\\"') + '"'
 
 
 def as_field(field: object, name: str) -> Validator:
@@ -401,7 +415,7 @@ def as_field(field: object, name: str) -> Validator:
         hint = " Is it defined after its use, or in a module that imports this one?"
     else:
         hint = ""
-    raise SchemaDefinitionError(f"Field {_quoted(name)} is {shorten(repr(field), 80)}, not a validator.{hint}", field=name)
+    raise SchemaDefinitionError(f"Field {quoted(name)} is {shorten(repr(field), 80)}, not a validator.{hint}", field=name)
 
 
 def _required(validator: object, where: str, what: str) -> Validator:
