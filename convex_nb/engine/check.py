@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.table import BY_ID, TableState
@@ -79,12 +80,11 @@ def check_table(state: TableState) -> None:
             )
             for key, row in part.dead[position].range(MIN_KEY, MAX_KEY):
                 start, stop = run.bounds(key, key + b"\x00")
-                assert stop - start == 1 and run.row(start) == row, (
-                    f"{state!r}: dead key {key!r} of {index.name} is no row"
-                )
+                rows = [run.row(place) for place in range(start, stop)]
+                assert rows == [row], f"{state!r}: dead key {key!r} of {index.name} is of rows {rows}, not {row}"
         found = list(state.scan(position, MIN_KEY, MAX_KEY, reverse=False))
         keys = [index.key_of(document) for document in found]
-        ordered = all(a < b for a, b in zip(keys, keys[1:], strict=False))
+        ordered = all(a < b for a, b in pairwise(keys))
         assert ordered, f"{state!r}: {index.name} is not in order: {keys}"
         assert {document["_id"] for document in found} == documents.keys(), (
             f"{state!r}: {index.name} holds {[d['_id'] for d in found]}, by_creation_time {list(documents)}"

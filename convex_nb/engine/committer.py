@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.wal.protocol import WriteAheadLog
 
 
-class Conflict(Exception):
+class Conflict(Exception):  # noqa: N818 (not an error yet: it is run again)
     """A transaction read what a later commit changed; whoever ran it may run it again.
 
     ``table`` and ``document_id`` say what changed (``None`` where it was more than one document), ``source`` which

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from convex_nb.engine.check import DatabaseStatistics, check_database, table_statistics
@@ -14,6 +15,8 @@ from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
 from convex_nb.engine.history import History
 from convex_nb.engine.maintenance import Maintenance
+from convex_nb.engine.names import check_table_name
+from convex_nb.engine.schema_push import prepare
 from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
 from convex_nb.engine.subscriptions import Subscriptions
 from convex_nb.engine.table import TableState
@@ -22,7 +25,6 @@ from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import InvalidIdError, LimitError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.limits import Limits
-from convex_nb.engine.names import check_table_name
 
 if TYPE_CHECKING:
     from convex_nb.engine.materialised import Materialised
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 FIRST_USER_TABLE = 10001
 DEFAULT_RETENTION_NS = 600 * 10**9
+_OPTIMISTIC_PUSHES = 3
 
 
 class Clock(Protocol):
@@ -76,7 +79,7 @@ class Database:
         self.committer = Committer(first, self.history, self.log, self.clock.now_ns)
         self.subscriptions = Subscriptions()
         self.on_commit: list[Callable[[Commit], None]] = []
-        """Called on the committing thread once a commit is published, interrupts still deferred: only mark, run later."""
+        """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
         self._maintenance = Maintenance(self)
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
@@ -171,20 +174,19 @@ class Database:
         Returns whether anything changed. Raises ``SchemaValidationError`` with the first offending document, and
         nothing changes then. Costs O(documents) of the tables whose validator or indexes changed.
         """
-        from convex_nb.engine.schema_push import prepare
+        catalog = Catalog(schema)
 
-        while True:
+        for _ in range(_OPTIMISTIC_PUSHES):
             head = self.head
             if head.catalog.schema == schema:
                 return False
-            catalog = Catalog(schema)
-            tables = prepare(self, head, schema)
-
-            def install(current: Snapshot, timestamp: int, head: Snapshot = head) -> Snapshot | None:
-                return Snapshot(timestamp, tables, catalog) if current is head else None
-
-            if self.committer.replace_head(install, keep=True) is not None:
+            prepared = prepare(self, head, schema)
+            if self.committer.replace_head(partial(_install, head, prepared, catalog), keep=True) is not None:
                 return True
+        # Others keep committing: they wait this time.
+        while self.committer.replace_head(partial(_prepare_and_install, self, catalog), keep=True) is None:
+            pass
+        return True
 
     def new_table(self, name: str, catalog: Catalog) -> TableState:
         """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""
@@ -307,9 +309,19 @@ class Database:
         )
 
     def check(self) -> None:
-        """Verify every invariant; raises ``AssertionError`` that prints the state of what is wrong. Reads everything."""
+        """Verify every invariant; raises ``AssertionError`` that prints what is wrong. Reads everything."""
         check_database(self)
 
     def close(self) -> None:
         """Release the log."""
         self.log.close()
+
+
+def _install(
+    expected: Snapshot, prepared: Mapping[str, TableState], catalog: Catalog, head: Snapshot, timestamp: int
+) -> Snapshot | None:
+    return Snapshot(timestamp, prepared, catalog) if head is expected else None
+
+
+def _prepare_and_install(database: Database, catalog: Catalog, head: Snapshot, timestamp: int) -> Snapshot:
+    return Snapshot(timestamp, prepare(database, head, catalog.schema), catalog)

@@ -36,7 +36,7 @@ class Expression:
         self.operator = operator
         self.operands = operands
         self.evaluate = evaluate
-        self.size = 1 + sum([operand.size for operand in operands if isinstance(operand, Expression)])
+        self.size: int = 1 + sum([operand.size for operand in operands if isinstance(operand, Expression)])
 
     def __repr__(self) -> str:
         if self.operator in ("field", "literal"):
@@ -227,7 +227,7 @@ def _expression(value: Any) -> Expression:
     if isinstance(value, Expression):
         return value
     literal = UNDEFINED if value is UNDEFINED else to_value(value)
-    return Expression("literal", (literal,), lambda document: literal)
+    return Expression("literal", (literal,), lambda _: literal)
 
 
 def _field(path: str) -> Evaluate:
@@ -287,7 +287,7 @@ def _truth(operator: str, value: Any) -> bool:
     if value is True or value is False:
         return bool(value)
     raise FilterError(
-        f"q.{operator}_ takes booleans, got {value!r} for a document. Compare the field first, like q.eq(field, value).",
+        f"q.{operator}_ takes booleans, got {value!r} for a document. Compare first, like q.eq(field, value).",
         operator=operator,
         operands=(value,),
     )

@@ -80,8 +80,9 @@ def collect_bounds(
     if range_function is not None:
         if not callable(range_function):
             raise IndexRangeError(
-                f"with_index({index!r}, ...) takes a function of the range builder, like `lambda q: q.eq(field, value)`, "
-                f"or equalities by name, like `with_index({index!r}, field=value)`; got {range_function!r}.",
+                f"with_index({index!r}, ...) takes a function of the range builder, like "
+                f"`lambda q: q.eq(field, value)`, or equalities by name, like "
+                f"`with_index({index!r}, field=value)`; got {range_function!r}.",
                 table=table,
                 index=index,
             )
@@ -145,8 +146,8 @@ def key_interval(table: str, index: str, fields: Sequence[str], bounds: Sequence
     following = ordered[len(equal)] if len(equal) < len(ordered) else None
     if set(equal) != set(ordered[: len(equal)]) or (bounded is not None and bounded.field != following):
         raise refuse(
-            f"Tried to query index {name} but the query didn't use the index fields in order. Compare them in the order "
-            f"{shown}: equalities on the first ones, then at most a lower and an upper bound on the next one.",
+            f"Tried to query index {name} but the query didn't use the index fields in order. Compare them in the "
+            f"order {shown}: equalities on the first ones, then at most a lower and an upper bound on the next one.",
             None if bounded is None else bounded.field,
         )
     prefix = b"".join([_encoded(name, field, equal[field]) for field in ordered[: len(equal)]])

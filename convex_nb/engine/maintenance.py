@@ -92,9 +92,9 @@ class Maintenance:
         table = TableState.over(state.name, state.number, state.definition, state.indexes, parts)
         if not with_delta:
             table = table.with_live_of(state)
-        return self._swap(start, table, merged)
+        return self._swap(start, table)
 
-    def _swap(self, start: Snapshot, table: TableState, merged: tuple[Part, ...]) -> bool:
+    def _swap(self, start: Snapshot, table: TableState) -> bool:
         database = self._database
         caught_up = start.timestamp
         while True:

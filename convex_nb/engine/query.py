@@ -67,8 +67,11 @@ class OrderedQuery:
         return query
 
     def order(self, direction: str) -> OrderedQuery:
-        """An order can be given once, right after the index."""
-        raise InvalidValueError("This query is ordered already: .order() can be called once, and before reading.")
+        """An order can be given once: this raises ``InvalidValueError``."""
+        raise InvalidValueError(
+            f"This query is ordered already, .order({direction!r}) cannot be added: order a query once.",
+            value=direction,
+        )
 
     def collect(self) -> list[Document]:
         """All documents, in order. Costs about a microsecond a document."""
@@ -120,7 +123,7 @@ class OrderedQuery:
         filters = self._filters
         try:
             for document in scan:
-                if all([matches(expression, document) for expression in filters]):
+                if all(matches(expression, document) for expression in filters):
                     yield document
         finally:
             scan.close()

@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     """The keys ``lo <= key < hi`` of one index: everything that a read consumed, absence included."""
 
     table: str
-    index: str
+    index_name: str
     lo: bytes
     hi: bytes
 

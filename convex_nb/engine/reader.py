@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
+from convex_nb.engine.names import check_table_name
 from convex_nb.engine.query import QueryInitializer
 from convex_nb.language.errors import InvalidIdError, InvalidValueError
 from convex_nb.language.ids import decode_id
-from convex_nb.engine.names import check_table_name
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.engine.commit import Write
 from convex_nb.engine.read_set import Interval, ReadSet
 from convex_nb.engine.table import BY_CREATION_TIME, Part, TableState
 from convex_nb.engine.usage import Usage
+from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.documents import Document, freeze
 from convex_nb.language.errors import DocumentNotFoundError, InvalidValueError, ReadOnlyError
 from convex_nb.language.ids import new_id
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.limits import UNLIMITED
-from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.values import UNDEFINED, Id
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class Transaction:
             self.usage.add_read((document,), 1)
         return document
 
-    def scan(self, table: str, index: str, lo: bytes, hi: bytes, reverse: bool = False) -> Iterator[Document]:
+    def scan(
+        self, table: str, index: str, lo: bytes, hi: bytes, reverse: bool = False
+    ) -> Generator[Document, None, None]:
         """Documents of an index range in order, read as they are asked for.
 
         What was consumed when the iteration ends or is dropped becomes the read set: the whole range when it was
@@ -266,7 +268,9 @@ class Transaction:
 
     def rollback_to(self, savepoint: Savepoint) -> None:
         """Undo the writes since ``savepoint``; the reads since then stay in the read set."""
-        self._changed, self._writes, self._created = (dict(part) for part in savepoint)
+        self._changed = dict(savepoint.changed)
+        self._writes = dict(savepoint.writes)
+        self._created = dict(savepoint.created)
 
     @property
     def writes(self) -> tuple[Write, ...]:
