@@ -1,0 +1,77 @@
+"""The columns of a table: which fields its rows have, and of which types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from convex_nb.language.values import UNDEFINED, Id, Int64
+from convex_nb.views.cells import encode_cell, encode_time
+from convex_nb.views.messages import Cell, Column
+
+SYSTEM_FIELDS: Final = ("_creationTime", "_id")
+_RIGHT: Final = frozenset({"number", "int64"})
+_TYPES_NAMED: Final = 3
+
+
+def type_name(value: Any) -> str:
+    """Return the Convex name of a value's type."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, Id):
+        return f"id<{value.table}>" if value.table else "id"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, Int64):
+        return "int64"
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, bytes):
+        return "bytes"
+    return "object" if isinstance(value, Mapping) else "array"
+
+
+class Columns:
+    """The columns seen so far, in the order of the schema or of their first row; they only widen, so that a page turn
+    moves nothing. `hints` names the fields of a schema with their types, and heads a table that has no row yet."""
+
+    def __init__(self, hints: Mapping[str, str] | None = None) -> None:
+        self._hints = dict(hints or {})
+        self._seen: dict[str, set[str]] = {name: set() for name in self._hints}
+
+    def widen(self, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+        """Return the columns after having seen `rows`: own fields first, system fields last."""
+        seen = self._seen
+        for row in rows:
+            for name, value in row.items():
+                if name in seen:
+                    seen[name].add(type_name(value))
+                else:
+                    seen[name] = {type_name(value)}
+        own = [name for name in seen if name not in SYSTEM_FIELDS]
+        return [self._column(name) for name in [*own, *(name for name in SYSTEM_FIELDS if name in seen)]]
+
+    def _column(self, name: str) -> Column:
+        if name == "_creationTime":
+            return {"name": name, "type": "time", "align": "left", "system": True}
+        if name in self._hints:
+            label, types = self._hints[name], {self._hints[name]}
+        else:
+            types = self._seen[name]
+            named = sorted(types - {"null"}) + ["null"] * ("null" in types)
+            label = " | ".join(named) if len(named) <= _TYPES_NAMED else "any"
+        numeric = bool(types - {"null"}) and types - {"null"} <= _RIGHT
+        return {"name": name, "type": label, "align": "right" if numeric else "left", "system": name in SYSTEM_FIELDS}
+
+
+def cells_of(row: Mapping[str, Any], columns: Sequence[Column]) -> list[Cell]:
+    """Return the cells of one row."""
+    get = row.get
+    return [
+        encode_time(get("_creationTime", UNDEFINED))
+        if column["name"] == "_creationTime"
+        else encode_cell(get(column["name"], UNDEFINED))
+        for column in columns
+    ]

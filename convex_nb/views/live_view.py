@@ -1,0 +1,307 @@
+"""A live view: one query's result on the screen, following every commit that touches it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import uuid4
+
+import anywidget
+import traitlets
+
+from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
+from convex_nb.views.columns import Columns, cells_of
+from convex_nb.views.frames import to_arrow, to_pandas
+from convex_nb.views.messages import Cell, Column, Head, Kind, Node, Row, State, Update
+from convex_nb.views.problem import message_of, problem_of
+from convex_nb.views.screen import Picture, Screen
+from convex_nb.views.sheet import Heading, Sheet
+from convex_nb.views.tree import tree_of
+from convex_nb.views.window import Window, field
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+STATIC: Final = Path(__file__).parent / "static"
+STATIC_ROWS: Final = 20
+_SESSION: Final = os.environ.get("CONVEX_NB_SEED") or uuid4().hex[:8]
+_numbers = count(1)
+
+
+class Watched(Protocol):
+    """What a view needs of a live query."""
+
+    value: Any
+    error: BaseException | None
+    timestamp: int
+    duration_ms: float
+    tables: Any
+
+    def close(self) -> None: ...
+
+
+class Result(traitlets.Any):  # type: ignore[type-arg]
+    """A trait that never compares what it is set to: `==` of 100,000 documents is slow, and wrong (`1 == True`)."""
+
+    def set(self, obj: Any, value: Any) -> None:
+        old = obj._trait_values.get(self.name)
+        obj._trait_values[self.name] = value
+        if value is not old:
+            obj._notify_trait(self.name, old, value)
+
+
+class LiveView(anywidget.AnyWidget):
+    """What `live(...)` returns.
+
+    `value` is the newest good result, `error` the current error or None, `status` "loading", "ok", "error" or "paused",
+    `timestamp` the commit that the result belongs to. `observe(callback, "value")` follows them; callbacks run on the
+    thread that refreshed the view. Frame libraries take the view itself, by `__arrow_c_stream__`.
+    """
+
+    _esm = (STATIC / "live.js").read_text(encoding="utf-8")
+    _css = (STATIC / "live.css").read_text(encoding="utf-8")
+
+    snapshot = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.whole())
+    mark = traitlets.Unicode().tag(sync=True)
+    value = Result(None, allow_none=True)
+    error = Result(None, allow_none=True)
+    status = traitlets.Unicode("loading")
+    timestamp = traitlets.Int(0)
+
+    def __init__(
+        self,
+        path: str,
+        watch: Callable[[Mapping[str, Any]], Watched],
+        *,
+        hints: Mapping[str, str] | None = None,
+        empty_note: Callable[[Watched], str] = lambda query: "No rows yet.",
+        on_close: Callable[[LiveView], None] = lambda view: None,
+    ) -> None:
+        self.path = path
+        self._watch = watch
+        self._empty_note = empty_note
+        self._on_close = on_close
+        self._lock = threading.RLock()
+        self._query: Watched | None = None
+        self._arguments: Mapping[str, Any] | None = None
+        self._paused = False
+        self._kind: Kind = "table"
+        self._window = Window()
+        self._columns = Columns(hints)
+        self._body: Cell | Node = None
+        self._duration = 0.0
+        self._encoded: dict[str, tuple[Any, Row]] = {}
+        self._encoded_columns: list[Column] = []
+        self._screen = Screen(self._picture, self._to_browser)
+        super().__init__(mark=f"{_SESSION}-{next(_numbers)}")
+        self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
+
+    # -- the query
+
+    @property
+    def query(self) -> Watched | None:
+        """The live query behind this view; None while it is skipped, paused or closed."""
+        return self._query
+
+    @property
+    def arguments(self) -> Mapping[str, Any] | None:
+        """The arguments of the query; None while one of them is `SKIP`."""
+        return self._arguments
+
+    def ask(self, arguments: Mapping[str, Any] | None) -> None:
+        """Watch the query with these arguments from now on; None watches nothing, and the view says "loading"."""
+        with self._lock:
+            old = self._query
+            self._query = self._watch(arguments) if arguments is not None and not self._paused else None
+            if arguments != self._arguments:
+                self._window.turn(0)
+            self._arguments = arguments
+        if old is not None:
+            old.close()
+        self.absorb()
+
+    def absorb(self) -> None:
+        """Take over what the query says now; tell observers and the browser."""
+        with self._lock:
+            query = self._query
+            value, error, timestamp = self.value, None, self.timestamp
+            if query is None:
+                status = "paused" if self._paused else "loading"
+            else:
+                error, timestamp, self._duration = query.error, query.timestamp, query.duration_ms
+                status = "ok" if error is None else "error"
+                if error is None:
+                    value = query.value
+                    self._take(value)
+        self.timestamp, self.status, self.error, self.value = timestamp, status, error, value
+        with self._lock:
+            self._screen.touch()
+            self._screen.pump()
+
+    def _take(self, value: Any) -> None:
+        self._kind = kind_of(value)
+        if self._kind == "table":
+            self._window.show(value)
+        else:
+            self._body = encode_cell(value) if self._kind == "figure" else tree_of(value)
+
+    def pause(self) -> None:
+        """Stop following commits; the last value stays."""
+        with self._lock:
+            self._paused = True
+            query, self._query = self._query, None
+        if query is not None:
+            query.close()
+        self.absorb()
+
+    def resume(self) -> None:
+        """Follow commits again, from the newest."""
+        self._paused = False
+        self.ask(self._arguments)
+
+    def close(self) -> None:
+        """Stop watching and leave the screen. The last value stays; closing twice does nothing."""
+        query, self._query = getattr(self, "_query", None), None
+        if query is not None:
+            query.close()
+        if self.comm is not None:
+            self._on_close(self)
+        super().close()
+
+    # -- the result
+
+    def df(self) -> pandas.DataFrame:
+        """Return the result at `timestamp` as a DataFrame. O(n)."""
+        return to_pandas(self.value)
+
+    def arrow(self) -> pyarrow.Table:
+        """Return the result at `timestamp` as an Arrow table. O(n)."""
+        return to_arrow(self.value)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    # -- without a browser
+
+    def sheet(self, rows: int = STATIC_ROWS) -> Sheet:
+        """Return the first rows of the page as a static table, with their number and time."""
+        with self._lock:
+            title = self.path + (
+                f"({', '.join(f'{name}={text}' for name, text in self._chips())})" if self._arguments else ""
+            )
+            if self.error is not None:
+                return Sheet([], [], title=title, caption=message_of(self.error), mark=self.mark)
+            if self._query is None and not self._paused:
+                return Sheet([], [], title=title, caption="waiting for its arguments", mark=self.mark)
+            when = f"snapshot of {time_text(self.timestamp // 1_000_000)} UTC; run the notebook for live data"
+            if self._kind != "table":
+                return Sheet([Heading("value")], [[cell_text(self.value)]], title=title, caption=when, mark=self.mark)
+            total, page = len(self._window), self._window.page()[:rows]
+            count = f"{total:,} row{'' if total == 1 else 's'}"
+            shown = f"{count}, {len(page)} shown" if len(page) < total else count
+            columns = self._columns.widen(page)
+            named = [column for column in columns if not column["system"]] or columns
+            headings = [Heading(column["name"], column["align"]) for column in named]
+            texts = [[cell_text(field(row, column["name"])) for column in named] for row in page]
+            return Sheet(headings, texts, title=title, caption=f"{shown}; {when}", mark=self.mark)
+
+    def __repr__(self) -> str:
+        return f"<LiveView {self.path} {self.status}>"
+
+    # -- to and from the browser
+
+    def whole(self) -> Update:
+        """Return what a page draws when it meets this widget."""
+        with self._lock:
+            return self._screen.whole()
+
+    def _to_browser(self, update: Update) -> None:
+        if self.comm is not None:
+            self.send(update)
+
+    def _picture(self) -> Picture:
+        query = self._query
+        is_table = self._kind == "table"
+        page = self._window.page() if is_table else []
+        columns = self._columns.widen(page)
+        state: State = "live"
+        if self._paused:
+            state = "paused"
+        elif query is None:
+            state = "loading"
+        elif self.error is not None:
+            state = "error"
+        head: Head = {
+            "path": self.path,
+            "arguments": self._chips(),
+            "kind": self._kind,
+            "state": state,
+            "note": self._note(state),
+            "problem": problem_of(self.error) if self.error is not None else None,
+            "rows": len(self._window) if is_table else 1,
+            "timestamp": str(self.timestamp),
+            "duration": round(self._duration, 3),
+            "columns": columns if is_table else [],
+            "sort": list(self._window.sort),
+            "start": self._window.start,
+            "above": self._window.above,
+        }
+        if is_table:
+            return Picture(head, self._rows(page, columns))
+        return Picture(head, body=self._body)
+
+    def _chips(self) -> list[tuple[str, str]]:
+        return [(name, preview(value, 60)) for name, value in (self._arguments or {}).items()]
+
+    def _note(self, state: State) -> str:
+        if state == "loading":
+            return "Waiting for its arguments." if self._arguments is None else ""
+        if state == "live" and self._kind == "table" and not len(self._window) and self._query is not None:
+            return self._empty_note(self._query)
+        return ""
+
+    def _rows(self, page: Sequence[Any], columns: list[Column]) -> list[Row]:
+        # Results share their documents: one that is the same object needs no second look.
+        known = self._encoded if columns == self._encoded_columns else {}
+        encoded: dict[str, tuple[Any, Row]] = {}
+        for key, row in zip(self._window.keys(), page, strict=True):
+            old = known.get(key)
+            encoded[key] = old if old is not None and old[0] is row else (row, (key, cells_of(row, columns)))
+        self._encoded, self._encoded_columns = encoded, columns
+        return [row for _, row in encoded.values()]
+
+    def _from_browser(self, content: Mapping[str, Any]) -> None:
+        kind = content.get("type")
+        if kind == "pause":
+            self.pause()
+        elif kind == "resume":
+            self.resume()
+        with self._lock:
+            screen, window = self._screen, self._window
+            if kind == "hello":
+                screen.hello(content["tab"], content["sequence"])
+            elif kind == "hidden":
+                screen.hidden(content["tab"])
+            elif kind == "drawn":
+                screen.drawn(content["sequence"])
+            elif kind == "anchor":
+                window.anchor(content["key"])
+            elif kind == "page":
+                window.turn(content["start"])
+                screen.touch()
+            elif kind == "sort":
+                window.cycle(content["column"], add=content["add"])
+                screen.touch()
+            screen.pump()
+
+
+def kind_of(value: Any) -> Kind:
+    """Return how a result is shown: objects in a list as a table, a scalar as a figure, anything else as a tree."""
+    if isinstance(value, (list, tuple)):
+        return "table" if not value or (isinstance(value[0], Mapping) and isinstance(value[-1], Mapping)) else "tree"
+    return "tree" if isinstance(value, Mapping) else "figure"

@@ -1,0 +1,140 @@
+"""What a live view and its browser side say to each other. `static/live.js` repeats these shapes as JSDoc types.
+
+One message is in flight at most: the kernel sends an `Update`, the browser answers `Drawn`, and what happened in between
+is folded into the next one. The same `Update`, whole, is the widget's only synced trait, so that a reloaded page or a
+second tab has something to draw before it has asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+Kind: TypeAlias = Literal["table", "figure", "tree"]
+State: TypeAlias = Literal["loading", "live", "updating", "paused", "stale", "error"]
+
+
+class Tagged(TypedDict):
+    """A value that JSON has no form for, or whose text was cut."""
+
+    k: Literal["missing", "int64", "float", "id", "time", "bytes", "json", "text"]
+    v: NotRequired[str | float]  # the text shown; milliseconds for a time
+    n: NotRequired[int]  # of a text that was cut: its characters; of bytes: how many
+    of: NotRequired[str]  # of an id: its table
+
+
+Cell: TypeAlias = None | bool | int | float | str | Tagged
+Row: TypeAlias = tuple[str, list[Cell]]
+"""The row's key, which is its `_id` where it has one, and a cell for each column."""
+
+
+class Column(TypedDict):
+    name: str
+    type: str  # as the schema or, without one, the rows say: "string", "number", "id<users>", "string | null"
+    align: Literal["left", "right"]
+    system: bool  # `_id` and `_creationTime`: drawn last, muted
+
+
+class SortKey(TypedDict):
+    column: str
+    descending: bool
+
+
+class Problem(TypedDict):
+    message: str  # one line
+    traceback: str  # the user's frames only; may be empty
+
+
+class Head(TypedDict):
+    """Everything but the rows. Small: an update repeats only the entries that changed."""
+
+    path: str
+    arguments: list[tuple[str, str]]
+    kind: Kind
+    state: State
+    note: str  # a sentence for a state that needs one: why it is empty, stale or paused
+    problem: Problem | None
+    rows: int  # in the result, not in the page
+    timestamp: str  # of the commit that the result belongs to: nanoseconds, as text, since they exceed a JS number
+    duration: float  # of the last run, in milliseconds
+    columns: list[Column]
+    sort: list[SortKey]
+    start: int  # the page's first row in the result, from 0
+    above: int  # rows that came in above the page since the reader left the top
+
+
+class Delta(TypedDict):
+    """How one page becomes the next. Apply in this order."""
+
+    remove: list[str]
+    insert: list[tuple[int, str, list[Cell]]]  # ascending places in the new page
+    change: list[tuple[str, dict[int, Cell]]]  # key, then column number and cell
+    order: NotRequired[list[str]]  # every key, only when rows that stayed changed places
+
+
+class Update(TypedDict):
+    """Kernel to browser."""
+
+    type: Literal["update"]
+    sequence: int
+    base: int | None  # the sequence that `head` and `delta` build upon; None: whole, upon nothing
+    head: dict[str, Any]
+    page: NotRequired[list[Row]]
+    delta: NotRequired[Delta]
+    body: NotRequired[Any]  # the cell of a figure, the `Node` of a tree
+
+
+class Node(TypedDict):
+    """A part of a tree. A leaf is a cell; a branch has items, and `more` counts those that were left out."""
+
+    label: str
+    cell: NotRequired[Cell]
+    summary: NotRequired[str]
+    items: NotRequired[list[Node]]
+    more: NotRequired[int]
+
+
+class Hello(TypedDict):
+    """Browser to kernel: a model was made, or a page became visible; it has drawn up to `sequence`."""
+
+    type: Literal["hello"]
+    sequence: int
+
+
+class Drawn(TypedDict):
+    type: Literal["drawn"]
+    sequence: int
+
+
+class Hidden(TypedDict):
+    """Nobody looks: send nothing until the next `Hello`."""
+
+    type: Literal["hidden"]
+
+
+class Turn(TypedDict):
+    """Show the page that starts at this row of the result; 0 follows the top."""
+
+    type: Literal["page"]
+    start: int
+
+
+class Anchor(TypedDict):
+    """The reader scrolled: keep this row where it is in the page, whatever is inserted above it."""
+
+    type: Literal["anchor"]
+    key: str
+
+
+class Sort(TypedDict):
+    """Cycle a column through ascending, descending, none; `add` keeps the other keys."""
+
+    type: Literal["sort"]
+    column: str
+    add: bool
+
+
+class Hold(TypedDict):
+    type: Literal["pause", "resume"]
+
+
+Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold
