@@ -23,8 +23,9 @@ from convex_nb.engine.table import TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import InvalidIdError, LimitError
-from convex_nb.language.ids import decode_id
+from convex_nb.language.ids import decode_id, new_id
 from convex_nb.language.limits import Limits
+from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
     from convex_nb.engine.materialised import Materialised
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 FIRST_USER_TABLE = 10001
 DEFAULT_RETENTION_NS = 600 * 10**9
 _OPTIMISTIC_PUSHES = 3
+_DAY_MS = 86_400_000
 
 
 class Clock(Protocol):
@@ -87,6 +89,7 @@ class Database:
         self._lock = threading.Lock()
         self._maintaining = threading.Lock()
         self._creation_time = 0.0
+        self._random: list[bytes] = []
 
     def __repr__(self) -> str:
         head = self.head
@@ -257,6 +260,19 @@ class Database:
             self._prefixes[id[:4]] = name
         return name
 
+    def new_identity(self, table_number: int, table: str) -> tuple[Id, float]:
+        """The ``_id`` and the ``_creationTime`` of a new document."""
+        time = self.creation_time()
+        try:
+            random_bytes = self._random.pop()
+        except IndexError:
+            # One call for many documents: asking the system costs more than making the id.
+            pool = self.random_bytes(14 * 512)
+            pieces = [pool[start : start + 14] for start in range(0, len(pool), 14)]
+            random_bytes = pieces.pop()
+            self._random = pieces
+        return Id(new_id(table_number, random_bytes, int(time // _DAY_MS) & 0xFFFF), table), time
+
     def creation_time(self) -> float:
         """A ``_creationTime``: milliseconds, greater than every one given out before."""
         with self._lock:
@@ -274,10 +290,6 @@ class Database:
             # From one power of two to the next the doubles are evenly spaced; the next one is decades away.
             self._creation_time = first + number * math.ulp(first)
             return first
-
-    def day(self) -> int:
-        """The number of days since the epoch, as ids carry it."""
-        return (self.clock.now_ns() // 86_400_000_000_000) & 0xFFFF
 
     # -- upkeep ------------------------------------------------------------------------------------------------
 

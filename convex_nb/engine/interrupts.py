@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import _signal
 import signal
 import threading
+from threading import get_ident
 from types import FrameType
+
+_SIGINT = int(signal.SIGINT)
 
 # Written by the main thread only: Python runs signal handlers there and nowhere else.
 _depth = 0
 _pending = False
 _previous: object = None
-_main = threading.main_thread()
+_main = threading.main_thread().ident
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
@@ -25,8 +29,9 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 def _install() -> None:
     global _previous
-    # A kernel sets its own handler for each cell, so this looks each time; one look costs a fraction of a microsecond.
-    current = signal.getsignal(signal.SIGINT)
+    # A kernel sets its own handler for each cell, so this looks each time, past the enums of the public module,
+    # which cost more than the look.
+    current = _signal.getsignal(_SIGINT)
     if current is not _handle:
         _previous = current
         signal.signal(signal.SIGINT, _handle)
@@ -42,14 +47,14 @@ class Deferred:
 
     def __enter__(self) -> None:
         global _depth
-        if threading.current_thread() is _main:
+        if get_ident() == _main:
             if not _depth:
                 _install()
             _depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
         global _depth, _pending
-        if threading.current_thread() is _main:
+        if get_ident() == _main:
             _depth -= 1
             if _pending and not _depth:
                 _pending = False

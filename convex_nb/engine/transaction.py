@@ -12,7 +12,6 @@ from convex_nb.engine.usage import Usage
 from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.documents import Document, freeze
 from convex_nb.language.errors import DocumentNotFoundError, InvalidValueError, ReadOnlyError
-from convex_nb.language.ids import new_id
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.limits import UNLIMITED
 from convex_nb.language.values import UNDEFINED, Id
@@ -173,12 +172,11 @@ class Transaction:
     def insert(self, table: str, fields: Mapping[str, Any]) -> Id:
         """Add a document and return its id. The table comes into being with its first document."""
         state = self._writable_table(table)
-        database = self.database
-        document_id = Id(new_id(state.number, database.random_bytes(14), database.day()), table)
         normalised = self._normalised(state, fields)
-        document = freeze({"_id": document_id, "_creationTime": database.creation_time(), **normalised})
-        self._write(state, Write(table, document_id, None, document, None, state.keys_of(document)))
-        return document_id
+        id, time = self.database.new_identity(state.number, table)
+        document = freeze({"_id": id, "_creationTime": time, **normalised})
+        self._write(state, Write(table, id, None, document, None, state.keys_of(document)))
+        return id
 
     def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None) -> None:
         """Merge ``fields`` into a document, shallowly; ``UNDEFINED`` removes a field."""
