@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.snapshot import Snapshot
 
+EVERY = 256
+"""A snapshot is kept each time that so many commits were published."""
+MOST = 32_768
+"""At most so many commits are remembered."""
+
 _timestamp = attrgetter("timestamp")
 
 
@@ -19,14 +24,12 @@ class History:
 
     A past state is the nearest kept snapshot before it plus the commits in between: keeping every snapshot would
     keep the copied chunks of every commit, about a hundred times the memory of its writes. Commits older than
-    ``retention`` nanoseconds, or beyond ``most`` of them, are forgotten by ``trim``. Not thread-safe: the committer
+    ``retention`` nanoseconds, or beyond ``MOST`` of them, are forgotten by ``trim``. Not thread-safe: the committer
     calls it under its lock.
     """
 
-    def __init__(self, first: Snapshot, retention: int, *, every: int = 256, most: int = 32_768) -> None:
+    def __init__(self, first: Snapshot, retention: int) -> None:
         self.retention = retention
-        self._every = every
-        self._most = most
         self._commits: list[Commit] = []
         self._snapshots: list[Snapshot] = [first]
         self._since_snapshot = 0
@@ -52,7 +55,7 @@ class History:
     def published(self, snapshot: Snapshot, *, keep: bool = False) -> None:
         """A commit led to ``snapshot``; ``keep`` where commits alone do not lead there (a push)."""
         self._since_snapshot += 1
-        if keep or self._since_snapshot >= self._every:
+        if keep or self._since_snapshot >= EVERY:
             self._since_snapshot = 0
             self._snapshots.append(snapshot)
 
@@ -80,7 +83,7 @@ class History:
         if not commits:
             return
         cut = bisect_left(commits, now - self.retention, key=_timestamp)
-        cut = max(cut, len(commits) - self._most)
+        cut = max(cut, len(commits) - MOST)
         cut = min(cut, bisect_right(commits, head.timestamp, key=_timestamp))
         if cut <= 0:
             return

@@ -29,10 +29,8 @@ _CATCH_UP = 64
 class Maintenance:
     """What is due, most urgent first. One thread at a time."""
 
-    def __init__(self, database: Database, *, recent: int = RECENT, most_parts: int = MOST_PARTS) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._recent = recent
-        self._most_parts = most_parts
         self.steps = 0
 
     def run(self, budget_ms: float) -> bool:
@@ -62,7 +60,7 @@ class Maintenance:
             for part in state.parts:
                 if len(part.dead[0]) * _DEAD_SHARE > part.segment.num_rows:
                     return state, (part,), False
-            if len(state.live[0]) > self._recent:
+            if len(state.live[0]) > RECENT:
                 return state, self._mergeable(state), True
         return None
 
@@ -72,7 +70,7 @@ class Maintenance:
         size = len(state.live[0])
         chosen = 0
         for part in reversed(parts):
-            if len(part) > 2 * size and len(parts) - chosen < self._most_parts:
+            if len(part) > 2 * size and len(parts) - chosen < MOST_PARTS:
                 break
             size += len(part)
             chosen += 1

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LEAST = 256
 """Ranges shorter than this are quicker to read than to keep."""
-_LARGEST_PATCH = 8
+LARGEST_PATCH = 8
 """A range is read anew when more than one in so many of its documents changed."""
 
 
@@ -96,7 +96,7 @@ class Materialised:
                         if write.new_keys is None or write.new is None
                         else (write.new_keys[where.position], write.new)
                     )
-            if len(before) * _LARGEST_PATCH > len(kept.documents):
+            if len(before) * LARGEST_PATCH > len(kept.documents):
                 return None
         documents = kept.documents.copy()
         if where.reverse:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 Token = Any
 """Whatever the subscriber wants to be named by; hashable."""
 
-_CHUNK = 64
-_PREFIX_LENGTHS = 24
+CHUNK = 64
+"""Intervals that are looked through one by one, half as many to twice as many."""
+PREFIX_LENGTHS = 24
+"""Lengths of prefixes that are looked up for each key; intervals of further lengths are kept like any others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class IntervalIndex:
         if lo == MIN_KEY and hi == MAX_KEY:
             self._whole.add(token)
             return
-        if hi == lo + MAX_KEY and (len(lo) in self._lengths or len(self._lengths) < _PREFIX_LENGTHS):
+        if hi == lo + MAX_KEY and (len(lo) in self._lengths or len(self._lengths) < PREFIX_LENGTHS):
             holders = self._prefixes.get(lo)
             if holders is None:
                 holders = self._prefixes[lo] = set()
@@ -146,7 +148,7 @@ class IntervalIndex:
         chunk = self._chunks[place]
         insort(chunk, span)
         self._los[place] = chunk[0][0]
-        if len(chunk) > 2 * _CHUNK:
+        if len(chunk) > 2 * CHUNK:
             half = len(chunk) // 2
             self._chunks[place : place + 1] = [chunk[:half], chunk[half:]]
             self._los[place : place + 1] = [chunk[0][0], chunk[half][0]]
