@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from convex_nb.engine.layout import MISSING, Field
-from convex_nb.language.encoding import dumps
+from convex_nb.engine.layout import ENCODED, MISSING, Field, Kind
+from convex_nb.language.documents import freeze
+from convex_nb.language.encoding import dumps, loads
+from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from convex_nb.engine.layout import Kind
 
 # pyarrow ships no types; these names say what is meant.
 ArrowArray: TypeAlias = Any
 ArrowTable: TypeAlias = Any
 ArrowType: TypeAlias = Any
 
-_TYPES: Final[Mapping[Kind, ArrowType]] = {
+TYPES: Final[Mapping[Kind, ArrowType]] = {
     "null": pa.null(),
     "boolean": pa.bool_(),
     "int": pa.int64(),
@@ -32,62 +33,135 @@ _TYPES: Final[Mapping[Kind, ArrowType]] = {
     "encoded": pa.string(),
     "rest": pa.string(),
 }
-_LARGE: Final = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+LARGE: Final = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+VARIABLE: Final = frozenset(LARGE) | frozenset(LARGE.values())
 MOST_BYTES: Final = 2**31 - 1
 """What 32-bit offsets reach; a column with more has 64-bit ones."""
 
 
 class Column:
-    """One column; immutable. ``values`` is null where the row lacks the field or holds null.
+    """One column; immutable.
 
-    ``nulls`` marks the rows that hold null where there are both (``None``: every row without a value holds null
-    if the field is nullable and lacks the field if it is optional). ``whole`` marks the ``int`` rows of a
-    ``number`` column.
+    ``values`` is null where the row lacks the field or holds null. ``nulls`` marks the rows that hold null, and is
+    there when some rows do and others lack the field. ``whole`` marks the ``int`` rows of a ``number`` column.
+    For code that reads single rows, ``data`` and ``offsets`` are the buffers of a variable-length column and
+    ``numbers`` that of a numeric one. ``public`` keeps what `public_columns` made of an encoded column.
     """
 
-    __slots__ = ("data", "field", "nulls", "values", "whole")
+    __slots__ = ("data", "field", "nulls", "numbers", "offsets", "public", "values", "whole")
 
     def __init__(
         self, field: Field, values: ArrowArray, nulls: ArrowArray | None = None, whole: ArrowArray | None = None
     ) -> None:
         self.field = field
-        self.values, self.data = _owned(values)
         self.nulls = nulls
         self.whole = whole
+        self.data = b""
+        self.offsets: Any = None
+        self.numbers: Any = None
+        if values.offset:
+            values = pa.concat_arrays([values])
+        if values.type in VARIABLE:
+            values, self.data = _owned(values)
+            self.offsets = _view(values.buffers()[1], "q" if values.type in LARGE.values() else "i")
+        elif values.type in (pa.float64(), pa.int64()):
+            self.numbers = _view(values.buffers()[1], "d" if values.type == pa.float64() else "q")
+        self.values = values
+        self.public: ArrowArray | None = None
 
     @classmethod
     def from_values(cls, field: Field, values: Sequence[Any]) -> Column:
-        """A column of Python values, which fit ``field``."""
-        kind = field.kind
+        """A column of Python values (``MISSING`` among them), which fit ``field``."""
         nulls = pa.array([value is None for value in values]) if field.optional and field.nullable else None
-        whole = pa.array([type(value) is int for value in values]) if kind == "number" else None
-        if kind in ("encoded", "rest"):
+        whole = pa.array([type(value) is int for value in values]) if field.kind == "number" else None
+        if field.kind in ENCODED:
             values = [None if value is MISSING or value is None else dumps(value) for value in values]
         elif field.optional:
             values = [None if value is MISSING else value for value in values]
-        type_ = _TYPES[kind]
-        if type_ in _LARGE and sum(map(len, filter(None, values))) > MOST_BYTES // 4:
-            type_ = _LARGE[type_]
+        type_ = TYPES[field.kind]
+        if type_ in LARGE and sum(map(len, filter(None, values))) > MOST_BYTES // 4:
+            type_ = LARGE[type_]
         return cls(field, pa.array(values, type_), nulls, whole)
+
+    @classmethod
+    def fitted(
+        cls,
+        name: str,
+        kind: Kind,
+        values: ArrowArray,
+        nulls: ArrowArray | None,
+        whole: ArrowArray | None,
+        table: str | None = None,
+    ) -> Column:
+        """A column with the narrowest field that holds ``values``: what was true of more rows may not be of these.
+
+        ``nulls`` marks the null values that are not missing (``None``: all are missing).
+        """
+        null_count = pc.sum(nulls).as_py() or 0 if nulls is not None else 0
+        optional = values.null_count > null_count
+        if kind != "null" and values.null_count == len(values):
+            kind, values = "null", pa.nulls(len(values))
+        elif kind == "number":
+            wholes = pc.sum(whole).as_py() or 0
+            if wholes in (0, len(values) - values.null_count):
+                kind, values, whole = ("int", values.cast(pa.int64()), None) if wholes else ("float", values, None)
+        return cls(
+            Field(name, kind, optional, null_count > 0, table if kind == "id" else None),
+            values,
+            nulls if optional and null_count else None,
+            whole if kind == "number" else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def bytes_at(self, row: int) -> bytes:
+        """The content of one row of a variable-length column."""
+        return self.data[self.offsets[row] : self.offsets[row + 1]]
+
+    def null_marks(self) -> ArrowArray | None:
+        """Which rows hold null, or ``None`` where none does."""
+        if not self.field.nullable:
+            return None
+        return self.nulls if self.field.optional else self.values.is_null()
+
+    def to_list(self) -> list[Any]:
+        """The values as Python ones, with ``None`` and ``MISSING``. Costs O(n) slow steps."""
+        kind, table = self.field.kind, self.field.table
+        values: list[Any] = self.values.to_pylist()
+        if kind in ENCODED:
+            values = [None if text is None else freeze(loads(text)) for text in values]
+        elif kind == "number":
+            whole: list[bool] = self.whole.to_pylist()  # type: ignore[union-attr]
+            values = [int(value) if mark else value for value, mark in zip(values, whole, strict=True)]
+        elif kind == "int64":
+            values = [None if value is None else Int64(value) for value in values]
+        elif kind == "id":
+            values = [None if value is None else Id(value, table) for value in values]
+        if not self.field.optional:
+            return values
+        marks = [False] * len(values) if self.nulls is None else self.nulls.to_pylist()
+        return [MISSING if value is None and not mark else value for value, mark in zip(values, marks, strict=True)]
 
     @property
     def nbytes(self) -> int:
         """Bytes of the values and the bitmaps."""
-        return sum(array.nbytes for array in (self.values, self.nulls, self.whole) if array is not None)
+        arrays = (self.values, self.nulls, self.whole, self.public)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 def _owned(values: ArrowArray) -> tuple[ArrowArray, bytes]:
-    """A variable-length array over a ``bytes`` object, and that object; slicing it is what makes decoding quick."""
-    if values.offset:
-        values = pa.concat_arrays([values])
-    if not _is_variable(values.type):
-        return values, b""
+    """A variable-length array over a ``bytes`` object, and that object: slicing it is what makes decoding quick."""
     validity, offsets, data = values.buffers()
     content = b"" if data is None else data.to_pybytes()
+    if not len(values):
+        offsets = pa.py_buffer(bytes(8))
     return pa.Array.from_buffers(
         values.type, len(values), [validity, offsets, pa.py_buffer(content)], null_count=values.null_count
     ), content
 
 
-def _is_variable(type_: ArrowType) -> bool:
-    return type_ in _LARGE or type_ in _LARGE.values()
+def _view(buffer: Any, format: Any) -> Any:
+    view = memoryview(b"" if buffer is None else buffer).cast("B")
+    # Buffers may be padded to a length that is no multiple of the item.
+    return view[: len(view) // 8 * 8].cast(format) if format in "qd" else view[: len(view) // 4 * 4].cast(format)

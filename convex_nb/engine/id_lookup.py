@@ -43,7 +43,7 @@ class IdLookup:
             start = digits.shape[1] - PREFIX
             if width >= PREFIX and (digits[:, start:] < 36).all():
                 numbers = digits[:, start:].astype(numpy.int32) @ (36 ** numpy.arange(PREFIX)[::-1]).astype(numpy.int32)
-                shift = max(0, int(36**PREFIX / len(ids)).bit_length() - 1)
+                shift = max(0, int(36**PREFIX / len(ids)).bit_length())
                 numbers >>= shift
                 counts = numpy.bincount(numbers, minlength=(36**PREFIX >> shift) + 1)
                 self._starts = numpy.concatenate([[0], numpy.cumsum(counts)]).astype(numpy.int32)

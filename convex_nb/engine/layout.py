@@ -22,6 +22,9 @@ bitmap of the rows that hold an ``int``. ``id`` is text that comes back as `Id` 
 JSON text of anything. ``rest`` is encoded too: an object with all the fields that have no column of their own.
 """
 
+ENCODED: Final = frozenset({"encoded", "rest"})
+"""The kinds whose values are JSON text."""
+
 MAX_COLUMNS: Final = 256
 """Beyond this many different fields the rarest share the rest column."""
 
@@ -69,14 +72,37 @@ def field_of(name: str, values: Sequence[Any]) -> Field:
     return Field(name, _KINDS.get(frozenset(types), "encoded"), optional, nullable)
 
 
+_NUMBERS: Final = frozenset({"int", "float", "number"})
+
+
+def common_kind(fields: Iterable[Field]) -> tuple[Kind, str | None]:
+    """The kind that holds the values of several columns of one field, and the table if it is ``id``."""
+    fields = [field for field in fields if field.kind != "null"]
+    kinds = {field.kind for field in fields}
+    if not kinds:
+        return "null", None
+    if kinds == {"id"}:
+        tables = {field.table for field in fields}
+        return ("id", tables.pop()) if len(tables) == 1 else ("string", None)
+    if len(kinds) == 1:
+        return kinds.pop(), None
+    if kinds <= _NUMBERS:
+        return "number", None
+    return ("string", None) if kinds == {"string", "id"} else ("encoded", None)
+
+
 def field_names(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], bool]:
     """The fields that get a column, in first-seen order, system fields first; and whether there are others."""
     counts = Counter(chain.from_iterable(documents))
-    names = ["_id", "_creationTime", *(name for name in counts if name not in ("_id", "_creationTime"))]
-    if len(names) <= MAX_COLUMNS:
-        return names, False
-    kept = {"_id", "_creationTime"} | {name for name, _ in counts.most_common(MAX_COLUMNS - 2)}
-    return [name for name in names if name in kept], True
+    system = ["_id", "_creationTime"]
+    own = [name for name in counts if name not in system]
+    room = MAX_COLUMNS - len(system)
+    if len(own) <= room:
+        return system + own, False
+    for name in system:
+        del counts[name]
+    kept = {name for name, _ in counts.most_common(room)}
+    return system + [name for name in own if name in kept], True
 
 
 def rest_of(documents: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[Any]:

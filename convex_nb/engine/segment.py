@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pyarrow.compute as pc
 
 from convex_nb.engine.columns import Column
 from convex_nb.engine.id_lookup import IdLookup
 from convex_nb.engine.layout import MISSING, Field, Layout, field_names, field_of, rest_of
 from convex_nb.engine.segment_decoder import decoder
+from convex_nb.language.keys import key_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from numpy.typing import NDArray
+
+    from convex_nb.engine.columns import ArrowTable
     from convex_nb.language.documents import Document
+
+    Rows: TypeAlias = NDArray[Any]
 
 
 class Segment:
@@ -54,18 +62,54 @@ class Segment:
             columns.append(Column.from_values(Field("", "rest", optional=True), rest_of(documents, names)))
         return cls(columns)
 
+    @classmethod
+    def concat(cls, parts: Sequence[tuple[Segment, Rows | None]], documents: Sequence[Document] = ()) -> Segment:
+        """One segment of the chosen rows of every part (``None``: all) and of ``documents``; at least one row."""
+        from convex_nb.engine.concatenation import concatenated
+
+        return concatenated(parts, documents)
+
     def __repr__(self) -> str:
         return f"Segment({self.num_rows} rows, {len(self.columns)} columns, {self.nbytes} bytes)"
+
+    @property
+    def table(self) -> str | None:
+        """The table that the ids belong to, as far as the documents said."""
+        return self.columns["_id"].field.table
 
     def documents(self, rows: Iterable[int]) -> list[Document]:
         """The documents of ``rows`` (a numpy array, a range, …), in that order."""
         tolist = getattr(rows, "tolist", None)
         return self._documents(rows if tolist is None else tolist())
 
+    def to_arrow(self, rows: Rows | None = None, fields: Sequence[str] | None = None) -> ArrowTable:
+        """The columns that DataFrames and SQL see: `public_table` of this segment alone."""
+        from convex_nb.engine.public_columns import public_table
+
+        return public_table([(self, rows)], fields)
+
     @property
     def nbytes(self) -> int:
         """Bytes of the columns and the id lookup."""
         return sum(column.nbytes for column in self.columns.values()) + self.lookup.nbytes
+
+    def check(self) -> None:
+        """Verifies every invariant, by reading every document. Costs O(n)."""
+        documents = self.documents(range(self.num_rows))
+        state = f"{self!r} of {self.layout}"
+        keys = [_creation_key(document) for document in documents]
+        assert all(before < after for before, after in pairwise(keys)), f"{state}: rows are not in creation order"
+        for row, document in enumerate(documents):
+            assert self.find(document["_id"]) == row, f"{state}: {document['_id']} is not found in row {row}"
+        for column in self.columns.values():
+            marks = column.null_marks()
+            assert len(column) == self.num_rows, f"{state}: {column.field} has {len(column)} rows"
+            assert marks is None or not pc.any(pc.and_(marks, column.values.is_valid())).as_py(), (
+                f"{state}: {column.field} has rows that hold both null and a value"
+            )
+
+
+_creation_key = key_function(("_creationTime",))
 
 
 def in_creation_order(documents: Sequence[Document]) -> Sequence[Document]:
@@ -74,7 +118,3 @@ def in_creation_order(documents: Sequence[Document]) -> Sequence[Document]:
     if all(before <= after for before, after in pairwise(keys)):
         return documents
     return sorted(documents, key=_creation_key)
-
-
-def _creation_key(document: Document) -> tuple[Any, Any]:
-    return document["_creationTime"], document["_id"]

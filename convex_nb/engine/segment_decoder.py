@@ -32,38 +32,24 @@ def decoder(columns: Sequence[Column]) -> Decoder:
     return Decoder(document, documents)
 
 
-_FORMATS: dict[str, Any] = {
-    "int64": "q",
-    "double": "d",
-    "string": "i",
-    "binary": "i",
-    "large_string": "q",
-    "large_binary": "q",
-}
-
-
 def _buffers(column: Column) -> list[Any]:
-    """Value, offset, validity, null and whole buffers, as far as the generated code wants them."""
+    """What the parameters of `_parameters` stand for."""
     field = column.field
+    validity, *parts = column.values.buffers()
     buffers: list[Any] = []
-    _, *parts = column.values.buffers()
-    if field.kind == "boolean":
+    if column.offsets is not None:
+        buffers += [column.offsets, column.data]
+    elif column.numbers is not None:
+        buffers.append(column.numbers)
+    elif field.kind == "boolean":
         buffers.append(_bits(parts[0]))
-    elif field.kind != "null":
-        numbers: Any = parts[0] if parts[0] is not None else b""
-        view = memoryview(numbers).cast("B")
-        # An empty string column may come without offsets.
-        format_ = _FORMATS[str(column.values.type)]
-        buffers.append(view.cast(format_))
-        if len(parts) == 2:
-            buffers.append(column.data)
     if field.kind == "number":
         buffers.append(_bitmap(column.whole))
     if field.optional or field.nullable:
-        validity = column.values.buffers()[0]
-        full = b"\xff" * (len(column.values) // 8 + 1)
-        empty = b"\x00" * (len(column.values) // 8 + 1)
-        buffers.append(_bits(validity) if validity is not None else empty if field.kind == "null" else full)
+        if field.kind == "null":
+            buffers.append(bytes(len(column) // 8 + 1))
+        else:
+            buffers.append(_bits(validity) if validity is not None else b"\xff" * (len(column) // 8 + 1))
     if field.optional and field.nullable:
         buffers.append(_bitmap(column.nulls))
     return buffers
@@ -169,4 +155,5 @@ def _factory(layout: Layout) -> Callable[..., tuple[Any, Any]]:
         "load": _load,
     }
     exec(compile(_source(layout), f"<decoder of {len(layout)} columns>", "exec"), scope)
-    return scope["make"]
+    make: Callable[..., tuple[Any, Any]] = scope["make"]
+    return make
