@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
 LOOPBACK = "127.0.0.1"
@@ -99,6 +100,7 @@ class NotebookPage:
         self.lab = lab
         self.errors: list[str] = []
         self.outside: list[str] = []
+        self.positions: dict[str, int] = {}
         self.context = browser.new_context(viewport={"width": 1280, "height": 900})
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(WAIT_MS)
@@ -117,6 +119,8 @@ class NotebookPage:
 
     def open(self, notebook: str) -> None:
         """Returns when the notebook is drawn and its kernel is idle."""
+        cells = nbformat.read(self.lab.folder / notebook, as_version=4).cells
+        self.positions = {cell.id: position for position, cell in enumerate(cells)}
         # Not "networkidle": the kernel's websocket never is.
         self.page.goto(
             f"{self.lab.url}/lab/tree/{notebook}?reset&token={self.lab.token}", wait_until="domcontentloaded"
@@ -124,12 +128,12 @@ class NotebookPage:
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
 
-    def cell(self, position: int) -> Locator:
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(position)
+    def cell(self, id: str) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(self.positions[id])
 
-    def run(self, position: int) -> None:
+    def run(self, id: str) -> None:
         """Runs a code cell and returns when it has finished."""
-        cell = self.cell(position)
+        cell = self.cell(id)
         cell.scroll_into_view_if_needed()
         cell.locator(".jp-InputArea-editor").first.click()
         self.page.keyboard.press("Control+Enter")

@@ -1,0 +1,84 @@
+"""Runs the tour in a real kernel, writes build/tour.html, and checks what the tour says about itself.
+
+The tour ends with a table of figures. Each line of it is asked of the kernel after the last cell, printed beside what the
+tour says, and must agree; otherwise the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from scripts.export import to_html
+from scripts.kernel import running_kernel
+
+ROOT = Path(__file__).parent.parent
+TOUR = ROOT / "notebooks" / "tour.ipynb"
+PAGE = ROOT / "build" / "tour.html"
+CLAIMS_CELL = "what-happened"
+CLAIM = re.compile(r"^\| (?P<what>[a-z ]+) \| (?P<bound>at least |at most )?(?P<number>[\d,.]+)(?P<unit> \w+)? \|$", re.M)
+
+QUESTIONS = Path(__file__).with_name("demo_questions.py").read_text(encoding="utf-8")
+
+
+class Claim(NamedTuple):
+    """One line of the tour's closing table."""
+
+    what: str
+    bound: str
+    number: float
+    unit: str
+
+    def holds(self, seen: float) -> bool:
+        if self.bound == "at least ":
+            return seen >= self.number
+        return seen <= self.number if self.bound == "at most " else seen == self.number
+
+    def __str__(self) -> str:
+        return f"{self.bound}{self.number:,.10g}{self.unit}"
+
+
+def claims_of(notebook: NotebookNode) -> Iterator[Claim]:
+    (cell,) = [cell for cell in notebook.cells if cell.id == CLAIMS_CELL]
+    for line in CLAIM.finditer(cell.source):
+        number = float(line["number"].replace(",", ""))
+        yield Claim(line["what"], line["bound"] or "", number, line["unit"] or "")
+
+
+def main() -> int:
+    start = perf_counter()
+    print("== running the tour in a kernel", flush=True)
+    try:
+        with running_kernel(TOUR, TOUR.parent) as kernel:
+            kernel.run_all()
+            seen: dict[str, float] = kernel.ask(QUESTIONS)
+    except CellExecutionError as error:
+        print(f"A cell of the tour failed:\n{error}", file=sys.stderr)
+        return 1
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(to_html(kernel.notebook), encoding="utf-8")
+
+    claims = list(claims_of(kernel.notebook))
+    print(f"\n  {'':<20}{'seen':>12}   the tour says")
+    for claim in claims:
+        mark = "ok" if claim.holds(seen[claim.what]) else "WRONG"
+        print(f"  {claim.what:<20}{seen[claim.what]:>12,.10g}{claim.unit}   {claim}   {mark}")
+    wrong = [claim.what for claim in claims if not claim.holds(seen[claim.what])]
+    if not claims or set(seen) != {claim.what for claim in claims}:
+        print(f"the tour's cell {CLAIMS_CELL!r} and demo_questions.py do not speak of the same figures", file=sys.stderr)
+        return 1
+    print(f"\n{len(kernel.notebook.cells)} cells in {perf_counter() - start:.0f} s; to read: {PAGE.relative_to(ROOT)}; to use: make lab")
+    if wrong:
+        print(f"not as the tour says: {', '.join(wrong)}", file=sys.stderr)
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
