@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def columns_of_result(value: Any) -> dict[str, list[Any]]:
-    """Return a result by columns; a missing field is None. Documents give their fields, anything else one `value`. O(n)."""
+    """Return a result by columns, missing fields as None; what is no list of objects has one, `value`. O(n)."""
     rows: Sequence[Any] = value if isinstance(value, (list, tuple)) else [value]
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         return {"value": list(rows)} if rows else {}

@@ -45,7 +45,7 @@ class Watched(Protocol):
     def close(self) -> None: ...
 
 
-class Result(traitlets.Any):  # type: ignore[type-arg]
+class Result(traitlets.Any):
     """A trait that never compares what it is set to: `==` of 100,000 documents is slow, and wrong (`1 == True`)."""
 
     def set(self, obj: Any, value: Any) -> None:
@@ -79,8 +79,8 @@ class LiveView(anywidget.AnyWidget):
         watch: Callable[[Mapping[str, Any]], Watched],
         *,
         hints: Mapping[str, str] | None = None,
-        empty_note: Callable[[Watched], str] = lambda query: "No rows yet.",
-        on_close: Callable[[LiveView], None] = lambda view: None,
+        empty_note: Callable[[Watched], str] | None = None,
+        on_close: Callable[[LiveView], None] | None = None,
     ) -> None:
         self.path = path
         self._watch = watch
@@ -143,6 +143,11 @@ class LiveView(anywidget.AnyWidget):
             self._screen.touch()
             self._screen.pump()
 
+    def pump(self) -> None:
+        """Send what could not be sent before, if it can be sent now."""
+        with self._lock:
+            self._screen.pump()
+
     def _take(self, value: Any) -> None:
         self._kind = kind_of(value)
         if self._kind == "table":
@@ -169,7 +174,7 @@ class LiveView(anywidget.AnyWidget):
         query, self._query = getattr(self, "_query", None), None
         if query is not None:
             query.close()
-        if self.comm is not None:
+        if self.comm is not None and self._on_close is not None:
             self._on_close(self)
         super().close()
 
@@ -191,9 +196,8 @@ class LiveView(anywidget.AnyWidget):
     def sheet(self, rows: int = STATIC_ROWS) -> Sheet:
         """Return the first rows of the page as a static table, with their number and time."""
         with self._lock:
-            title = self.path + (
-                f"({', '.join(f'{name}={text}' for name, text in self._chips())})" if self._arguments else ""
-            )
+            arguments = ", ".join(f"{name}={text}" for name, text in self._chips())
+            title = f"{self.path}({arguments})" if arguments else self.path
             if self.error is not None:
                 return Sheet([], [], title=title, caption=message_of(self.error), mark=self.mark)
             if self._query is None and not self._paused:
@@ -261,7 +265,7 @@ class LiveView(anywidget.AnyWidget):
     def _note(self, state: State) -> str:
         if state == "loading":
             return "Waiting for its arguments." if self._arguments is None else ""
-        if state == "live" and self._kind == "table" and not len(self._window) and self._query is not None:
+        if state == "live" and self._kind == "table" and not len(self._window) and self._query and self._empty_note:
             return self._empty_note(self._query)
         return ""
 

@@ -1,8 +1,8 @@
 """What a live view and its browser side say to each other. `static/live.js` repeats these shapes as JSDoc types.
 
-One message is in flight at most: the kernel sends an `Update`, the browser answers `Drawn`, and what happened in between
-is folded into the next one. The same `Update`, whole, is the widget's only synced trait, so that a reloaded page or a
-second tab has something to draw before it has asked.
+One message is in flight at most: the kernel sends an `Update`, the browser answers `Drawn`, and what happened in
+between is folded into the next one. The same `Update`, whole, is the widget's only synced trait, so that a reloaded
+page or a second tab has something to draw before it has asked. Each request also carries `tab`, which page it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Tagged(TypedDict):
     of: NotRequired[str]  # of an id: its table
 
 
-Cell: TypeAlias = None | bool | int | float | str | Tagged
+Cell: TypeAlias = bool | int | float | str | Tagged | None
 Row: TypeAlias = tuple[str, list[Cell]]
 """The row's key, which is its `_id` where it has one, and a cell for each column."""
 
@@ -88,7 +88,8 @@ class Node(TypedDict):
 
     label: str
     cell: NotRequired[Cell]
-    summary: NotRequired[str]
+    preview: NotRequired[str]  # shown while the branch is closed
+    size: NotRequired[str]  # "3 fields", "300 items"
     items: NotRequired[list[Node]]
     more: NotRequired[int]
 

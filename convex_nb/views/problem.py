@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from pathlib import Path
-from types import TracebackType
-from typing import Final
 
+from convex_nb.functions.tracebacks import user_traceback
 from convex_nb.views.messages import Problem
-
-PACKAGE: Final = str(Path(__file__).parent.parent)
 
 
 def message_of(error: BaseException) -> str:
@@ -21,34 +17,14 @@ def message_of(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def is_ours(filename: str) -> bool:
-    """Tell whether a file belongs to this package, whose frames no reader wants to see."""
-    return filename.startswith(PACKAGE)
-
-
 def problem_of(error: BaseException) -> Problem:
-    """Return an error with the frames that are not this package's own."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(own_frames(error.__traceback__))
-        if not frame.filename.startswith("<frozen")
-    ]
+    """Return an error with the frames that are the user's own, as text."""
     lines = [
         f"{place_name(frame.filename)}, line {frame.lineno}, in {frame.name}\n    {frame.line or ''}".rstrip()
-        for frame in frames
+        for frame in traceback.extract_tb(user_traceback(error.__traceback__))
     ]
     notes = getattr(error, "__notes__", [])
     return {"message": "\n".join([message_of(error), *notes]), "traceback": "\n".join(lines)}
-
-
-def own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without this package's frames. The original stays as it is."""
-    if frames is None:
-        return None
-    rest = own_frames(frames.tb_next)
-    if is_ours(frames.tb_frame.f_code.co_filename):
-        return rest
-    return TracebackType(rest, frames.tb_frame, frames.tb_lasti, frames.tb_lineno)
 
 
 def place_name(filename: str) -> str:

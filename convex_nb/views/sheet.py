@@ -75,7 +75,7 @@ class Sheet:
     def __repr__(self) -> str:
         return self.text()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:  # noqa: ARG002
         return {"text/plain": self.text(), "text/html": self.html()}
 
 

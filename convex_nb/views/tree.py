@@ -11,7 +11,7 @@ from convex_nb.views.messages import Node
 ITEMS_MOST: Final = 100
 """Items of one branch that are shown; the rest is counted."""
 NODES_MOST: Final = 2000
-SUMMARY_MOST: Final = 60
+PREVIEW_MOST: Final = 60
 
 
 def tree_of(value: Any) -> Node:
@@ -40,7 +40,7 @@ class _Planter:
         count = len(value)
         kind = "field" if isinstance(value, Mapping) else "item"
         size = f"{count:,} {kind}{'' if count == 1 else 's'}"
-        node: Node = {"label": label, "summary": f"{preview(value, SUMMARY_MOST)}  {size}", "items": nodes}
+        node: Node = {"label": label, "preview": preview(value, PREVIEW_MOST), "size": size, "items": nodes}
         if count > len(nodes):
             node["more"] = count - len(nodes)
         return node

@@ -14,7 +14,7 @@ PAGE_ROWS: Final = 50
 
 class Window:
     """A page of rows, sorted by the kernel. Its place is the key of a row and not a number, so that rows that come in
-    above do not push it. Costs a page, whatever the result's size, unless the reader sorts or the anchor has gone far."""
+    above do not push it. Costs a page, whatever the result's size, unless the reader sorts or the anchor moves far."""
 
     def __init__(self, rows: Sequence[Any] = (), *, size: int = PAGE_ROWS) -> None:
         self.size = size
@@ -33,9 +33,10 @@ class Window:
     def follows_top(self) -> bool:
         return self._anchor is None and self.start == 0
 
-    def page(self) -> list[Any]:
-        """Return the rows of the page."""
-        return list(self._rows[self.start : self.start + self.size])
+    def page(self) -> list[Mapping[str, Any]]:
+        """Return the rows of the page, each an object."""
+        page = self._rows[self.start : self.start + self.size]
+        return [row if isinstance(row, Mapping) else {"value": row} for row in page]
 
     def keys(self) -> list[str]:
         """Return the key of each row of the page: its `_id`, or its place where ids are missing or repeat."""
@@ -76,7 +77,7 @@ class Window:
             self._anchor = (key, keys.index(key))
 
     def cycle(self, column: str, *, add: bool = False) -> None:
-        """Sort by a column: ascending, then descending, then not. `add` keeps what it is sorted by already. O(n log n)."""
+        """Sort by a column: ascending, then descending, then not. `add` keeps the other sort keys. O(n log n)."""
         old = next((key for key in self.sort if key["column"] == column), None)
         new: list[SortKey] = [] if old and old["descending"] else [{"column": column, "descending": old is not None}]
         if add:

@@ -6,7 +6,7 @@
 /** @typedef {[string, Cell[]]} Row */
 /** @typedef {{name: string, type: string, align: "left" | "right", system: boolean}} Column */
 /** @typedef {{remove: string[], insert: [number, string, Cell[]][], change: [string, Record<string, Cell>][], order?: string[]}} Delta */
-/** @typedef {{label: string, cell?: Cell, summary?: string, items?: Node[], more?: number}} Node */
+/** @typedef {{label: string, cell?: Cell, preview?: string, size?: string, items?: Node[], more?: number}} Node */
 
 const FLASH_SHARE = 0.2; // more changed rows than this, and more than FLASH_ROWS, is a new page rather than an event
 const FLASH_ROWS = 5;
@@ -611,7 +611,7 @@ function drawTree(node, open, path = "") {
   branch.open = open.get(here) ?? path === "";
   branch.addEventListener("toggle", () => open.set(here, branch.open));
   const summary = element("summary");
-  summary.append(...(node.label ? [line] : []), element("span", "cx-summary", node.summary));
+  summary.append(...(node.label ? [line] : []), element("span", "cx-preview", node.preview), element("span", "cx-size", node.size));
   branch.append(summary, ...node.items.map((item) => drawTree(item, open, here)));
   if (node.more) branch.append(element("div", "cx-leaf cx-null", `… ${node.more.toLocaleString("en-US")} more`));
   return branch;

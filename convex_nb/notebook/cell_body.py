@@ -1,0 +1,149 @@
+"""The body of a cell: compiled under the user's own lines, and run so that a failure leaves nothing behind."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import symtable
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+@dataclass(frozen=True)
+class CellBody:
+    """A parsed body. `handlers` are the names of the functions that it defines for registration: those at the top that
+    take `ctx` first and do not start with an underscore. `bound` is every name that it binds."""
+
+    tree: ast.Module
+    filename: str
+    handlers: tuple[str, ...]
+    bound: frozenset[str]
+
+    @property
+    def ends_in_expression(self) -> bool:
+        return bool(self.tree.body) and isinstance(self.tree.body[-1], ast.Expr)
+
+    @property
+    def line_of(self) -> dict[str, int]:
+        """The line of the cell in which each top-level function starts."""
+        return {node.name: node.lineno for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def parse_body(shell: InteractiveShell, magic_line: str, body: str) -> CellBody:
+    """Parse the body of a cell magic. Raises `SyntaxError` at the user's own line, `UsageError` for an empty body.
+
+    The text is cached under the name that IPython gives to the whole cell, first line included, so that tracebacks,
+    `%debug`, breakpoints and `inspect.getsource` show the cell as it was typed.
+    """
+    text = f"{magic_line}\n{body}"
+    filename = shell.compile.cache(text, shell.execution_count, raw_code=text)
+    source = f"\n{body}"
+    tree = shell.compile.ast_parse(source, filename)
+    if not tree.body:
+        raise UsageError(f"{magic_line.split()[0]}: the cell is empty. Define a function or write an expression.")
+    handlers = tuple(node.name for node in tree.body if _is_handler(node))
+    if not handlers:
+        _refuse_functions_without_context(magic_line, tree)
+    return CellBody(tree, filename, handlers, frozenset(_bound(source, filename)))
+
+
+def _is_handler(node: ast.stmt) -> bool:
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name.startswith("_"):
+        return False
+    first = [*node.args.posonlyargs, *node.args.args][:1]
+    return bool(first) and first[0].arg == "ctx"
+
+
+def _refuse_functions_without_context(magic_line: str, tree: ast.Module) -> None:
+    """A cell of nothing but functions, none of which takes `ctx`, was meant to define one."""
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Import, ast.ImportFrom)
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if functions and all(isinstance(node, definitions) for node in tree.body):
+        raise UsageError(
+            f"{magic_line.split()[0]}: {functions[0]} does not take `ctx` as its first parameter, so nothing was "
+            f"registered. Write `def {functions[0]}(ctx, ...)`."
+        )
+
+
+def _bound(source: str, filename: str) -> Iterator[str]:
+    for symbol in symtable.symtable(source, filename, "exec").get_symbols():
+        if symbol.is_assigned() or symbol.is_imported():
+            yield symbol.get_name()
+
+
+@contextmanager
+def all_or_nothing(namespace: MutableMapping[str, Any], names: frozenset[str]) -> Iterator[None]:
+    """Put `names` back as they were if the block raises."""
+    before = {name: namespace[name] for name in names if name in namespace}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            if name in before:
+                namespace[name] = before[name]
+            else:
+                namespace.pop(name, None)
+        raise
+
+
+def run_definitions(shell: InteractiveShell, body: CellBody) -> ast.Expression | None:
+    """Run the cell in the notebook's namespace; return its last expression, not yet evaluated, if it ends in one."""
+    statements = body.tree.body
+    last: ast.Expression | None = None
+    if body.ends_in_expression:
+        *statements, end = statements
+        assert isinstance(end, ast.Expr)
+        last = ast.Expression(end.value)
+    module = ast.Module(statements, type_ignores=[])
+    exec(_compile(shell, module, body.filename, "exec"), shell.user_ns)
+    return last
+
+
+def evaluate(shell: InteractiveShell, body: CellBody, expression: ast.Expression) -> Any:
+    """Evaluate the last expression of a cell in the notebook's namespace."""
+    return eval(_compile(shell, expression, body.filename, "eval"), shell.user_ns)
+
+
+def as_function(shell: InteractiveShell, body: CellBody, name: str) -> Callable[[Any], Any]:
+    """Return the body as a function of `ctx`: `db` is bound, assignments are local, a last expression is returned."""
+    statements = list(body.tree.body)
+    if body.ends_in_expression:
+        end = statements[-1]
+        assert isinstance(end, ast.Expr)
+        statements[-1] = ast.copy_location(ast.Return(end.value), end)
+    frame = ast.parse(f"def {name}(ctx):\n    db = ctx.db")
+    (function,) = frame.body
+    assert isinstance(function, ast.FunctionDef)
+    for node in ast.walk(function):
+        if isinstance(node, (ast.stmt, ast.expr, ast.arg)):
+            node.lineno = node.end_lineno = 1
+    function.body += statements
+    scope: dict[str, Any] = {}
+    exec(_compile(shell, frame, body.filename, "exec"), shell.user_ns, scope)
+    made: Callable[[Any], Any] = scope[name]
+    return made
+
+
+def _compile(shell: InteractiveShell, tree: ast.AST, filename: str, mode: str) -> CodeType:
+    code: CodeType = shell.compile(tree, filename, mode)
+    return code
+
+
+def is_builtin(name: str) -> bool:
+    """Tell whether a name is one of Python's own, which a cell should not take away from the rest of the notebook."""
+    return hasattr(builtins, name)
+
+
+def nearest(word: str, words: Iterator[str] | list[str] | tuple[str, ...]) -> str:
+    """Return ` Did you mean ...?` for the nearest of `words`, or nothing when none is near."""
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]}?" if close else ""

@@ -1,0 +1,68 @@
+"""Which views belong to which cell: one that runs again gets its views back, and loses those it no longer makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convex_nb.views.live_view import LiveView
+
+
+class CellViews:
+    """Views by cell. A cell is known by the id that the front end sends or, where it sends none, by its text."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, list[LiveView]] = {}
+        self._running: str | None = None
+        self._former: list[LiveView] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._views.values()))
+
+    def begin(self, cell: str, deleted: Iterable[str] = ()) -> None:
+        """A cell starts: its former views may be taken again; those of deleted cells close."""
+        for gone in deleted:
+            self.close_cell(gone)
+        self.end()
+        self._running = cell
+        self._former = self._views.pop(cell, [])
+
+    def end(self) -> None:
+        """The cell has ended: what it did not take again closes."""
+        former, self._former = self._former, []
+        self._running = None
+        for view in former:
+            view.close()
+
+    def take(self, path: str, make: Callable[[], LiveView]) -> LiveView:
+        """Return the next former view of this path in the running cell, or a new one."""
+        view = next((view for view in self._former if view.path == path and view.comm is not None), None)
+        if view is not None:
+            self._former.remove(view)
+        else:
+            view = make()
+        if self._running is not None:
+            self._views.setdefault(self._running, []).append(view)
+        return view
+
+    def discard(self, view: LiveView) -> None:
+        """Forget a view that was closed."""
+        for cell, views in list(self._views.items()):
+            if view in views:
+                views.remove(view)
+                if not views:
+                    del self._views[cell]
+        if view in self._former:
+            self._former.remove(view)
+
+    def close_cell(self, cell: str) -> None:
+        """Close the views of a cell."""
+        for view in self._views.pop(cell, []):
+            view.close()
+
+    def close(self) -> None:
+        """Close every view."""
+        self.end()
+        for cell in list(self._views):
+            self.close_cell(cell)

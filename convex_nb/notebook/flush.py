@@ -1,0 +1,116 @@
+"""When live views refresh: together, at most every 100 ms, and whenever a cell has ended."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.deployment import Deployment
+    from convex_nb.views.live_view import LiveView
+
+INTERVAL: Final = 0.1
+"""Seconds between two flushes; four times what the last one took, where that is longer, so that views never eat the
+notebook."""
+SHARE: Final = 4
+HAS_THREADS: Final = sys.platform != "emscripten"
+
+log = logging.getLogger(__name__)
+
+
+class Flush:
+    """Refreshes marked views at one snapshot.
+
+    Commits only call `mark`. Marked views refresh when a cell ends (`now`), or on the one thread that this object owns:
+    a daemon, asleep while nothing is marked, absent where Python has no threads. `after` runs after each flush and
+    returns the seconds after which it wants to run again, or None.
+    """
+
+    def __init__(self, after: Callable[[bool], float | None] | None = None, *, threaded: bool = HAS_THREADS) -> None:
+        self._after = after
+        self._threaded = threaded
+        self._views: dict[int, tuple[Deployment, LiveView]] = {}
+        self._moved: dict[int, Callable[[], None]] = {}
+        self._flushing = threading.RLock()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._next = 0.0
+
+    @property
+    def views(self) -> list[LiveView]:
+        """The views that follow commits."""
+        return [view for _, view in list(self._views.values())]
+
+    def mark(self) -> None:
+        """Note that a view is stale. Called inside commits, on any thread: never blocks."""
+        self._wake.set()
+
+    def add(self, deployment: Deployment, view: LiveView) -> None:
+        """Let a view follow its deployment's commits."""
+        self._views[id(view)] = (deployment, view)
+        if self._threaded and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="convex_nb views", daemon=True)
+            self._thread.start()
+
+    def discard(self, view: LiveView) -> None:
+        """Forget a view."""
+        self._views.pop(id(view), None)
+        self._moved.pop(id(view), None)
+
+    def later(self, view: LiveView, move: Callable[[], None]) -> None:
+        """Run `move` before the next flush; of several for one view only the last."""
+        if self._threaded:
+            self._moved[id(view)] = move
+            self._wake.set()
+        else:
+            move()
+
+    def now(self, *, cell_ended: bool = False) -> float | None:
+        """Refresh every marked view; return the seconds until `after` wants to run again. One flush at a time."""
+        with self._flushing:
+            self._wake.clear()
+            started = time.monotonic()
+            while self._moved:
+                _, move = self._moved.popitem()
+                move()
+            views = list(self._views.values())
+            changed = {
+                id(query)
+                for deployment in {id(deployment): deployment for deployment, _ in views}.values()
+                for query in deployment.refresh()
+            }
+            for _, view in views:
+                if id(view.query) in changed:
+                    view.absorb()
+                else:
+                    view.pump()
+            wanted = self._after(cell_ended) if self._after else None
+            ended = time.monotonic()
+            self._next = ended + max(INTERVAL, SHARE * (ended - started))
+            return wanted
+
+    def close(self) -> None:
+        """Stop the thread. Views stay as they are."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+        self._thread = None
+
+    def _run(self) -> None:
+        wanted: float | None = None
+        while True:
+            self._wake.wait(wanted)
+            if self._stop.wait(max(0.0, self._next - time.monotonic())) or self._stop.is_set():
+                return
+            try:
+                wanted = self.now()
+            except Exception:
+                # An observer of a view raised, or the deployment was closed under us: the other views go on.
+                log.exception("convex_nb: a live view could not be refreshed")
+                wanted = None
