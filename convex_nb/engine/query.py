@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from convex_nb.engine.filters import Expression, FilterBuilder, build_filter, matches
 from convex_nb.engine.index_range import RangeFunction, collect_bounds, key_interval
+from convex_nb.engine.pagination import Page, Source, page_options, paginate
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import IndexNotFoundError, InvalidValueError, NotUniqueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -116,6 +117,34 @@ class OrderedQuery:
         if self._filters:
             return sum([1 for _ in self])
         return self._transaction.count(self._table, self._index, self._lo, self._hi)
+
+    def paginate(
+        self,
+        options: int | Mapping[str, Any] | None = None,
+        /,
+        *,
+        num_items: int | None = None,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page: ``paginate(num_items=20, cursor=None)``, or ``paginate(opts)`` with the wire's ``paginationOpts``.
+
+        The result has ``page``, ``isDone`` and ``continueCursor``, from which the next page goes on. A page may be
+        shorter than asked for: only ``isDone`` says that nothing follows. Raises ``InvalidCursorError``.
+        """
+        chosen = page_options(num_items if options is None else options, cursor)
+        state = self._transaction.table(self._table)
+        filters = self._filters
+        source = Source(
+            self._table,
+            self._index,
+            self._lo,
+            self._hi,
+            self._reverse,
+            None if state is None else state.indexes[state.position(self._index)].key_of,
+            (lambda document: all(matches(each, document) for each in filters)) if filters else None,
+            repr(filters),
+        )
+        return paginate(self._transaction, source, chosen)
 
     def __iter__(self) -> Iterator[Document]:
         """One document after another; what is not asked for is not read."""

@@ -45,7 +45,9 @@ class Transaction:
         "_replaced",
         "_writes",
         "database",
+        "journal",
         "materialised",
+        "paginated",
         "read_set",
         "snapshot",
         "usage",
@@ -66,6 +68,9 @@ class Transaction:
         self._parts: list[tuple[str, Part]] = []
         self._replaced: set[str] = set()
         self.usage = Usage(database.limits)
+        # Where an earlier run of the same query ended its page, or None; and where this one did, once it has.
+        self.journal: str | None = None
+        self.paginated = False
 
     # -- reading -----------------------------------------------------------------------------------------------
 
