@@ -28,7 +28,7 @@ from convex_nb.language.validators import (
     Validator,
     WholeNumberValidator,
 )
-from convex_nb.language.values import Id, Int64, TableName
+from convex_nb.language.value_types import Id, Int64, TableName
 
 _ATOMS: dict[Any, Callable[[], Validator]] = {
     str: StringValidator,
@@ -69,7 +69,9 @@ def validators_of_signature(function: Callable[..., Any]) -> Validator:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             return AnyValidator()
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
-            raise SchemaDefinitionError(f"The {where} cannot be passed by name, as every argument is.", field=parameter.name)
+            raise SchemaDefinitionError(
+                f"The {where} cannot be passed by name, as every argument is.", field=parameter.name
+            )
         try:
             field = validator_of_annotation(parameter.annotation, scope)
         except SchemaDefinitionError as error:
@@ -123,9 +125,9 @@ class _Reader:
         if typing.is_typeddict(annotation) or dataclasses.is_dataclass(annotation):
             return self.shape(annotation)
         raise SchemaDefinitionError(
-            f"{shorten(_shown(annotation), 80)} is not a type of Convex values.{_hint(annotation)} Use str, float, int, "
-            "Int64, bool, bytes, list[T], dict[str, T], T | None, Literal[...], Id[\"table\"], a TypedDict, a dataclass or "
-            "a validator."
+            f"{shorten(_shown(annotation), 80)} is not a type of Convex values.{_hint(annotation)} Use str, float, "
+            'int, Int64, bool, bytes, list[T], dict[str, T], T | None, Literal[...], Id["table"], a TypedDict, a '
+            "dataclass or a validator."
         )
 
     def evaluate(self, annotation: str | ForwardRef) -> Any:
@@ -134,8 +136,8 @@ class _Reader:
             return eval(text, self.scope)
         except Exception as error:
             raise SchemaDefinitionError(
-                f"the annotation {text!r} cannot be evaluated ({type(error).__name__}: {error}); define its names in the "
-                "module or the notebook, before the function, or write `args={...}`."
+                f"the annotation {text!r} cannot be evaluated ({type(error).__name__}: {error}); define its names in "
+                "the module or the notebook before the function, or write `args={...}`."
             ) from None
 
     def annotated(self, arguments: tuple[Any, ...]) -> Validator:
@@ -149,7 +151,7 @@ class _Reader:
     def array(self, annotation: Any, arguments: tuple[Any, ...]) -> Validator:
         elements = [argument for argument in arguments if argument is not Ellipsis]
         if len(elements) != 1:
-            raise SchemaDefinitionError(f"{_shown(annotation)} has a fixed shape; write list[T], or tuple[T, ...].")
+            raise SchemaDefinitionError(f"{_shown(annotation)} has a fixed shape; write list[T] or tuple[T, ...].")
         return ArrayValidator(self.read(elements[0]))
 
     def shape(self, described: type) -> ObjectValidator:
@@ -183,7 +185,8 @@ def _members(described: Any, reader: _Reader) -> list[tuple[str, Any, bool]]:
             annotation = reader.evaluate(annotation)
         # Under `from __future__ import annotations` the class itself cannot know what Required and NotRequired say.
         marker = get_origin(annotation)
-        optional = marker is typing.NotRequired or (marker is not typing.Required and name in described.__optional_keys__)
+        optional = name in described.__optional_keys__ and marker is not typing.Required
+        optional = optional or marker is typing.NotRequired
         members.append((name, annotation, optional))
     return members
 

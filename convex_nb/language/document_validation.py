@@ -1,95 +1,86 @@
-"""Checking what is about to be stored: the fields of a document, with or without a schema."""
+"""The rules of what can be stored: field names, nesting, array lengths and the size of a document."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from convex_nb.language.errors import InvalidValueError, SchemaValidationError, ValidationError, shorten
+from convex_nb.language.errors import InvalidValueError, describe, shorten
 from convex_nb.language.limits import Limits
-from convex_nb.language.validator_checks import nesting_exceeds
-from convex_nb.language.validator_compiler import compile_validator
-from convex_nb.language.validators import AnyValidator, Validator
 from convex_nb.language.values import Value, size_of, to_value
 
-DocumentCheck: TypeAlias = Callable[[Mapping[str, Any], Mapping[int, str] | None, str], dict[str, Value]]
+document_limits: Final = Limits.convex()
+"""Stored documents keep the reference's limits under every profile."""
 
-_DEFAULT_LIMITS = Limits.convex()
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_good_names: set[str] = set()
+_known_names: set[str] = set()
 
 
-def check_field_names(fields: Mapping[str, Any], limits: Limits) -> None:
-    """Raise `InvalidValueError` for the first top-level field that a stored document cannot have."""
-    if _good_names.issuperset(fields):
+def field_name_fault(name: str) -> str | None:
+    """Return why documents cannot have a top-level field of this name, or None."""
+    shown = shorten(repr(name), 80)
+    if name.startswith("_"):
+        return f"Field {shown} starts with an underscore, as only the system's own fields do. Rename it."
+    if len(name) > document_limits.field_name_length:
+        most = document_limits.field_name_length
+        return f"Field {shown} has {len(name)} characters; at most {most} are allowed at the top of a document."
+    if _FIELD_NAME.fullmatch(name) is None:
+        return (
+            f"Field {shown} is not a field name of documents: ASCII letters, digits and underscores, starting with a "
+            "letter. Rename it."
+        )
+    return None
+
+
+def check_field_names(names: Iterable[str]) -> None:
+    """Raise `InvalidValueError` for the first top-level field name that a stored document cannot have."""
+    if _known_names.issuperset(names):
         return
-    for name in fields:
-        if name in _good_names:
-            continue
-        if name.startswith("_"):
-            raise InvalidValueError(
-                f"Field {shorten(name, 80)!r} starts with an underscore: only the system's own fields do. Rename it.",
-                path=f".{name}",
-                value=name,
-            )
-        if len(name) > limits.field_name_length:
-            raise InvalidValueError(
-                f"Field {shorten(name, 80)!r} has {len(name)} characters; at most {limits.field_name_length} are allowed "
-                "at the top of a document.",
-                value=name,
-            )
-        if _FIELD_NAME.fullmatch(name) is None:
-            raise InvalidValueError(
-                f"Field {shorten(name, 80)!r} is not a field name of documents: letters, digits and underscores, starting "
-                "with a letter. Rename it.",
-                path=f".{name}",
-                value=name,
-            )
-        if len(_good_names) < 10_000:
-            _good_names.add(name)
+    for name in names:
+        fault = field_name_fault(name)
+        if fault is not None:
+            raise InvalidValueError(fault, path=f".{shorten(name, 80)}", value=name)
+        # Names repeat without end, so good ones are remembered; the set is bounded.
+        if len(_known_names) < 10_000:
+            _known_names.add(name)
 
 
-def check_size(fields: Mapping[str, Value], limits: Limits) -> None:
-    """Raise `InvalidValueError` if a document is larger than may be stored."""
+def check_nesting(value: Value, levels: int, path: str = "") -> None:
+    """Raise `InvalidValueError` if a normalised value has more than `levels` containers inside one another."""
+    if _exceeds(value, levels):
+        most = document_limits.document_nesting
+        raise InvalidValueError(f"The document is nested more than {most} levels deep; split it.", path=path)
+
+
+def _exceeds(value: Value, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels < 1 or any(_exceeds(item, levels - 1) for item in value.values())
+    if isinstance(value, list):
+        return levels < 1 or any(_exceeds(item, levels - 1) for item in value)
+    return False
+
+
+def check_size(fields: Mapping[str, Value]) -> None:
+    """Raise `InvalidValueError` if a document is larger than can be stored."""
     size = size_of(fields)
-    if size > limits.document_bytes:
+    if size > document_limits.document_bytes:
         largest = max(fields, key=lambda name: size_of(fields[name]))
         raise InvalidValueError(
-            f"The document has {size} bytes; at most {limits.document_bytes} can be stored. The largest field is "
-            f"`{largest}` ({size_of(fields[largest])} bytes); keep large data in file storage or split it.",
+            f"The document has {size} bytes; at most {document_limits.document_bytes} can be stored. The largest "
+            f"field is `{largest}` ({size_of(fields[largest])} bytes); keep large data in file storage, or split the "
+            "document.",
             path=f".{largest}",
         )
 
 
-def to_document_fields(fields: Mapping[str, Any], *, limits: Limits = _DEFAULT_LIMITS) -> dict[str, Value]:
-    """Return the fields of a document without a schema, normalised, or raise `InvalidValueError`.
-
-    Field names, nesting, array lengths and the size are those of stored documents.
-    """
+def to_document_fields(fields: Mapping[str, Any], *, limits: Limits = document_limits) -> dict[str, Value]:
+    """Return the fields of a document of a table without a schema, normalised, or raise `InvalidValueError`."""
     if not isinstance(fields, dict):
-        normal = to_value(fields)
-        raise InvalidValueError(f"A document is an object, not {shorten(repr(normal), 80)}.", value=fields)
-    normal = to_value(dict(fields), limits=_DEFAULT_LIMITS)
-    check_field_names(normal, limits)
-    if nesting_exceeds(normal, limits.document_nesting):
-        raise InvalidValueError(f"The document is nested more than {limits.document_nesting} levels deep; split it.")
-    check_size(normal, limits)
-    return normal  # type: ignore[no-any-return]
-
-
-def compile_document_check(validator: Validator) -> DocumentCheck:
-    """Return the check of a table's documents: `(fields, tables, table_name) -> normalised fields`."""
-    if isinstance(validator, AnyValidator):
-        return lambda fields, tables, table_name: to_document_fields(fields)
-    check = compile_validator(validator, document=True)
-
-    def check_document(fields: Mapping[str, Any], tables: Mapping[int, str] | None, table_name: str) -> dict[str, Value]:
-        try:
-            normal = check(fields, tables, "")
-        except ValidationError as error:
-            raise error.as_type(SchemaValidationError, table_name) from None
-        check_size(normal, _DEFAULT_LIMITS)
-        return normal  # type: ignore[no-any-return]
-
-    return check_document
+        to_value(fields)
+        raise InvalidValueError(f"A document is an object, not {describe(fields, 80)}.", value=fields)
+    normal: dict[str, Value] = to_value(dict(fields), limits=document_limits)
+    check_field_names(normal)
+    check_nesting(normal, limits.document_nesting)
+    check_size(normal)
+    return normal

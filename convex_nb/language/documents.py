@@ -8,17 +8,19 @@ from typing import Any, NoReturn
 from convex_nb.language.errors import ReadOnlyError
 
 
-def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
-    raise ReadOnlyError("documents are read-only: write `doc | {...}` for a changed copy, or `ctx.db.patch` to store it")
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise ReadOnlyError(
+        "documents are read-only: write `doc | {...}` for a changed copy, or `ctx.db.patch` to store the change"
+    )
 
 
 class Document(dict[str, Any]):
-    """A read-only dict. `doc | {...}`, `{**doc}`, `.copy()`, `copy`, `deepcopy` and pickle give plain, writable ones."""
+    """A read-only dict. `doc | {...}`, `{**doc}`, `.copy()`, `copy`, `deepcopy` and pickle give plain dicts."""
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dict of the same (still read-only) values."""
@@ -38,8 +40,8 @@ class ReadOnlyList(list[Any]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def copy(self) -> list[Any]:
         """Return a plain list of the same (still read-only) values."""

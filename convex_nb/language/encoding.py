@@ -7,11 +7,10 @@ bytes; everything else is itself. An `int` stays an `int` and a `float` a `float
 from __future__ import annotations
 
 import json
+import struct
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from math import copysign, isfinite
-from struct import Struct
-from struct import error as _StructError
 from typing import Any, NoReturn
 
 from convex_nb.language.documents import Document, ReadOnlyList
@@ -19,8 +18,8 @@ from convex_nb.language.errors import InvalidValueError, shorten
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Id, Int64, Value, to_value
 
-_float64 = Struct("<d")
-_int64 = Struct("<q")
+_float64 = struct.Struct("<d")
+_int64 = struct.Struct("<q")
 _AS_THEY_ARE = frozenset({str, type(None), bool})
 _MOST_LEVELS = Limits.convex().value_nesting
 
@@ -52,7 +51,7 @@ def _encode(value: Any, depth: int) -> Any:
             if kind is float:
                 if not (isfinite(item) and (item or copysign(1.0, item) > 0.0)):
                     item = {"$float": b64encode(_float64.pack(item)).decode()}
-            elif kind not in _AS_THEY_ARE or kind is str and not item.isascii():
+            elif kind not in _AS_THEY_ARE or (kind is str and not item.isascii()):
                 item = _encode(item, depth + 1)
             encoded[key] = item
         return encoded
@@ -99,7 +98,7 @@ def _decode_tagged(tag: str, text: Any, path: str) -> Value:
         if tag == "$float":
             return _float64.unpack(data)[0]
         return data
-    except (Base64Error, TypeError, ValueError, _StructError):
+    except (Base64Error, TypeError, ValueError, struct.error):
         raise InvalidValueError(
             f"{tag} takes base64 of {'the bytes' if tag == '$bytes' else '8 bytes'}, not {shorten(repr(text), 80)}.",
             path=path,

@@ -6,7 +6,7 @@ Attributes survive pickling, so that an error can cross a process boundary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _SHOWN_CHARACTERS = 400
@@ -19,6 +19,48 @@ def shorten(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
     head = characters * 2 // 3
     tail = characters - head - 1
     return f"{text[:head]}…{text[-tail:]}"
+
+
+def describe(value: object, characters: int = _SHOWN_CHARACTERS) -> str:
+    """Return `repr(value)`, or its beginning: never long, never deep, and never failing, whatever `value` is."""
+    parts: list[str] = []
+    room = characters
+    for part in _parts(value, 6, characters):
+        parts.append(part)
+        room -= len(part)
+        if room < 0:
+            return "".join(parts)[: characters - 1] + "…"
+    return "".join(parts)
+
+
+def _parts(value: object, levels: int, characters: int) -> Iterator[str]:
+    if isinstance(value, (dict, list)) and value and not levels:
+        yield "{…}" if isinstance(value, dict) else "[…]"
+    elif isinstance(value, dict):
+        opening = "{"
+        for key, item in value.items():
+            yield f"{opening}{shorten(_repr(key), characters)}: "
+            yield from _parts(item, levels - 1, characters)
+            opening = ", "
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        opening = "["
+        for item in value:
+            yield opening
+            yield from _parts(item, levels - 1, characters)
+            opening = ", "
+        yield "]" if value else "[]"
+    elif isinstance(value, (str, bytes)) and len(value) > characters:
+        yield _repr(value[:characters]) + "…"
+    else:
+        yield shorten(_repr(value), characters)
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
 
 
 def _rebuild(error_type: type[ConvexNbError], args: tuple[Any, ...], state: dict[str, Any]) -> ConvexNbError:
@@ -48,97 +90,93 @@ class InvalidValueError(ConvexNbError, ValueError, TypeError):
         self.value = value
         super().__init__(f"{reason}\nPath: {path}" if path else reason)
 
+    def inside(self, step: str) -> InvalidValueError:
+        """Return this error with `step` put before its path: the same finding, seen from the container around it."""
+        if step:
+            self.path = step + self.path
+            self.args = (f"{self.reason}\nPath: {self.path}",)
+        return self
+
 
 class ValidationError(ConvexNbError, ValueError):
     """A value that does not fit a validator.
 
-    `reason` is the sentence, `path` the place (`.a[0].b`), `value` the offending part, `validator` the validator
-    that refused it, written as code, and `subject` what was checked ("message:send", a table's name, or "").
+    `reason` is the sentence, `path` the place (`.a[0].b`, empty at the top), `value` the part that does not fit,
+    `validator` what it should have fitted, written as code, and `subject` whose value it is: a function's path.
     """
 
-    _prefix = ""
-
     def __init__(
-        self, reason: str, *, path: str = "", value: object = None, validator: str = "", subject: str = "", detail: str = ""
+        self, reason: str, *, path: str = "", value: object = None, validator: str = "", subject: str = ""
     ) -> None:
         self.reason = reason
         self.path = path
         self.value = value
         self.validator = validator
         self.subject = subject
-        self.detail = detail
         super().__init__(self._text())
 
     def _text(self) -> str:
-        return self._prefix + self.reason + self.detail
+        text = f"{self.reason}\nPath: {self.path}" if self.path else self.reason
+        if self.validator:
+            # The reference sets what is said about an object apart from what is said about any other value.
+            label = "\n\nObject" if self.reason.startswith("Object ") else "\nValue"
+            text += f"{label}: {describe(self.value)}\nValidator: {self.validator}"
+        return f"{text}\nFunction: {self.subject}" if self.subject else text
 
     def as_type(self, error_type: type[ValidationError], subject: str = "") -> ValidationError:
-        """Return the same finding as another error of this family, about `subject`."""
+        """Return the same finding as an error of another class of this family, about `subject`."""
         return error_type(
-            self.reason,
-            path=self.path,
-            value=self.value,
-            validator=self.validator,
-            subject=subject or self.subject,
-            detail=self.detail,
+            self.reason, path=self.path, value=self.value, validator=self.validator, subject=subject or self.subject
         )
 
 
 class ArgumentValidationError(ValidationError):
-    """A function was called with arguments that its `args` validator refuses; the function did not run."""
-
-    _prefix = "ArgumentValidationError: "
+    """A function was called with arguments that its `args` validator refuses; it did not run."""
 
 
 class ReturnValidationError(ValidationError):
-    """A function returned a value that its `returns` validator refuses; a mutation's writes were rolled back."""
-
-    _prefix = "ReturnsValidationError: "
+    """A function returned a value that its `returns` validator refuses; what it wrote was rolled back."""
 
 
 class SchemaValidationError(ValidationError):
-    """A document does not match its table's schema; `table` and, for a stored document, `document_id` name it."""
+    """A document does not match its table's schema and was not stored. `table` names the table, and for a document
+    that is stored already `document_id` names it."""
 
     def __init__(
         self,
         reason: str,
         *,
-        table: str = "",
-        document_id: str | None = None,
         path: str = "",
         value: object = None,
         validator: str = "",
         subject: str = "",
-        detail: str = "",
+        table: str = "",
+        document_id: str | None = None,
     ) -> None:
         self.table = table or subject
         self.document_id = document_id
-        super().__init__(
-            reason, path=path, value=value, validator=validator, subject=subject or table, detail=detail
-        )
+        super().__init__(reason, path=path, value=value, validator=validator)
 
     def _text(self) -> str:
         if self.document_id is not None:
             head = f'Document with ID "{self.document_id}" in table "{self.table}" does not match the schema: '
         elif self.table:
             head = (
-                f'Failed to insert or update a document in table "{self.table}" '
-                "because it does not match the schema: "
+                f'Failed to insert or update a document in table "{self.table}" because it does not match the schema: '
             )
         else:
             head = ""
-        return head + self.reason + self.detail
+        return head + super()._text()
 
     def of_stored(self, table: str, document_id: str) -> SchemaValidationError:
         """Return the same finding about a document that is stored already."""
         return SchemaValidationError(
             self.reason,
-            table=table,
-            document_id=document_id,
             path=self.path,
             value=self.value,
             validator=self.validator,
-            detail=self.detail,
+            table=table,
+            document_id=document_id,
         )
 
 
@@ -147,7 +185,7 @@ class ConvexError(ConvexNbError):
 
     def __init__(self, data: Any = None) -> None:
         self.data = data
-        super().__init__(data if isinstance(data, str) else shorten(repr(data)))
+        super().__init__(data if isinstance(data, str) else describe(data))
 
 
 class FunctionNotFoundError(ConvexNbError, LookupError):
@@ -284,7 +322,7 @@ class InvalidCursorError(ConvexNbError, ValueError):
 
 
 class ReadOnlyError(ConvexNbError, TypeError):
-    """A write to something that is read-only: a document in hand, a past state, a deployment opened for reading."""
+    """A write to something read-only: a document in hand, a past state, a deployment opened for reading."""
 
 
 class DeploymentClosedError(ConvexNbError, RuntimeError):
@@ -304,7 +342,7 @@ class DeploymentLockedError(ConvexNbError, RuntimeError):
 
 
 class StorageCorruptError(ConvexNbError, RuntimeError):
-    """Stored bytes do not say what they should; `path` and, where it is known, `table`. Nothing was served from them."""
+    """Stored bytes do not say what they should, and were not served; `path` and, where it is known, `table`."""
 
     def __init__(self, message: str, *, path: str = "", table: str | None = None) -> None:
         self.path = path

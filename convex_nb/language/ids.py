@@ -1,7 +1,8 @@
 """Document ids: base32 of a table number, sixteen bytes and a checksum.
 
 `vint(table number) ++ internal ++ footer`, lower-case Crockford base32 without padding, 31 to 37 characters.
-The internal part is 14 random bytes and the day since 1970 in two; the footer is fletcher16 (modulus 256), little-endian.
+The internal part is 14 random bytes and the day since 1970 in two; the footer is fletcher16 (modulus 256) of what
+precedes it, little-endian.
 """
 
 from __future__ import annotations
@@ -46,10 +47,13 @@ def encode_id(table_number: int, internal: bytes) -> str:
     return _text(_vint(table_number) + internal)
 
 
-def _text(body: bytes) -> str:
+def _checksum(body: bytes) -> int:
     # Fletcher's second sum is the sum of the running sums of the first.
-    checksum = ((sum(accumulate(body)) & 0xFF) << 8) | (sum(body) & 0xFF)
-    data = body + checksum.to_bytes(2, "little")
+    return ((sum(accumulate(body)) & 0xFF) << 8) | (sum(body) & 0xFF)
+
+
+def _text(body: bytes) -> str:
+    data = body + _checksum(body).to_bytes(2, "little")
     characters = (len(data) * 8 + 4) // 5
     bits = int.from_bytes(data, "big") << (characters * 5 - len(data) * 8)
     pairs = _PAIRS
@@ -73,8 +77,9 @@ def decode_id(text: str) -> tuple[int, bytes]:
     if len(text) not in _LENGTHS:
         raise _undecodable(text, f"Invalid ID length {len(text)}")
     size = len(text) * 5 // 8
+    spare = len(text) * 5 - size * 8
     bits = int(text.translate(_TO_PYTHON_BASE32), 32)
-    data = (bits >> (len(text) * 5 - size * 8)).to_bytes(size, "big")
+    data = (bits >> spare).to_bytes(size, "big")
     number = shift = 0
     width = size - INTERNAL_BYTES - 2
     for byte in data[:width]:
@@ -82,13 +87,12 @@ def decode_id(text: str) -> tuple[int, bytes]:
         shift += 7
     if not 0 < number <= _MOST_TABLE_NUMBER or _vint(number) != data[:width]:
         raise _undecodable(text, "Invalid table number")
-    body = data[:-2]
-    internal = data[width:-2]
-    if _text(body) != text:
-        found = int.from_bytes(data[-2:], "little")
-        expected = ((sum(accumulate(body)) & 0xFF) << 8) | (sum(body) & 0xFF)
-        raise _undecodable(text, f"Invalid ID version {found ^ expected} (expected 0)")
-    return number, internal
+    version = int.from_bytes(data[-2:], "little") ^ _checksum(data[:-2])
+    if version:
+        raise _undecodable(text, f"Invalid ID version {version} (expected 0)")
+    if bits & ((1 << spare) - 1):
+        raise _undecodable(text, "ID wasn't valid base32")
+    return number, data[width:-2]
 
 
 def is_id(text: object) -> bool:

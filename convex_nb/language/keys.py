@@ -84,9 +84,9 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     Id: _string,
     float: _number,
     int: _number,
-    bool: lambda value: b"\x0f" if value else b"\x0e",
-    type(None): lambda value: b"\x03",
-    Undefined: lambda value: b"\x01",
+    bool: {False: b"\x0e", True: b"\x0f"}.__getitem__,
+    type(None): {None: b"\x03"}.__getitem__,
+    Undefined: {UNDEFINED: b"\x01"}.__getitem__,
     Int64: _int64,
     bytes: _bytes,
     list: _array,
@@ -131,45 +131,40 @@ def _compiled(fields: tuple[str, ...]) -> Callable[[Mapping[str, Value]], bytes]
         if "_creationTime" not in whole:
             whole.append("_creationTime")
         whole.append("_id")
-    lines = ["def key(document):", "    get = document.get"]
-    parts = []
+    lines = ["def key(document):"]
     for number, field in enumerate(whole):
-        part = f"k{number}"
-        parts.append(part)
-        read = f"get({field!r}, UNDEFINED)" if "." not in field else f"field_at(document, {field!r})"
-        lines += [
-            f"    x = {read}",
-            "    t = type(x)",
-        ]
-        text = [
-            "t is str or t is Id:",
-            f'        {part} = b"\\x10%b\\x00" % x.encode() if "\\x00" not in x else string(x)',
-        ]
-        real = [
-            "t is float and x > 0.0:",
-            f"        {part} = pack_number(13, -x)",
-        ]
-        first, second = (real, text) if field == "_creationTime" else (text, real)
-        lines += [f"    if {first[0]}", first[1], f"    elif {second[0]}", second[1]]
-        lines += [
-            "    elif t is bool:",
-            f'        {part} = b"\\x0f" if x else b"\\x0e"',
-            "    elif t is int and x > 0:",
-            f"        {part} = pack_number(13, -x)",
-            "    else:",
-            f"        {part} = encode_value(x)",
-        ]
-    lines.append(f"    return {' + '.join(parts)}")
+        lines += _part(f"k{number}", field)
+    lines.append(f"    return {' + '.join(f'k{number}' for number in range(len(whole)))}")
     scope: dict[str, Any] = {
         "UNDEFINED": UNDEFINED,
         "Id": Id,
-        "field_at": field_at,
-        "string": _string,
-        "pack_number": _pack_number,
         "encode_value": encode_value,
+        "field_at": field_at,
+        "pack_number": _pack_number,
     }
     exec(compile("\n".join(lines), f"<key of {', '.join(whole)}>", "exec"), scope)
     return scope["key"]  # type: ignore[no-any-return]
+
+
+def _part(part: str, field: str) -> list[str]:
+    """Return the lines that put one field's key into variable `part`: the usual types inline, the rest by a call."""
+    if field == "_id":
+        return [f"    {part} = b'\\x10%b\\x00' % document['_id'].encode()"]
+    text = ("(type(x) is str or type(x) is Id) and '\\x00' not in x", "b'\\x10%b\\x00' % x.encode()")
+    # Positive numbers only: negating flips just the sign bit, which is their key.
+    number = ("(type(x) is float or type(x) is int) and x > 0.0", "pack_number(13, -x)")
+    truth = ("type(x) is bool", "b'\\x0f' if x else b'\\x0e'")
+    cases = [text, number, truth]
+    if field == "_creationTime":
+        read, cases = "document['_creationTime']", [number]
+    elif "." in field:
+        read = f"field_at(document, {field!r})"
+    else:
+        read = f"document.get({field!r}, UNDEFINED)"
+    lines = [f"    x = {read}"]
+    for position, (test, key) in enumerate(cases):
+        lines += [f"    {'elif' if position else 'if'} {test}:", f"        {part} = {key}"]
+    return [*lines, "    else:", f"        {part} = encode_value(x)"]
 
 
 def key_function(fields: Sequence[str]) -> Callable[[Mapping[str, Value]], bytes]:

@@ -72,7 +72,7 @@ class Limits:
 
     @classmethod
     def notebook(cls) -> Limits:
-        """Return wide limits for data work: what is stored keeps the reference's numbers, what a function may do does not."""
+        """Return wide limits for data work: what is stored keeps the reference's numbers, what a function does not."""
         return _NOTEBOOK
 
 

@@ -10,7 +10,6 @@ from collections.abc import Hashable
 from operator import is_
 from struct import Struct
 
-
 from convex_nb.language.documents import Document, ReadOnlyList
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.values import UNDEFINED, Id, Int64, Undefined, Value
@@ -37,7 +36,8 @@ def _rank(value: object) -> int:
     rank = _RANKS.get(type(value))
     if rank is None:
         raise InvalidValueError(
-            f"A {type(value).__name__} has no place in the order of values: pass it through `to_value` first.", value=value
+            f"A {type(value).__name__} has no place in the order of values: pass it through `to_value` first.",
+            value=value,
         )
     return rank
 
@@ -66,7 +66,7 @@ def compare_values(a: Value, b: Value) -> int:
         return (len(a) > len(b)) - (len(a) < len(b))
     if rank <= 1:
         return 0
-    return (a > b) - (a < b)
+    return int(a > b) - int(a < b)
 
 
 def _key(item: tuple[str, Value]) -> str:
@@ -132,5 +132,3 @@ def same_key(value: Value) -> Hashable:
     if kind is Id:
         return str(value)
     return kind, value
-
-

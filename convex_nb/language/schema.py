@@ -1,16 +1,17 @@
-"""Schemas: tables, their documents' validators and their indexes, with every naming and counting rule."""
+"""Schemas: tables, what their documents look like, and their indexes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convex_nb.language.document_validation import compile_document_check
-from convex_nb.language.errors import SchemaDefinitionError, shorten
+from convex_nb.language.document_validation import field_name_fault
+from convex_nb.language.errors import SchemaDefinitionError, describe, shorten
 from convex_nb.language.limits import Limits
+from convex_nb.language.names import RESERVED_INDEXES, check_field_path, check_field_paths, check_identifier
+from convex_nb.language.validator_compiler import compile_document_check
 from convex_nb.language.validators import AnyValidator, ObjectValidator, UnionValidator, Validator, as_validator
 from convex_nb.language.values import Value
 
@@ -20,53 +21,6 @@ if TYPE_CHECKING:
     from convex_nb.language.schema_diff import SchemaDiff
 
 _LIMITS = Limits.convex()
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-RESERVED_INDEXES = frozenset({"by_id", "by_creation_time"})
-
-
-def check_identifier(name: object, what: str) -> str:
-    """Return a user's table or index name, or raise `SchemaDefinitionError` with the rule it breaks."""
-    if not isinstance(name, str):
-        raise SchemaDefinitionError(f"{what} name {name!r} is not a string.")
-    if len(name) > _LIMITS.identifier_length:
-        raise SchemaDefinitionError(
-            f"{what} name {shorten(name, 80)!r} has {len(name)} characters; at most {_LIMITS.identifier_length} are allowed."
-        )
-    if name.startswith("_"):
-        raise SchemaDefinitionError(f"{what} name {name!r} starts with an underscore, which is reserved for the system.")
-    if _IDENTIFIER.fullmatch(name) is None:
-        raise SchemaDefinitionError(
-            f"{what} name {name!r} is not an identifier: letters, digits and underscores, not starting with a digit."
-        )
-    return str(name)
-
-
-def _check_field_path(path: object, where: str) -> str:
-    if not isinstance(path, str) or not path:
-        raise SchemaDefinitionError(f"{where}: {path!r} is not a field path, e.g. \"owner\" or \"address.city\".")
-    for name in path.split("."):
-        if not name or name.startswith("$") or not name.isascii() or not name.isprintable():
-            raise SchemaDefinitionError(f"{where}: {path!r} is not a field path: {name!r} cannot be a field.", field=path)
-    if path.startswith("_"):
-        hint = (
-            " It is added at the end of every index by itself." if path == "_creationTime" else " Use `db.get` for ids."
-        ) if path in ("_creationTime", "_id") else ""
-        raise SchemaDefinitionError(
-            f"{where}: {path!r} starts with an underscore; system fields cannot be listed.{hint}", field=path
-        )
-    return str(path)
-
-
-def _check_field_paths(paths: object, where: str, most: int, what: str) -> tuple[str, ...]:
-    if isinstance(paths, str) or not isinstance(paths, Sequence):
-        raise SchemaDefinitionError(f"{where} takes a list of field paths, not {shorten(repr(paths), 80)}.")
-    fields = tuple(_check_field_path(path, where) for path in paths)
-    for position, path in enumerate(fields):
-        if path in fields[:position]:
-            raise SchemaDefinitionError(f"{where} lists {path!r} twice.", field=path)
-    if len(fields) > most:
-        raise SchemaDefinitionError(f"{where} has {len(fields)} {what}; at most {most} are allowed.")
-    return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,85 +53,95 @@ class VectorIndexDefinition:
     staged: bool = False
 
 
+AnyIndexDefinition: TypeAlias = IndexDefinition | SearchIndexDefinition | VectorIndexDefinition
+
+
 @dataclass(frozen=True)
 class TableDefinition:
-    """A table: the validator of its documents (without system fields) and its indexes. Immutable; `index` and the like return a new one."""
+    """A table: the validator of its documents (without system fields) and its indexes.
+
+    Immutable: `index`, `search_index` and `vector_index` return a new table. Raise `SchemaDefinitionError`.
+    """
 
     validator: Validator
     indexes: tuple[IndexDefinition, ...] = ()
     search_indexes: tuple[SearchIndexDefinition, ...] = ()
     vector_indexes: tuple[VectorIndexDefinition, ...] = ()
-    _check: Any = field(default=None, init=False, repr=False, compare=False)
 
-    def index(
-        self, name: str, fields: Sequence[str] | Mapping[str, Any], staged: bool = False
-    ) -> TableDefinition:
-        """Return the table with one more index; a staged one is filled in the background and not yet queried."""
+    def index(self, name: str, fields: Sequence[str] | Mapping[str, Any], staged: bool = False) -> TableDefinition:
+        """Return the table with one more index; a staged one is filled in the background and not queried until then.
+
+        `fields` may also be the reference's dict, `{"fields": [...], "staged": True}`.
+        """
+        where = self._new_index(name, "Index")
+        listed: object = fields
         if isinstance(fields, Mapping):
-            options = dict(fields)
-            fields, staged = options.pop("fields", ()), options.pop("staged", staged)
-            if options:
-                raise SchemaDefinitionError(f"Index {name!r}: unknown option {next(iter(options))!r}.", index=name)
-        where = f"Index {name!r}"
-        self._check_name(name)
-        paths = _check_field_paths(fields, where, _LIMITS.index_fields - 1, "fields besides _creationTime")
+            unknown = fields.keys() - {"fields", "staged"}
+            if unknown:
+                raise SchemaDefinitionError(f"{where}: {min(unknown)!r} is not an option of indexes.", index=name)
+            listed, staged = fields.get("fields", ()), fields.get("staged", staged)
+        paths = check_field_paths(listed, where, _LIMITS.index_fields - 1, "fields besides _creationTime")
         if not paths:
             raise SchemaDefinitionError(f"{where} has no fields; `by_creation_time` is there by itself.", index=name)
-        return self._with("indexes", IndexDefinition(name, paths, _flag(staged, where)))
+        return replace(self, indexes=(*self.indexes, IndexDefinition(name, paths, _flag(staged, where))))
 
     def search_index(
         self, name: str, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
         """Return the table with one more text search index."""
-        where = f"Search index {name!r}"
-        self._check_name(name)
-        filters = _check_field_paths(filter_fields, where, _LIMITS.search_filter_fields, "filter fields")
-        definition = SearchIndexDefinition(name, _check_field_path(search_field, where), filters, _flag(staged, where))
-        return self._with("search_indexes", definition)
+        where = self._new_index(name, "Search index")
+        filters = check_field_paths(filter_fields, where, _LIMITS.search_filter_fields, "filter fields")
+        found = SearchIndexDefinition(name, check_field_path(search_field, where), filters, _flag(staged, where))
+        if len(self.search_indexes) >= _LIMITS.search_indexes:
+            raise SchemaDefinitionError(
+                f"{where} is one too many: a table has at most {_LIMITS.search_indexes} search indexes.", index=name
+            )
+        return replace(self, search_indexes=(*self.search_indexes, found))
 
     def vector_index(
         self, name: str, vector_field: str, dimensions: int, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
         """Return the table with one more vector index; documents without a vector of that length are not in it."""
-        where = f"Vector index {name!r}"
-        self._check_name(name)
+        where = self._new_index(name, "Vector index")
         if isinstance(dimensions, bool) or not isinstance(dimensions, int):
-            raise SchemaDefinitionError(f"{where}: dimensions is {dimensions!r}, not a whole number.", index=name)
-        if not _LIMITS.vector_dimensions_least <= dimensions <= _LIMITS.vector_dimensions_most:
+            raise SchemaDefinitionError(f"{where}: dimensions is {describe(dimensions, 80)}, not an int.", index=name)
+        least, most = _LIMITS.vector_dimensions_least, _LIMITS.vector_dimensions_most
+        if not least <= dimensions <= most:
             raise SchemaDefinitionError(
-                f"{where} has {dimensions} dimensions; between {_LIMITS.vector_dimensions_least} and "
-                f"{_LIMITS.vector_dimensions_most} are allowed.",
-                index=name,
+                f"{where} has {dimensions} dimensions; between {least} and {most} are allowed.", index=name
             )
-        filters = _check_field_paths(filter_fields, where, _LIMITS.vector_filter_fields, "filter fields")
-        path = _check_field_path(vector_field, where)
-        return self._with("vector_indexes", VectorIndexDefinition(name, path, dimensions, filters, _flag(staged, where)))
+        filters = check_field_paths(filter_fields, where, _LIMITS.vector_filter_fields, "filter fields")
+        path = check_field_path(vector_field, where)
+        if len(self.vector_indexes) >= _LIMITS.vector_indexes:
+            raise SchemaDefinitionError(
+                f"{where} is one too many: a table has at most {_LIMITS.vector_indexes} vector indexes.", index=name
+            )
+        found = VectorIndexDefinition(name, path, dimensions, filters, _flag(staged, where))
+        return replace(self, vector_indexes=(*self.vector_indexes, found))
 
-    def _check_name(self, name: str) -> None:
-        check_identifier(name, "Index")
+    def _new_index(self, name: str, what: str) -> str:
+        """Check the name and the number of a new index; return how messages call it."""
+        check_identifier(name, what)
         if name in RESERVED_INDEXES:
             raise SchemaDefinitionError(f"Index name {name!r} is reserved: every table has that index.", index=name)
         if name in self.index_names:
             raise SchemaDefinitionError(f"Index {name!r} is defined twice.", index=name)
-
-    def _with(self, kind: str, definition: Any) -> TableDefinition:
-        found = (*getattr(self, kind), definition)
-        most = {"indexes": _LIMITS.table_indexes, "search_indexes": _LIMITS.search_indexes}.get(
-            kind, _LIMITS.vector_indexes
-        )
-        if len(found) > most or len(self.index_names) >= _LIMITS.table_indexes:
-            what = "" if len(found) <= most or kind == "indexes" else kind.split("_")[0] + " "
-            limit = most if what else _LIMITS.table_indexes
+        if len(self.index_names) >= _LIMITS.table_indexes:
             raise SchemaDefinitionError(
-                f"Index {definition.name!r} is one too many: a table has at most {limit} {what}indexes.",
-                index=definition.name,
+                f"Index {name!r} is one too many: a table has at most {_LIMITS.table_indexes} indexes of all kinds.",
+                index=name,
             )
-        return replace(self, **{kind: found})
+        return f"{what} {name!r}"
+
+    @property
+    def all_indexes(self) -> tuple[AnyIndexDefinition, ...]:
+        """The definitions of all indexes: database, then search, then vector."""
+        return (*self.indexes, *self.search_indexes, *self.vector_indexes)
 
     @property
     def index_names(self) -> tuple[str, ...]:
-        """The names of all indexes of every kind, in the order of their definition within a kind."""
-        return tuple(found.name for found in (*self.indexes, *self.search_indexes, *self.vector_indexes))
+        """The names of `all_indexes`."""
+        return tuple(found.name for found in self.all_indexes)
 
     def validate(
         self, fields: Mapping[str, Any], *, table_name: str, tables: Mapping[int, str] | None = None
@@ -186,10 +150,9 @@ class TableDefinition:
 
         `tables` maps table numbers to names, for `v.id`. `InvalidValueError` for what cannot be stored at all.
         """
-        check = self._check
-        if check is None:
-            check = self.__dict__["_check"] = compile_document_check(self.validator)
-        return check(fields, tables, table_name)  # type: ignore[no-any-return]
+        # The compiled function takes this method's place, so that every later write calls it directly.
+        check = self.__dict__["validate"] = compile_document_check(self.validator)
+        return check(fields, table_name=table_name, tables=tables)
 
     def to_code(self) -> str:
         """Return the expression that defines this table."""
@@ -203,19 +166,30 @@ class TableDefinition:
 
         return arrow_schema(self)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TableDefinition):
+            return NotImplemented
+        return self.validator == other.validator and set(self.all_indexes) == set(other.all_indexes)
+
+    def __hash__(self) -> int:
+        return hash((self.validator, frozenset(self.all_indexes)))
+
+    def __repr__(self) -> str:
+        return self.to_code()
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_check": None}
+        return {name: item for name, item in self.__dict__.items() if name != "validate"}
 
 
 def _flag(value: object, where: str) -> bool:
     if not isinstance(value, bool):
-        raise SchemaDefinitionError(f"{where}: staged is True or False, not {shorten(repr(value), 80)}.")
+        raise SchemaDefinitionError(f"{where}: staged is True or False, not {describe(value, 80)}.")
     return value
 
 
 @dataclass(frozen=True)
 class SchemaDefinition:
-    """A deployment's tables. Equal by content: tables, validators, indexes and options, in any order."""
+    """The tables of a deployment. Equal by content, whatever the order of tables, fields and indexes."""
 
     tables: Mapping[str, TableDefinition]
     schema_validation: bool = True
@@ -240,6 +214,9 @@ class SchemaDefinition:
         """Return the Arrow schema of one table's documents."""
         return self.tables[table].arrow_schema()
 
+    def __repr__(self) -> str:
+        return self.to_code()
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "tables": dict(self.tables)}
 
@@ -248,54 +225,55 @@ class SchemaDefinition:
 
 
 def define_table(document: Validator | Mapping[str, Validator]) -> TableDefinition:
-    """Return a table of documents that fit a dict of fields, an object, a union of objects, or `v.any()`."""
+    """Return a table of documents that fit a dict of fields, an object, a union of objects, or `v.any()`.
+
+    `_id` and `_creationTime` are added by themselves. Raises `SchemaDefinitionError`.
+    """
     try:
         validator = as_validator(document)
+        _check_document_validator(validator)
     except SchemaDefinitionError as error:
         raise SchemaDefinitionError(f"define_table: {error}", field=error.field) from None
-    _check_document_validator(validator)
     return TableDefinition(validator)
 
 
 def _check_document_validator(validator: Validator) -> None:
     if validator.is_optional:
-        raise SchemaDefinitionError("define_table: a document cannot be optional; v.optional is for fields of objects.")
+        raise SchemaDefinitionError("a document cannot be optional; v.optional is for fields of objects.")
     if isinstance(validator, AnyValidator):
         return
     members = validator.members if isinstance(validator, UnionValidator) else (validator,)
     for member in members:
         if not isinstance(member, ObjectValidator):
             raise SchemaDefinitionError(
-                "define_table takes a dict of fields, v.object, a v.union of objects, or v.any(), "
-                f"not {shorten(member.to_code(), 80)}."
+                "documents are described by a dict of fields, v.object, a v.union of objects, or v.any(), not by "
+                f"{shorten(member.to_code(), 80)}."
             )
         for name in member.fields:
             if name in ("_id", "_creationTime"):
-                raise SchemaDefinitionError(f"define_table: {name!r} is added to every document; leave it out.", field=name)
-            if name.startswith("_"):
-                raise SchemaDefinitionError(
-                    f"define_table: field {name!r} starts with an underscore, which is reserved for the system.", field=name
-                )
-            if _IDENTIFIER.fullmatch(name) is None or len(name) > _LIMITS.field_name_length:
-                raise SchemaDefinitionError(
-                    f"define_table: field {shorten(name, 80)!r} is not a field name of documents: letters, digits and "
-                    f"underscores, starting with a letter, at most {_LIMITS.field_name_length} characters.",
-                    field=name,
-                )
+                raise SchemaDefinitionError(f"{name!r} is added to every document; leave it out.", field=name)
+            fault = field_name_fault(name)
+            if fault is not None:
+                raise SchemaDefinitionError(fault, field=name)
+    if not members:
+        raise SchemaDefinitionError("a union of no objects accepts no document.")
 
 
 def define_schema(
     tables: Mapping[str, TableDefinition], *, schema_validation: bool = True, strict_table_name_types: bool = True
 ) -> SchemaDefinition:
-    """Return a schema. With `schema_validation=False` documents are not checked; the indexes are there all the same."""
+    """Return a schema. With `schema_validation=False` documents are not checked; the indexes are there all the same.
+
+    `strict_table_name_types` is the reference's option for its type checker and changes nothing here.
+    """
     if not isinstance(tables, Mapping):
-        raise SchemaDefinitionError(f"define_schema takes a dict of tables, not {shorten(repr(tables), 80)}.")
+        raise SchemaDefinitionError(f"define_schema takes a dict of tables, not {describe(tables, 80)}.")
     if len(tables) > _LIMITS.tables:
         raise SchemaDefinitionError(f"A schema has {len(tables)} tables; at most {_LIMITS.tables} are allowed.")
     for name, table in tables.items():
         check_identifier(name, "Table")
         if not isinstance(table, TableDefinition):
             raise SchemaDefinitionError(
-                f"Table {name!r} is {shorten(repr(table), 80)}, not a table. Write define_table({{...}}).", table=name
+                f"Table {name!r} is {describe(table, 80)}, not a table. Write define_table({{...}}).", table=name
             )
     return SchemaDefinition(MappingProxyType(dict(tables)), bool(schema_validation), bool(strict_table_name_types))

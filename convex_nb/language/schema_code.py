@@ -25,9 +25,11 @@ def schema_code(schema: SchemaDefinition) -> str:
     if not schema.strict_table_name_types:
         options += "    strict_table_name_types=False,\n"
     mapping = f"    {{\n{tables}    }},\n" if tables else "    {},\n"
-    names = [name for name in ("Int64", "define_schema", "define_table", "v") if f"{name}(" in tables or name != "Int64"]
-    if not tables:
-        names = ["define_schema"]
+    names = ["define_schema"]
+    if tables:
+        names += ["define_table", "v"] if "v." in tables else ["define_table"]
+    if "Int64(" in tables:
+        names.insert(0, "Int64")
     return f"from convex_nb import {', '.join(names)}\n\nschema = define_schema(\n{mapping}{options})\n"
 
 
@@ -38,9 +40,7 @@ def table_code(table: TableDefinition, indent: int = 0) -> str:
         code = f"define_table({_fields(validator, indent)})"
     else:
         code = f"define_table({_pretty(validator, indent)})"
-    calls = [
-        f".index({quoted(index.name)}, {_names(index.fields)}{_staged(index.staged)})" for index in table.indexes
-    ]
+    calls = [f".index({quoted(index.name)}, {_names(index.fields)}{_staged(index.staged)})" for index in table.indexes]
     calls += [
         f".search_index({quoted(search.name)}, search_field={quoted(search.search_field)}"
         f"{_filters(search.filter_fields)}{_staged(search.staged)})"

@@ -86,7 +86,7 @@ def _table_changes(table: str, before: TableDefinition, after: TableDefinition) 
 
 
 def _indexes(table: TableDefinition) -> dict[str, Any]:
-    return {index.name: index for index in (*table.indexes, *table.search_indexes, *table.vector_indexes)}
+    return {index.name: index for index in table.all_indexes}
 
 
 def _changes(table: str, what: Any, before: Any, after: Any) -> Iterator[SchemaChange]:

@@ -1,14 +1,16 @@
-"""What generated validator functions call for whatever is not the plain case: conversions, and the errors."""
+"""What generated validator functions call for whatever is not the plain case: conversions, limits and the errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convex_nb.language.documents import Document, ReadOnlyList
+from convex_nb.language.document_validation import check_nesting, document_limits
+from convex_nb.language.documents import ReadOnlyList
 from convex_nb.language.errors import InvalidIdError, InvalidValueError, ValidationError, shorten
 from convex_nb.language.ids import decode_id
-from convex_nb.language.limits import Limits
+from convex_nb.language.normalisation import checked_key, is_numpy_integer, to_value
 from convex_nb.language.ordering import compare_values
 from convex_nb.language.validators import (
     BooleanValidator,
@@ -23,24 +25,15 @@ from convex_nb.language.validators import (
     Validator,
     WholeNumberValidator,
 )
-from convex_nb.language.values import UNDEFINED, Id, Int64, Value, checked_key, to_value
-
-_LIMITS = Limits.notebook()
-_DOCUMENT_LIMITS = Limits.convex()
+from convex_nb.language.value_types import UNDEFINED, Id, Int64, Value
 
 
-def _finding(reason: str, value: object, validator: Validator, path: str, detail: str | None = None) -> ValidationError:
-    code = shorten(validator.as_optional(False).to_code())
-    if detail is None:
-        where = f"\nPath: {path}" if path else ""
-        detail = f"{where}\nValue: {shorten(repr(value))}\nValidator: {code}"
-    return ValidationError(reason, path=path, value=value, validator=code, detail=detail)
+def _finding(reason: str, value: object, validator: Validator, path: str) -> ValidationError:
+    return ValidationError(reason, path=path, value=value, validator=_code(validator))
 
 
-def _about_object(reason: str, value: object, validator: Validator, path: str) -> ValidationError:
-    where = f"\nPath: {path}" if path else ""
-    code = shorten(validator.as_optional(False).to_code())
-    return _finding(reason, value, validator, path, f"{where}\n\nObject: {shorten(repr(value))}\nValidator: {code}")
+def _code(validator: Validator) -> str:
+    return shorten(validator.as_optional(False).to_code())
 
 
 def refused(value: object, validator: Validator, path: str) -> Exception:
@@ -56,7 +49,7 @@ def missing(value: Mapping[str, object], validator: ObjectValidator, path: str) 
     """Return the error of an object that lacks a required field."""
     for name, field in validator.fields.items():
         if not field.is_optional and value.get(name, UNDEFINED) is UNDEFINED:
-            return _about_object(
+            return _finding(
                 f"Object is missing the required field `{name}`. Consider wrapping the field validator in "
                 "`v.optional(...)` if this is expected.",
                 value,
@@ -66,23 +59,26 @@ def missing(value: Mapping[str, object], validator: ObjectValidator, path: str) 
     return refused(value, validator, path)
 
 
-def unexpected(value: Mapping[Any, object], taken: Collection[str], validator: ObjectValidator, path: str) -> None:
-    """Raise the error of an object's first field that its validator does not know; `UNDEFINED` ones do not count."""
-    for name, item in value.items():
-        if name not in taken and item is not UNDEFINED:
-            checked_key(name, path, _LIMITS.nested_field_name_length)
-            raise _about_object(f"Object contains extra field `{name}` that is not in the validator.", value, validator, path)
+def drop_undefined(normal: dict[Any, object], given: object, validator: ObjectValidator, path: str) -> None:
+    """Remove the `UNDEFINED` fields of a copied object that has too many fields; raise for one that is not known."""
+    for name in [name for name, item in normal.items() if item is UNDEFINED]:
+        del normal[name]
+    for name in normal:
+        if name not in validator.fields:
+            check_key(name, path)
+            reason = f"Object contains extra field `{name}` that is not in the validator."
+            raise _finding(reason, given, validator, path)
 
 
 def as_string(value: Any, validator: Validator, path: str) -> Value:
-    if isinstance(value, str) or type(value).__module__ == "numpy":
-        text = to_value(value, path=path)
-        if isinstance(text, str):
-            return text
+    """Return the text of a string that is not ASCII, of an `Id` or of a subclass of `str`."""
+    if isinstance(value, str):
+        return to_value(value, path=path)
     raise refused(value, validator, path)
 
 
 def as_number(value: Any, validator: Validator, path: str) -> Value:
+    """Return the number of a numpy scalar or of a subclass of `int` or `float`."""
     number = to_value(value, path=path)
     if type(number) is float or type(number) is int:
         return number
@@ -90,34 +86,38 @@ def as_number(value: Any, validator: Validator, path: str) -> Value:
 
 
 def as_whole_number(value: Any, validator: Validator, path: str) -> Value:
+    """Return the `int` that a number without a fraction equals."""
     number = as_number(value, validator, path)
-    if number != number or number % 1:
-        raise _finding("Value does not match validator: a whole number is expected.", value, validator, path)
-    return to_value(int(number), path=path)
+    if number % 1 == 0:
+        return to_value(int(number), path=path)
+    raise _finding("Value does not match validator: a whole number is expected.", value, validator, path)
+
+
+def as_int64(value: Any, validator: Validator, path: str) -> Value:
+    """Return the `Int64` of an `int` or of a numpy integer."""
+    if isinstance(value, bool) or not (isinstance(value, int) or is_numpy_integer(value)):
+        raise refused(value, validator, path)
+    try:
+        return Int64(operator.index(value))
+    except InvalidValueError as error:
+        raise InvalidValueError(error.reason, path=path, value=value) from None
 
 
 def as_boolean(value: Any, validator: Validator, path: str) -> Value:
+    """Return the truth of a `numpy.bool_`."""
     truth = to_value(value, path=path)
     if type(truth) is bool:
         return truth
     raise refused(value, validator, path)
 
 
-def as_int64(value: Any, validator: Validator, path: str) -> Value:
-    if type(value) is int:
-        try:
-            return Int64(value)
-        except InvalidValueError as error:
-            raise InvalidValueError(error.reason, path=path, value=value) from None
-    if isinstance(value, int) or type(value).__module__ == "numpy":
-        import operator
-
-        if not isinstance(value, bool) and hasattr(value, "__index__") and type(value).__name__ != "bool_":
-            return as_int64(operator.index(value), validator, path)
+def as_null(value: Any, validator: Validator, path: str) -> Value:
+    """Raise: nothing but None is null."""
     raise refused(value, validator, path)
 
 
 def as_bytes(value: Any, validator: Validator, path: str) -> Value:
+    """Return the bytes of a `bytearray` or `memoryview`."""
     data = to_value(value, path=path)
     if type(data) is bytes:
         return data
@@ -128,7 +128,7 @@ _table_numbers: dict[str, int] = {}
 
 
 def id_table(text: str) -> int | None:
-    """Return the table number of an id, or None; ids seen lately are remembered, since references repeat."""
+    """Return the table number of an id, or None. Ids seen lately are remembered, since references repeat."""
     number = _table_numbers.get(text)
     if number is None:
         try:
@@ -142,6 +142,7 @@ def id_table(text: str) -> int | None:
 
 
 def as_id(value: Any, validator: IdValidator, path: str, tables: Mapping[int, str] | None) -> Value:
+    """Return an id after looking at its form and, with `tables`, at its table."""
     if type(value) is not str and type(value) is not Id:
         value = as_string(value, validator, path)
     number = id_table(value)
@@ -153,7 +154,7 @@ def as_id(value: Any, validator: IdValidator, path: str, tables: Mapping[int, st
             found = f"table `{table}`" if table is not None else "an unknown table"
             raise _finding(
                 f'Found ID "{value}" from {found}, which does not match the table name in validator '
-                f"`{validator.as_optional(False).to_code()}`.",
+                f"`{_code(validator)}`.",
                 value,
                 validator,
                 path,
@@ -162,11 +163,10 @@ def as_id(value: Any, validator: IdValidator, path: str, tables: Mapping[int, st
 
 
 def as_literal(value: Any, validator: LiteralValidator, path: str) -> Value:
+    """Return a value that equals the literal in the total order; a plain `int` may equal an `Int64` literal."""
     wanted = validator.value
-    if type(wanted) is Int64 and type(value) is int:
-        if value == wanted:
-            return wanted
-        raise refused(value, validator, path)
+    if type(wanted) is Int64 and type(value) is int and value == wanted:
+        return wanted
     found = to_value(value, path=path)
     if compare_values(found, wanted) == 0:
         return found
@@ -174,6 +174,7 @@ def as_literal(value: Any, validator: LiteralValidator, path: str) -> Value:
 
 
 def as_array(value: Any, validator: Validator, path: str) -> list[Value]:
+    """Return the elements of a tuple or a subclass of `list`."""
     if isinstance(value, ReadOnlyList):
         return value
     if isinstance(value, (list, tuple)) and not hasattr(type(value), "_fields"):
@@ -182,62 +183,45 @@ def as_array(value: Any, validator: Validator, path: str) -> list[Value]:
 
 
 def as_object(value: Any, validator: Validator, path: str) -> dict[str, Value]:
+    """Return a `Document` or a subclass of `dict`."""
     if isinstance(value, dict):
         return value
     raise refused(value, validator, path)
 
 
-def any_value(value: Any, validator: Validator, path: str, depth: int, document: bool) -> Value:
-    if document:
-        return document_value(value, path, depth)
-    return to_value(value, path=path)
-
-
-def any_array(value: Any, path: str, depth: int, document: bool) -> Value:
-    if document:
-        return document_value(value, path, depth)
-    return to_value(value, path=path)
-
-
-def document_value(value: Any, path: str, depth: int) -> Value:
-    """Return `value`, found `depth` containers below a document's top, normalised under the limits of documents."""
-    normal = to_value(value, path=path, limits=_DOCUMENT_LIMITS)
-    allowed = _DOCUMENT_LIMITS.document_nesting - depth
-    if type(normal) in (dict, list, Document, ReadOnlyList) and nesting_exceeds(normal, allowed):
-        raise InvalidValueError(
-            f"The document is nested more than {_DOCUMENT_LIMITS.document_nesting} levels deep; split it.", path=path
-        )
+def any_value(value: Any, path: str, depth: int, document: bool) -> Value:
+    """Return any value normalised; in a document, `depth` containers below its top, under a document's limits."""
+    if not document:
+        return to_value(value, path=path)
+    normal = to_value(value, path=path, limits=document_limits)
+    check_nesting(normal, document_limits.document_nesting - depth, path)
     return normal
 
 
-def nesting_exceeds(value: Value, levels: int) -> bool:
-    """Tell whether `value` has more than `levels` arrays and objects inside one another."""
-    if isinstance(value, dict):
-        return levels < 1 or any(nesting_exceeds(item, levels - 1) for item in value.values())
-    if isinstance(value, list):
-        return levels < 1 or any(nesting_exceeds(item, levels - 1) for item in value)
-    return False
-
-
 def check_key(key: Any, path: str) -> str:
-    return checked_key(key, path, _LIMITS.nested_field_name_length)
+    """Return a key of a record."""
+    try:
+        return checked_key(key)
+    except InvalidValueError as error:
+        raise error.inside(path) from None
 
 
 def too_deep(value: object, validator: Validator, path: str) -> Exception:
-    return _finding(
-        f"The document is nested more than {_DOCUMENT_LIMITS.document_nesting} levels deep; split it.", value, validator, path
-    )
+    """Return the error of a document that is nested too deeply."""
+    levels = document_limits.document_nesting
+    return _finding(f"The document is nested more than {levels} levels deep; split it.", value, validator, path)
 
 
 def wrong_length(value: Any, validator: Validator, path: str) -> Exception:
+    """Return the error of an array or a record that is too long."""
     if isinstance(value, dict):
-        reason = f"An object has {len(value)} fields; at most {_DOCUMENT_LIMITS.object_fields} are allowed."
+        reason = f"An object has {len(value)} fields; at most {document_limits.object_fields} are allowed."
     else:
-        reason = f"An array has {len(value)} elements; at most {_DOCUMENT_LIMITS.array_elements} can be stored."
+        reason = f"An array has {len(value)} elements; at most {document_limits.array_elements} can be stored."
     return _finding(reason, value, validator, path)
 
 
-_QUICK_TYPES: dict[type[Validator], frozenset[type]] = {
+_PLAIN_TYPES: dict[type[Validator], frozenset[type]] = {
     StringValidator: frozenset({str}),
     NumberValidator: frozenset({float}),
     Int64Validator: frozenset({Int64}),
@@ -247,20 +231,18 @@ _QUICK_TYPES: dict[type[Validator], frozenset[type]] = {
 }
 
 
-def quick_types(element: Validator) -> frozenset[type]:
-    """Return the types whose values all fit `element` as they are, but for strings that are not ASCII."""
-    return _QUICK_TYPES.get(type(element), frozenset())
+def plain_types(element: Validator) -> frozenset[type]:
+    """Return the types whose values fit `element` as they are (texts if they are ASCII); empty if there are none."""
+    return _PLAIN_TYPES.get(type(element), frozenset())
 
 
 def is_plain_array(value: Sequence[Any], kinds: frozenset[type]) -> bool:
     """Tell, at C speed, whether every element is of one of `kinds` and needs no normalising."""
-    if not kinds.issuperset(map(type, value)):
-        return False
-    return str not in kinds or "".join(value).isascii()
+    return kinds.issuperset(map(type, value)) and (str not in kinds or "".join(value).isascii())
 
 
 def converts(validator: Validator) -> bool:
-    """Tell whether a value that is normalised already may still change: plain ints become `Int64` under `v.int64()`."""
+    """Tell whether a value that is normalised already may still change, as plain ints do under `v.int64()`."""
     if isinstance(validator, LiteralValidator):
         return type(validator.value) is Int64
     return isinstance(validator, (Int64Validator, WholeNumberValidator)) or any(map(converts, validator.children()))
@@ -273,10 +255,22 @@ def union_member(
     path: str,
     tables: Mapping[int, str] | None,
 ) -> Value:
-    """Return `value` as the first member of a union that takes it has it."""
-    for _, check in members:
+    """Return `value` as the first member of a union that takes it has it.
+
+    If none does and literal fields (`kind: "circle"`) say which object was meant, the error is about that one.
+    """
+    meant = []
+    for member, check in members:
         try:
             return check(value, tables, path)
-        except (ValidationError, InvalidValueError):
-            continue
-    raise refused(value, validator, path)
+        except (ValidationError, InvalidValueError) as error:
+            if _is_meant(member, value):
+                meant.append(error)
+    raise meant[0] if len(meant) == 1 else refused(value, validator, path)
+
+
+def _is_meant(member: Validator, value: Any) -> bool:
+    if not isinstance(member, ObjectValidator) or not isinstance(value, dict):
+        return False
+    tags = [(name, field.value) for name, field in member.fields.items() if isinstance(field, LiteralValidator)]
+    return bool(tags) and all(type(value.get(name)) is type(tag) and value[name] == tag for name, tag in tags)

@@ -1,16 +1,19 @@
 """A validator as one generated function that validates and normalises in a single pass.
 
-`check(value, tables, path)` returns the normalised value or raises. Only failing branches build a path. In the
-document form the limits of stored documents (nesting, array length) are checked on the way.
+`check(value, tables, path)` returns the normalised value or raises. The plain case is a chain of type tests; whatever
+else comes is handed to `validator_checks`, and only there is a path put together. The document form also keeps to the
+limits of what is stored: nesting, array lengths, size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from convex_nb.language import validator_checks as checks
+from convex_nb.language.document_validation import check_size, to_document_fields
 from convex_nb.language.documents import Document, ReadOnlyList
+from convex_nb.language.errors import SchemaValidationError, ValidationError
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import (
     AnyValidator,
@@ -29,44 +32,76 @@ from convex_nb.language.validators import (
     Validator,
     WholeNumberValidator,
 )
-from convex_nb.language.values import NUMBER_MOST, UNDEFINED, Id, Int64, Value
+from convex_nb.language.value_types import NUMBER_MOST, UNDEFINED, Id, Int64, Value
+from convex_nb.language.values import size_of
 
 Check: TypeAlias = Callable[[Any, Mapping[int, str] | None, str], Value]
 
+
+class DocumentCheck(Protocol):
+    """What `TableDefinition.validate` is once it is compiled."""
+
+    def __call__(
+        self, fields: Mapping[str, Any], *, table_name: str, tables: Mapping[int, str] | None = None
+    ) -> dict[str, Value]: ...
+
+
 _LIMITS = Limits.convex()
 _INLINE_LEVELS = 3
-_ATOMS = (
-    StringValidator,
-    NumberValidator,
-    Int64Validator,
-    BooleanValidator,
-    NullValidator,
-    BytesValidator,
-    LiteralValidator,
+_LONGEST_ID = 37 + 2
+_HELPERS = (
+    "any_value as_array as_boolean as_bytes as_id as_int64 as_literal as_number as_object as_string as_whole_number "
+    "check_key is_plain_array drop_undefined missing refused too_deep union_member wrong_length"
 )
+_SCOPE: dict[str, Any] = {
+    **{name: getattr(checks, name) for name in _HELPERS.split()},
+    "Document": Document,
+    "Id": Id,
+    "Int64": Int64,
+    "ReadOnlyList": ReadOnlyList,
+    "SchemaValidationError": SchemaValidationError,
+    "UNDEFINED": UNDEFINED,
+    "ValidationError": ValidationError,
+    "check_size": check_size,
+    "size_of": size_of,
+}
+_WHOLE = "type({x}) is int and -" + f"{NUMBER_MOST} <= {{x}} <= {NUMBER_MOST}"
+# For each atom: the test of a value that needs no normalising, and the function for every other value.
+_ATOMS: dict[type[Validator], tuple[str, str]] = {
+    StringValidator: ("type({x}) is str and {x}.isascii()", "as_string"),
+    NumberValidator: ("type({x}) is float or " + _WHOLE, "as_number"),
+    WholeNumberValidator: (_WHOLE, "as_whole_number"),
+    Int64Validator: ("type({x}) is Int64", "as_int64"),
+    BooleanValidator: ("{x} is True or {x} is False", "as_boolean"),
+    NullValidator: ("{x} is None", "as_null"),
+    BytesValidator: ("type({x}) is bytes", "as_bytes"),
+}
 
 
-def compile_validator(validator: Validator, *, document: bool = False) -> Check:
-    """Return the generated check of `validator`; `document` adds the limits of stored documents."""
-    source = _Source(document)
-    return source.function(validator, 0)
+def compile_validator(validator: Validator) -> Check:
+    """Return the generated check of `validator`."""
+    return _Source(document=False).function(validator, 0)
+
+
+def compile_document_check(validator: Validator) -> DocumentCheck:
+    """Return the generated check of the documents of a table, for `TableDefinition.validate`."""
+    if isinstance(validator, AnyValidator):
+        return _check_any_document
+    return _Source(document=True).document_function(validator)
+
+
+def _check_any_document(fields: Mapping[str, Any], **_: object) -> dict[str, Value]:
+    return to_document_fields(fields)
 
 
 class _Source:
-    """The text of the functions of one validator, and the objects that they refer to."""
+    """The text of the functions of one validator, and the objects that the text refers to."""
 
     def __init__(self, document: bool) -> None:
         self.document = document
         self.lines: list[str] = []
-        self.counter = 0
-        self.scope: dict[str, Any] = {
-            name: getattr(checks, name)
-            for name in (
-                "any_array any_value as_array as_boolean as_bytes as_id as_int64 as_literal as_number as_object as_string as_whole_number "
-                "check_key id_table is_plain_array missing refused too_deep unexpected union_member wrong_length"
-            ).split()
-        }
-        self.scope.update(Document=Document, Id=Id, Int64=Int64, ReadOnlyList=ReadOnlyList, UNDEFINED=UNDEFINED)
+        self.names = 0
+        self.scope = dict(_SCOPE)
 
     def function(self, validator: Validator, depth: int) -> Check:
         """Compile `validator`, found `depth` containers below the top, into a function of its own."""
@@ -75,16 +110,33 @@ class _Source:
         self.add(0, f"def {name}(x, tables, path):")
         self.emit(validator, "x", "", 1, depth, 0)
         self.add(1, "return x")
-        text = "\n".join(self.lines)
-        self.lines = outer
+        text, self.lines = "\n".join(self.lines), outer
+        return self.define(name, text, validator)  # type: ignore[no-any-return]
+
+    def document_function(self, validator: Validator) -> DocumentCheck:
+        """Compile the documents' validator into a function with the signature of `TableDefinition.validate`."""
+        self.add(0, "def validate(fields, *, table_name, tables=None):")
+        self.add(1, 'path = ""')
+        self.add(1, "x = fields")
+        self.add(1, "try:")
+        fields = self.emit(validator, "x", "", 2, 0, 0)
+        self.add(1, "except ValidationError as error:")
+        self.add(2, "raise error.as_type(SchemaValidationError, table_name) from None")
+        bound = _size_bound(fields) if fields else f"{_LIMITS.document_bytes + 1}"
+        self.add(1, f"if {bound} > {_LIMITS.document_bytes}:")
+        self.add(2, "check_size(x)")
+        self.add(1, "return x")
+        return self.define("validate", "\n".join(self.lines), validator)  # type: ignore[no-any-return]
+
+    def define(self, name: str, text: str, validator: Validator) -> Any:
         exec(compile(text, f"<{validator.to_code()[:60]}>", "exec"), self.scope)
-        return self.scope[name]  # type: ignore[no-any-return]
+        return self.scope[name]
 
     def name(self, prefix: str) -> str:
-        self.counter += 1
-        return f"{prefix}{self.counter}"
+        self.names += 1
+        return f"{prefix}{self.names}"
 
-    def constant(self, value: object, prefix: str = "V") -> str:
+    def constant(self, value: object, prefix: str) -> str:
         name = self.name(prefix)
         self.scope[name] = value
         return name
@@ -92,199 +144,231 @@ class _Source:
     def add(self, indent: int, line: str) -> None:
         self.lines.append("    " * indent + line)
 
-    @staticmethod
-    def place(path: str) -> str:
-        """Return the expression of a path: the caller's, then the constant and variable steps inside this function."""
-        return f'f"{{path}}{path}"' if path else "path"
+    def emit(
+        self,
+        validator: Validator,
+        x: str,
+        path: str,
+        indent: int,
+        depth: int,
+        level: int,
+        *,
+        absent: str = "",
+        store: str = "",
+    ) -> list[tuple[str, Validator, str]]:
+        """Write code that checks variable `x` against `validator` and leaves the normalised value in `x`.
 
-    def emit(self, validator: Validator, x: str, path: str, indent: int, depth: int, level: int) -> None:
-        """Write code that checks variable `x` against `validator` and leaves the normalised value in `x`."""
-        place = self.place(path)
-        self_name = self.constant(validator)
+        `path` is the way from the function's own argument, as the inside of an f-string. `absent` is the statement for
+        a value that is `UNDEFINED`, `store` the one that puts a normalised value where the given one was. Returns the
+        fields of an object with the variables that hold them, otherwise nothing.
+        """
+        fields: list[tuple[str, Validator, str]] = []
+        itself = self.constant(validator, "V")
+        place = f'f"{{path}}{path}"' if path else "path"
+        test = _plain_test(validator, x)
+        if test:
+            self.add(indent, f"if not ({test}):")
+            indent += 1
+        if absent:
+            self.add(indent, f"if {x} is UNDEFINED:")
+            self.add(indent + 1, absent)
         match validator:
-            case StringValidator():
-                self.add(indent, f"if type({x}) is not str or not {x}.isascii():")
-                self.add(indent + 1, f"{x} = as_string({x}, {self_name}, {place})")
-            case WholeNumberValidator():
-                self.add(indent, f"if type({x}) is not int or not -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}:")
-                self.add(indent + 1, f"{x} = as_whole_number({x}, {self_name}, {place})")
-            case NumberValidator():
-                self.add(
-                    indent,
-                    f"if type({x}) is not float and (type({x}) is not int or not -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}):",
-                )
-                self.add(indent + 1, f"{x} = as_number({x}, {self_name}, {place})")
-            case BooleanValidator():
-                self.add(indent, f"if {x} is not True and {x} is not False:")
-                self.add(indent + 1, f"{x} = as_boolean({x}, {self_name}, {place})")
-            case NullValidator():
-                self.add(indent, f"if {x} is not None:")
-                self.add(indent + 1, f"raise refused({x}, {self_name}, {place})")
-            case Int64Validator():
-                self.add(indent, f"if type({x}) is not Int64:")
-                self.add(indent + 1, f"{x} = as_int64({x}, {self_name}, {place})")
-            case BytesValidator():
-                self.add(indent, f"if type({x}) is not bytes:")
-                self.add(indent + 1, f"{x} = as_bytes({x}, {self_name}, {place})")
-            case IdValidator():
-                self.add(indent, f"{x} = as_id({x}, {self_name}, {place}, tables)")
-            case LiteralValidator():
-                if type(validator.value) is str:
-                    self.add(indent, f"if type({x}) is not str or {x} != {validator.value!r}:")
-                elif type(validator.value) is bool:
-                    self.add(indent, f"if {x} is not {validator.value!r}:")
-                else:
-                    self.add(indent, "if True:")
-                self.add(indent + 1, f"{x} = as_literal({x}, {self_name}, {place})")
             case AnyValidator():
-                self.add(indent, f"if type({x}) is not float and {x} is not None:")
-                self.add(indent + 1, f"{x} = any_value({x}, {self_name}, {place}, {depth}, {self.document})")
+                self.add(indent, f"{x} = any_value({x}, {place}, {depth}, {self.document})")
+            case LiteralValidator():
+                self.add(indent, f"{x} = as_literal({x}, {itself}, {place})")
+            case IdValidator():
+                self.add(indent, f"{x} = as_id({x}, {itself}, {place}, tables)")
             case UnionValidator():
-                self.union(validator, x, path, indent, depth, level)
+                self.union(validator, x, path, place, indent, depth, level, itself)
             case ArrayValidator() | RecordValidator() | ObjectValidator():
                 if self.document and depth >= _LIMITS.document_nesting:
-                    self.add(indent, f"raise too_deep({x}, {self_name}, {place})")
+                    self.add(indent, f"raise too_deep({x}, {itself}, {place})")
                 elif level >= _INLINE_LEVELS:
-                    # Python allows 20 nested blocks, and deep paths are cheaper to pass on than to write out.
+                    # Python allows 20 nested blocks, and a path is shorter to pass on than to write out.
                     check = self.function(validator, depth)
                     self.add(indent, f"{x} = {check.__name__}({x}, tables, {place})")
                 elif isinstance(validator, ArrayValidator):
-                    self.array(validator, x, path, indent, depth, level, self_name)
+                    self.array(validator, x, path, place, indent, depth, level, itself)
                 elif isinstance(validator, RecordValidator):
-                    self.record(validator, x, path, indent, depth, level, self_name)
+                    self.record(validator, x, path, place, indent, depth, level, itself)
                 else:
-                    self.object(validator, x, path, indent, depth, level, self_name)
-
-    def array(
-        self, validator: ArrayValidator, x: str, path: str, indent: int, depth: int, level: int, self_name: str
-    ) -> None:
-        place = self.place(path)
-        given, out, index, item = (self.name(prefix) for prefix in ("given", "out", "i", "e"))
-        self.add(indent, f"if type({x}) is not list:")
-        self.add(indent + 1, f"{x} = as_array({x}, {self_name}, {place})")
-        if self.document:
-            self.add(indent, f"if len({x}) > {_LIMITS.array_elements}:")
-            self.add(indent + 1, f"raise wrong_length({x}, {self_name}, {place})")
-        element = validator.element
-        if isinstance(element, AnyValidator):
-            self.add(indent, f"{x} = any_array({x}, {place}, {depth}, {self.document})")
-            return
-        if isinstance(element, _ATOMS):
-            quick = self.constant(checks.quick_types(element), "T")
-            self.add(indent, f"if is_plain_array({x}, {quick}):")
-            self.add(indent + 1, f"{x} = {x} if type({x}) is ReadOnlyList else {x}.copy()")
-            self.add(indent, "else:")
-            indent += 1
-        self.add(indent, f"{given} = {x}")
-        self.add(indent, f"{out} = []")
-        self.add(indent, f"for {index}, {item} in enumerate({given}):")
-        self.emit(element, item, f"{path}[{{{index}}}]", indent + 1, depth + 1, level + 1)
-        self.add(indent + 1, f"{out}.append({item})")
-        self.add(indent, f"{x} = {self.kept(validator, given, out, 'ReadOnlyList')}")
-
-    @staticmethod
-    def kept(validator: Validator, given: str, out: str, kind: str) -> str:
-        """Return the expression of the result: a read-only original stays itself where nothing can be converted."""
-        return out if checks.converts(validator) else f"{given} if type({given}) is {kind} else {out}"
-
-    def record(
-        self, validator: RecordValidator, x: str, path: str, indent: int, depth: int, level: int, self_name: str
-    ) -> None:
-        place = self.place(path)
-        given, out, key, item = (self.name(prefix) for prefix in ("given", "out", "k", "e"))
-        self.add(indent, f"if type({x}) is not dict:")
-        self.add(indent + 1, f"{x} = as_object({x}, {self_name}, {place})")
-        self.add(indent, f"if len({x}) > {_LIMITS.object_fields}:")
-        self.add(indent + 1, f"raise wrong_length({x}, {self_name}, {place})")
-        self.add(indent, f"{given} = {x}")
-        self.add(indent, f"{out} = {{}}")
-        self.add(indent, f"for {key}, {item} in {given}.items():")
-        self.add(indent + 1, f"if {item} is UNDEFINED:")
-        self.add(indent + 2, "continue")
-        self.add(indent + 1, f"{key} = check_key({key}, {place})")
-        if not isinstance(validator.key, StringValidator):
-            self.emit(validator.key, key, f"{path}.{{{key}}}", indent + 1, depth, level + 1)
-        self.emit(validator.value, item, f"{path}.{{{key}}}", indent + 1, depth + 1, level + 1)
-        self.add(indent + 1, f"{out}[{key}] = {item}")
-        self.add(indent, f"{x} = {self.kept(validator, given, out, 'Document')}")
+                    fields = self.object(validator, x, path, place, indent, depth, level, itself)
+            case _:
+                self.add(indent, f"{x} = {_ATOMS[type(validator)][1]}({x}, {itself}, {place})")
+        if store:
+            self.add(indent, store)
+        return fields
 
     def object(
-        self, validator: ObjectValidator, x: str, path: str, indent: int, depth: int, level: int, self_name: str
-    ) -> None:
-        place = self.place(path)
-        given, out = self.name("given"), self.name("out")
-        self.add(indent, f"if type({x}) is not dict:")
-        self.add(indent + 1, f"{x} = as_object({x}, {self_name}, {place})")
-        self.add(indent, f"{given} = {x}")
+        self,
+        validator: ObjectValidator,
+        x: str,
+        path: str,
+        place: str,
+        indent: int,
+        depth: int,
+        level: int,
+        itself: str,
+    ) -> list[tuple[str, Validator, str]]:
+        # A copy that keeps the fields which are plain is the cheapest normalised object.
+        given, count = self.name("given"), self.name("n")
+        self.add(indent, f"{given} = {x} if type({x}) is dict else as_object({x}, {itself}, {place})")
+        self.add(indent, f"{x} = {given}.copy()")
         fields = [(name, field, self.name("f")) for name, field in validator.fields.items()]
-        required = [(name, x_) for name, field, x_ in fields if not field.is_optional]
+        required = [(name, local) for name, field, local in fields if not field.is_optional]
+        absent = f"raise missing({given}, {itself}, {place}) from None"
         if required:
             self.add(indent, "try:")
             for name, local in required:
                 self.add(indent + 1, f"{local} = {given}[{name!r}]")
             self.add(indent, "except KeyError:")
-            self.add(indent + 1, f"raise missing({given}, {self_name}, {place}) from None")
-        self.add(indent, f"{out} = {{}}")
+            self.add(indent + 1, absent)
+        if len(required) < len(fields):
+            self.add(indent, f"{count} = {len(required)}")
         for name, field, local in fields:
-            inner = f"{path}.{_brace(name)}"
+            inner, store = f"{path}.{_in_f_string(name)}", f"{x}[{name!r}] = {local}"
             if field.is_optional:
                 self.add(indent, f"{local} = {given}.get({name!r}, UNDEFINED)")
                 self.add(indent, f"if {local} is not UNDEFINED:")
-                self.emit(field, local, inner, indent + 1, depth + 1, level + 1)
-                self.add(indent + 1, f"{out}[{name!r}] = {local}")
+                self.add(indent + 1, f"{count} += 1")
+                self.emit(field, local, inner, indent + 1, depth + 1, level + 1, store=store)
             else:
-                self.add(indent, f"if {local} is UNDEFINED:")
-                self.add(indent + 1, f"raise missing({given}, {self_name}, {place})")
-                self.emit(field, local, inner, indent, depth + 1, level + 1)
-                self.add(indent, f"{out}[{name!r}] = {local}")
-        self.add(indent, f"if len({out}) != len({given}):")
-        self.add(indent + 1, f"unexpected({given}, {out}, {self_name}, {place})")
-        self.add(indent, f"{x} = {self.kept(validator, given, out, 'Document')}")
+                self.emit(field, local, inner, indent, depth + 1, level + 1, absent=absent, store=store)
+        self.add(indent, f"if len({x}) != {count if len(required) < len(fields) else len(fields)}:")
+        self.add(indent + 1, f"drop_undefined({x}, {given}, {itself}, {place})")
+        self.keep_read_only(validator, x, given, "Document", indent)
+        return fields
 
-    def union(self, validator: UnionValidator, x: str, path: str, indent: int, depth: int, level: int) -> None:
-        place = self.place(path)
-        self_name = self.constant(validator)
-        tests = [test for member in validator.members if (test := _quick_test(member, x))]
-        others = [member for member in validator.members if isinstance(member, (ArrayValidator, ObjectValidator))]
-        if tests:
-            self.add(indent, f"if {' or '.join(tests)}:")
-            self.add(indent + 1, "pass")
-            self.add(indent, "else:")
-            indent += 1
-        if len(others) == 1 and all(isinstance(member, NullValidator) for member in validator.members if member != others[0]):
-            # `nullable(object)`: what is wrong is wrong inside the object, so say where.
-            self.emit(others[0], x, path, indent, depth, level)
+    def array(
+        self,
+        validator: ArrayValidator,
+        x: str,
+        path: str,
+        place: str,
+        indent: int,
+        depth: int,
+        level: int,
+        itself: str,
+    ) -> None:
+        element = validator.element
+        given, index, item = self.name("given"), self.name("i"), self.name("e")
+        self.add(indent, f"{given} = {x} if type({x}) is list else as_array({x}, {itself}, {place})")
+        if self.document:
+            self.add(indent, f"if len({given}) > {_LIMITS.array_elements}:")
+            self.add(indent + 1, f"raise wrong_length({given}, {itself}, {place})")
+        if isinstance(element, AnyValidator):
+            self.add(indent, f"{x} = any_value({given}, {place}, {depth}, {self.document})")
             return
-        members = self.constant(
-            [(member, self.function(member, depth)) for member in validator.members], "M"
-        )
-        self.add(indent, f"{x} = union_member({x}, {members}, {self_name}, {place}, tables)")
+        plain = checks.plain_types(element)
+        if plain:
+            self.add(indent, f"if is_plain_array({given}, {self.constant(plain, 'T')}):")
+            self.add(indent + 1, f"{x} = list({given})")
+            self.add(indent, "else:")
+        loop = indent + bool(plain)
+        self.add(loop, f"{x} = []")
+        self.add(loop, f"for {index}, {item} in enumerate({given}):")
+        self.emit(element, item, f"{path}[{{{index}}}]", loop + 1, depth + 1, level + 1)
+        self.add(loop + 1, f"{x}.append({item})")
+        self.keep_read_only(validator, x, given, "ReadOnlyList", indent)
+
+    def record(
+        self,
+        validator: RecordValidator,
+        x: str,
+        path: str,
+        place: str,
+        indent: int,
+        depth: int,
+        level: int,
+        itself: str,
+    ) -> None:
+        given, key, item = self.name("given"), self.name("k"), self.name("e")
+        inner = f"{path}.{{{key}}}"
+        self.add(indent, f"{given} = {x} if type({x}) is dict else as_object({x}, {itself}, {place})")
+        self.add(indent, f"if len({given}) > {_LIMITS.object_fields}:")
+        self.add(indent + 1, f"raise wrong_length({given}, {itself}, {place})")
+        self.add(indent, f"{x} = {{}}")
+        self.add(indent, f"for {key}, {item} in {given}.items():")
+        self.add(indent + 1, f"if {item} is UNDEFINED:")
+        self.add(indent + 2, "continue")
+        self.add(indent + 1, f"{key} = check_key({key}, {place})")
+        if not isinstance(validator.key, StringValidator):
+            self.emit(validator.key, key, inner, indent + 1, depth, level + 1)
+        self.emit(validator.value, item, inner, indent + 1, depth + 1, level + 1)
+        self.add(indent + 1, f"{x}[{key}] = {item}")
+        self.keep_read_only(validator, x, given, "Document", indent)
+
+    def keep_read_only(self, validator: Validator, x: str, given: str, kind: str, indent: int) -> None:
+        """Let what is read-only, and so normalised already, stay itself unless `validator` converts something in it."""
+        if not checks.converts(validator):
+            self.add(indent, f"if type({given}) is {kind}:")
+            self.add(indent + 1, f"{x} = {given}")
+
+    def union(
+        self,
+        validator: UnionValidator,
+        x: str,
+        path: str,
+        place: str,
+        indent: int,
+        depth: int,
+        level: int,
+        itself: str,
+    ) -> None:
+        shaped = [member for member in validator.members if not isinstance(member, NullValidator)]
+        if len(shaped) == 1:
+            # Of a nullable value, say what is wrong inside it.
+            self.emit(shaped[0], x, path, indent, depth, level)
+        else:
+            members = [(member, self.function(member, depth)) for member in validator.members]
+            self.add(indent, f"{x} = union_member({x}, {self.constant(members, 'M')}, {itself}, {place}, tables)")
 
 
-def _brace(name: str) -> str:
+def _in_f_string(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"').replace("{", "{{").replace("}", "}}")
 
 
-def _quick_test(member: Validator, x: str) -> str | None:
-    """Return a test that holds only for values of `member` which need no normalising, where a short one exists."""
-    match member:
-        case StringValidator():
-            return f"type({x}) is str and {x}.isascii()"
-        case WholeNumberValidator():
-            return f"type({x}) is int and -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}"
-        case NumberValidator():
-            return f"type({x}) is float or type({x}) is int and -{NUMBER_MOST} <= {x} <= {NUMBER_MOST}"
-        case BooleanValidator():
-            return f"{x} is True or {x} is False"
-        case NullValidator():
-            return f"{x} is None"
-        case Int64Validator():
-            return f"type({x}) is Int64"
-        case BytesValidator():
-            return f"type({x}) is bytes"
+def _plain_test(validator: Validator, x: str) -> str:
+    """Return a test that only values hold for which fit as they are, or "" where there is no short one."""
+    match validator:
+        case UnionValidator(members=members):
+            return " or ".join(filter(None, (_plain_test(member, x) for member in members)))
+        case AnyValidator():
+            return f"type({x}) is float or {x} is None or {x} is True or {x} is False"
         case LiteralValidator(value=str() as text):
             return f"type({x}) is str and {x} == {text!r}"
         case LiteralValidator(value=bool() as truth):
             return f"{x} is {truth!r}"
+        case LiteralValidator(value=Int64() as number):
+            return f"type({x}) is Int64 and {x} == {int(number)}"
+        case LiteralValidator(value=number) if number and abs(number) <= NUMBER_MOST:
+            return f"(type({x}) is float or type({x}) is int) and {x} == {number!r}"
+        case _ if type(validator) in _ATOMS:
+            return _ATOMS[type(validator)][0].format(x=x)
         case _:
-            return None
+            return ""
+
+
+def _size_bound(fields: list[tuple[str, Validator, str]]) -> str:
+    """Return an expression never below the size of the document made of `fields`, and quick if they are flat."""
+    fixed = 2
+    texts: list[str] = []
+    parts: list[str] = []
+    for name, field, local in fields:
+        fixed += len(name) + 1
+        if field.is_optional:
+            parts.append(f"({local} is not UNDEFINED and size_of({local}))")
+        elif isinstance(field, StringValidator):
+            fixed += 2
+            texts.append(f"len({local})")
+        elif isinstance(field, IdValidator):
+            fixed += _LONGEST_ID
+        elif isinstance(field, (NumberValidator, Int64Validator, BooleanValidator, NullValidator)):
+            fixed += 9
+        else:
+            parts.append(f"size_of({local})")
+    if texts:
+        # A character has at most four bytes.
+        parts.append(f"4 * ({' + '.join(texts)})")
+    return " + ".join([str(fixed), *parts])

@@ -1,125 +1,40 @@
-"""Validators: what a value has to look like. `v` builds them; arguments, results and tables use them alike.
-
-A validator is immutable data (`kind`, `is_optional` and what its kind adds) and compiles itself on first use into one
-generated function that validates and normalises in a single pass.
-"""
+"""The kinds of validators, and `v`, which builds them. Arguments, results and tables use them alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any
 
 from convex_nb.language.encoding import to_json
-from convex_nb.language.errors import SchemaDefinitionError, shorten
+from convex_nb.language.errors import SchemaDefinitionError, describe
 from convex_nb.language.limits import Limits
+from convex_nb.language.normalisation import checked_key, to_value
 from convex_nb.language.ordering import same_key
-from convex_nb.language.values import Id, Int64, Value, checked_key, to_value
+from convex_nb.language.validator import Validator
+from convex_nb.language.value_types import Id, Int64, Value
 
-if TYPE_CHECKING:
-    from convex_nb.language.validator_compiler import Check
-
-_MOST_LEVELS = Limits.convex().value_nesting
-
-
-class Validator:
-    """The base of all validators. Equal validators accept the same values for the same reason."""
-
-    kind: ClassVar[str] = ""
-    is_optional: bool = False
-    levels: int = 0
-    """How many arrays and objects deep this validator itself describes."""
-    _check: Check | None = None
-    _document_check: Check | None = None
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The validator as plain JSON, the form that `v.from_json` reads."""
-        return {"type": self.kind}
-
-    def to_code(self) -> str:
-        """Return the expression that builds this validator."""
-        code = self._code()
-        return f"v.optional({code})" if self.is_optional else code
-
-    def _code(self) -> str:
-        return f"v.{self.kind}()"
-
-    def _identity(self) -> Hashable:
-        return ()
-
-    def children(self) -> tuple[Validator, ...]:
-        """Return the validators right inside this one."""
-        return ()
-
-    def as_optional(self, optional: bool = True) -> Self:
-        """Return the same validator for a field that may be missing (or, with False, may not)."""
-        if self.is_optional == optional:
-            return self
-        copy = type(self).__new__(type(self))
-        copy.__dict__.update(self.__dict__)
-        copy.__dict__["is_optional"] = optional
-        return copy
-
-    def validate(self, value: object, *, tables: Mapping[int, str] | None = None) -> Value:
-        """Return `value` normalised, or raise `ValidationError` (`InvalidValueError` for what is no value at all).
-
-        `tables` maps table numbers to names, for `v.id`; without it only an id's form is checked.
-        """
-        check = self._check
-        if check is None:
-            from convex_nb.language.validator_compiler import compile_validator
-
-            check = self.__dict__["_check"] = compile_validator(self)
-        return check(value, tables, "")
-
-    def to_json_schema(self) -> dict[str, Any]:
-        """Return a JSON Schema (draft 2020-12) of the values in their lossy JSON form."""
-        from convex_nb.language.validator_json import json_schema
-
-        return json_schema(self)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"validators are immutable: {name} cannot be set")
-
-    __delattr__ = __setattr__  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Validator):
-            return NotImplemented
-        return (
-            self is other
-            or type(self) is type(other)
-            and self.is_optional == other.is_optional
-            and self._identity() == other._identity()
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.is_optional, self._identity()))
-
-    def __repr__(self) -> str:
-        return self.to_code()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: item for name, item in self.__dict__.items() if not name.endswith("_check")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-    def __or__(self, other: object) -> UnionValidator:
-        """Return the union with a validator or None, so that annotations can say `v.id("users") | None`."""
-        if other is None:
-            return UnionValidator(self, NullValidator())
-        return UnionValidator(self, other) if isinstance(other, Validator) else NotImplemented
-
-    def __ror__(self, other: object) -> UnionValidator:
-        return UnionValidator(NullValidator(), self) if other is None else NotImplemented
-
-    def _nest(self, inner: tuple[Validator, ...]) -> None:
-        levels = 1 + max((child.levels for child in inner), default=0)
-        if levels > _MOST_LEVELS:
-            raise SchemaDefinitionError(f"A validator is nested more than {_MOST_LEVELS} levels deep; no value could fit it.")
-        self.__dict__["levels"] = levels
+__all__ = [
+    "AnyValidator",
+    "ArrayValidator",
+    "BooleanValidator",
+    "BytesValidator",
+    "IdValidator",
+    "Int64Validator",
+    "LiteralValidator",
+    "NullValidator",
+    "NumberValidator",
+    "ObjectValidator",
+    "RecordValidator",
+    "StringValidator",
+    "UnionValidator",
+    "Validator",
+    "WholeNumberValidator",
+    "as_field",
+    "as_validator",
+    "quoted",
+    "v",
+]
 
 
 class StringValidator(Validator):
@@ -213,7 +128,7 @@ class LiteralValidator(Validator):
             literal = str(literal)
         if type(literal) not in (str, int, float, bool, Int64):
             raise SchemaDefinitionError(
-                f"v.literal takes a string, a number, a boolean or an Int64, not {shorten(repr(value), 80)}."
+                f"v.literal takes a string, a number, a boolean or an Int64, not {describe(value, 80)}."
                 + (" Write v.null()." if value is None else "")
             )
         self.__dict__["value"] = literal
@@ -265,18 +180,16 @@ class ObjectValidator(Validator):
 
     def __init__(self, fields: Mapping[str, Validator]) -> None:
         if isinstance(fields, Validator) or not isinstance(fields, Mapping):
-            raise SchemaDefinitionError(
-                f"v.object takes a dict of validators, not {shorten(repr(fields), 80)}."
-            )
+            raise SchemaDefinitionError(f"v.object takes a dict of validators, not {describe(fields, 80)}.")
         most = Limits.convex().object_fields
         if len(fields) > most:
             raise SchemaDefinitionError(f"An object validator has {len(fields)} fields; at most {most} are allowed.")
         checked: dict[str, Validator] = {}
         for name, field in fields.items():
             try:
-                name = checked_key(name, "", Limits.convex().nested_field_name_length)
+                name = checked_key(name)
             except ValueError as error:
-                raise SchemaDefinitionError(str(error), field=str(name)) from None
+                raise SchemaDefinitionError(f"v.object: {error}", field=str(name)) from None
             checked[name] = as_field(field, name)
         self.__dict__["fields"] = MappingProxyType(checked)
         self._nest(tuple(checked.values()))
@@ -310,7 +223,8 @@ class ObjectValidator(Validator):
         for name in names:
             if name not in self.fields:
                 raise SchemaDefinitionError(
-                    f"{method}: the object has no field {quoted(name)}; it has {', '.join(self.fields) or 'none'}.", field=name
+                    f"{method}: the object has no field {quoted(name)}; it has {', '.join(self.fields) or 'none'}.",
+                    field=name,
                 )
 
     def pick(self, *names: str) -> ObjectValidator:
@@ -347,7 +261,9 @@ class RecordValidator(Validator):
                     "v.record cannot have literals as keys: write v.object with those fields, optional if need be."
                 )
             if not isinstance(part, (StringValidator, IdValidator)):
-                raise SchemaDefinitionError(f"v.record takes v.string(), v.id() or a union of them as keys, not {key!r}.")
+                raise SchemaDefinitionError(
+                    f"v.record takes v.string(), v.id() or a union of them as keys, not {key!r}."
+                )
         self.__dict__["key"] = key
         self.__dict__["value"] = _required(value, "v.record", "its values")
         self._nest((value,))
@@ -404,7 +320,7 @@ def quoted(text: str) -> str:
 
 
 def as_field(field: object, name: str) -> Validator:
-    """Return `field` if it is a validator, or raise `SchemaDefinitionError` naming the field that holds something else."""
+    """Return `field` if it is a validator, or raise `SchemaDefinitionError` naming the field."""
     if isinstance(field, Validator):
         return field
     if isinstance(field, dict):
@@ -415,12 +331,12 @@ def as_field(field: object, name: str) -> Validator:
         hint = " Is it defined after its use, or in a module that imports this one?"
     else:
         hint = ""
-    raise SchemaDefinitionError(f"Field {quoted(name)} is {shorten(repr(field), 80)}, not a validator.{hint}", field=name)
+    raise SchemaDefinitionError(f"Field {quoted(name)} is {describe(field, 80)}, not a validator.{hint}", field=name)
 
 
 def _required(validator: object, where: str, what: str) -> Validator:
     if not isinstance(validator, Validator):
-        raise SchemaDefinitionError(f"{where} takes validators; {what} got {shorten(repr(validator), 80)}.")
+        raise SchemaDefinitionError(f"{where} takes validators; {what} got {describe(validator, 80)}.")
     if validator.is_optional:
         raise SchemaDefinitionError(
             f"v.optional is for fields of objects; {where} cannot have it as {what}. Write v.nullable(...)?"
@@ -434,7 +350,7 @@ def as_validator(source: object) -> Validator:
         return source
     if isinstance(source, Mapping):
         return ObjectValidator(source)
-    raise SchemaDefinitionError(f"Expected a validator or a dict of validators, got {shorten(repr(source), 80)}.")
+    raise SchemaDefinitionError(f"Expected a validator or a dict of validators, got {describe(source, 80)}.")
 
 
 class _Builder:
@@ -460,7 +376,7 @@ class _Builder:
     def optional(validator: Validator) -> Validator:
         """Return `validator` for a field that may be missing. An explicit None still has to fit `validator`."""
         if not isinstance(validator, Validator):
-            raise SchemaDefinitionError(f"v.optional takes a validator, not {shorten(repr(validator), 80)}.")
+            raise SchemaDefinitionError(f"v.optional takes a validator, not {describe(validator, 80)}.")
         return validator.as_optional()
 
     @staticmethod
