@@ -16,10 +16,10 @@ from convex_nb.engine.committer import Committer, empty_snapshot
 from convex_nb.engine.history import History
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
-from convex_nb.engine.schema_push import prepare
+from convex_nb.engine.schema_push import prepare, staged_indexes
 from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
 from convex_nb.engine.subscriptions import Subscriptions
-from convex_nb.engine.table import TableState
+from convex_nb.engine.table import Part, TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import InvalidIdError, LimitError
@@ -30,6 +30,7 @@ from convex_nb.language.values import Id
 if TYPE_CHECKING:
     from convex_nb.engine.materialised import Materialised
     from convex_nb.engine.read_set import ReadSet
+    from convex_nb.engine.segment import Segment
     from convex_nb.engine.wal.protocol import WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 
@@ -190,6 +191,26 @@ class Database:
         while self.committer.replace_head(partial(_prepare_and_install, self, catalog), keep=True) is None:
             pass
         return True
+
+    def backfill_progress(self, table: str, index: str) -> tuple[int, int]:
+        """How far a staged index is: rows indexed and rows in all. Recent documents need no preparation."""
+        state = self.head.tables[table]
+        fields = dict(staged_indexes(state))[index]
+        done = sum([part.segment.num_rows for part in state.parts if fields in part.prepared])
+        return done, sum([part.segment.num_rows for part in state.parts])
+
+    def import_segment(self, table: str, segment: Segment, *, replace: bool = False, source: str = "import") -> Commit:
+        """Add a whole segment to a table, in place of what is there with ``replace``, as one commit.
+
+        The segment was made for this table: its ids carry the table's number, its documents fit the schema. Costs
+        O(rows log rows) per index, before anybody has to wait. Raises ``Conflict`` if a schema was pushed meanwhile.
+        """
+        transaction = self.begin()
+        state = transaction.table(table) or self.new_table(table, transaction.snapshot.catalog)
+        transaction.add_part(table, Part.build(segment, state.indexes), replace=replace)
+        commit = self.commit(transaction, source)
+        assert commit is not None
+        return commit
 
     def new_table(self, name: str, catalog: Catalog) -> TableState:
         """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""

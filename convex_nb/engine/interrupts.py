@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # no stub: the part of `signal` without enums
 import signal
 import threading
 from threading import get_ident

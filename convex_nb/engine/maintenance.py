@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from convex_nb.engine.schema_push import staged_indexes
 from convex_nb.engine.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.table import Part, TableState
@@ -46,13 +47,26 @@ class Maintenance:
             database.history.trim(database.clock.now_ns(), committer.head)
         while True:
             due = self._due(committer.head)
-            if due is None:
+            backfill = None if due is not None else self._backfill_due(committer.head)
+            if due is None and backfill is None:
                 return False
             if time.monotonic() >= deadline:
                 return True
-            if not self._rewrite(*due):
+            if backfill is not None:
+                part, fields = backfill
+                part.prepared_run(fields)
+            elif due is not None and not self._rewrite(*due):
                 return True
             self.steps += 1
+
+    def _backfill_due(self, head: Snapshot) -> tuple[Part, tuple[str, ...]] | None:
+        """The first segment that has no run yet of an index that is staged."""
+        for state in head.tables.values():
+            for _, fields in staged_indexes(state):
+                for part in state.parts:
+                    if fields not in part.prepared:
+                        return part, fields
+        return None
 
     def _due(self, head: Snapshot) -> tuple[TableState, tuple[Part, ...], bool] | None:
         """The first table that needs a step: which of its parts to merge, and whether the delta goes with them."""
@@ -60,7 +74,7 @@ class Maintenance:
             for part in state.parts:
                 if len(part.dead[0]) * _DEAD_SHARE > part.segment.num_rows:
                     return state, (part,), False
-            if len(state.live[0]) > RECENT:
+            if len(state.live[0]) > RECENT or len(state.parts) > MOST_PARTS:
                 return state, self._mergeable(state), True
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError
-from convex_nb.language.schema import check_identifier
+from convex_nb.language.names import check_identifier
 
 
 def check_table_name(name: object) -> str:

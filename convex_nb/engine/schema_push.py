@@ -67,13 +67,16 @@ def redefined(state: TableState, definition: TableDefinition | None) -> TableSta
 
 
 def _reindexed(part: Part, sources: list[tuple[TableIndex, int | None]]) -> Part:
-    from convex_nb.engine.index_build import build_run
-
-    runs = [
-        build_run(part.segment, index.fields) if place is None else part.existing_run(place) for index, place in sources
-    ]
+    runs = [part.prepared_run(index.fields) if place is None else part.existing_run(place) for index, place in sources]
     fresh = Part(part.segment, runs)
-    documents = part.segment.documents(part.dead_rows())
-    for row, document in zip(part.dead_rows(), documents, strict=True):
+    rows = part.dead_rows()
+    for row, document in zip(rows, part.segment.documents(rows), strict=True):
         fresh = fresh.bury(tuple([index.key_of(document) for index, _ in sources]), row)
     return fresh
+
+
+def staged_indexes(state: TableState) -> list[tuple[str, tuple[str, ...]]]:
+    """The indexes that are being prepared and cannot be queried yet: names and fields."""
+    if state.definition is None:
+        return []
+    return [(index.name, index.fields) for index in state.definition.indexes if index.staged]

@@ -60,12 +60,18 @@ class Part:
     rows in several segments, of which all but at most one are dead.
     """
 
-    __slots__ = ("_runs", "dead", "segment")
+    __slots__ = ("_runs", "dead", "prepared", "segment")
 
     def __init__(
-        self, segment: Segment, runs: list[IndexRun | None], dead: tuple[SortedChunks[int], ...] | None = None
+        self,
+        segment: Segment,
+        runs: list[IndexRun | None],
+        dead: tuple[SortedChunks[int], ...] | None = None,
+        prepared: dict[tuple[str, ...], IndexRun] | None = None,
     ) -> None:
         self.segment = segment
+        # Runs of staged indexes, by their fields: built in the background, used by the push that turns them on.
+        self.prepared = {} if prepared is None else prepared
         # Shared by every version of the part. The run of by_id is built when a scan first asks for it, since ids
         # are found through the segment's own lookup.
         self._runs = runs
@@ -98,6 +104,15 @@ class Part:
         """The run of the index at ``position``, if it has been built."""
         return self._runs[position]
 
+    def prepared_run(self, fields: tuple[str, ...]) -> IndexRun:
+        """The run of an index that is not in force, built now unless the background has done so."""
+        run = self.prepared.get(fields)
+        if run is None:
+            from convex_nb.engine.index_build import build_run
+
+            run = self.prepared[fields] = build_run(self.segment, fields)
+        return run
+
     def touches(self, position: int, lo: bytes, hi: bytes) -> bool:
         """Whether a key of the index at ``position`` lies in ``lo <= key < hi``."""
         start, stop = self.run(position).bounds(lo, hi)
@@ -106,7 +121,7 @@ class Part:
     def bury(self, keys: tuple[bytes, ...], row: int) -> Part:
         """The part without one more row."""
         dead = tuple([chunks.insert(key, row) for chunks, key in zip(self.dead, keys, strict=True)])
-        return Part(self.segment, self._runs, dead)
+        return Part(self.segment, self._runs, dead, self.prepared)
 
     def alive_rows(self) -> NDArray[np.int64] | None:
         """The rows that count, ascending; ``None`` for all of them. Costs O(rows) if any is dead."""
