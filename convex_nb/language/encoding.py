@@ -14,104 +14,97 @@ from math import copysign, isfinite
 from typing import Any, NoReturn
 
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.errors import InvalidValueError, shorten
+from convex_nb.language.errors import InvalidValueError, describe
 from convex_nb.language.limits import Limits
-from convex_nb.language.values import Id, Int64, Value, to_value
+from convex_nb.language.normalisation import checked_text, is_known_key, to_value
+from convex_nb.language.value_types import NUMBER_MOST, Id, Int64, Value
 
 _float64 = struct.Struct("<d")
 _int64 = struct.Struct("<q")
-_AS_THEY_ARE = frozenset({str, type(None), bool})
 _MOST_LEVELS = Limits.convex().value_nesting
 
 
 def to_json(value: object) -> Any:
     """Return `value` as a structure that `json.dumps` takes and `from_json` reads back to the same value and types.
 
-    Raises `InvalidValueError` for what is no value.
+    Raises `InvalidValueError`.
     """
-    return _encode(value, 0)
+    try:
+        return _encode(value, 0)
+    except _NotNormalisedError:
+        return _encode(to_value(value), 0)
+
+
+def to_wire_json(value: object) -> Any:
+    """Return `to_json(value)` with every number a float (`5.0`, not `5`), as the wire protocol writes numbers."""
+    return _with_floats(to_json(value))
+
+
+def dumps(value: object) -> str:
+    """Return the text of `to_json(value)`."""
+    return _encoder.encode(to_json(value))
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+class _NotNormalisedError(Exception):
+    """Something that `to_value` has to look at: to convert it, or to say what is wrong with it and where."""
 
 
 def _encode(value: Any, depth: int) -> Any:
     kind = type(value)
-    if kind in _AS_THEY_ARE:
-        if kind is str and not value.isascii():
-            return to_value(value)
+    if kind is str:
+        return value if value.isascii() else checked_text(value)
+    if value is None or kind is bool:
         return value
     if kind is float:
-        if isfinite(value) and (value or copysign(1.0, value) > 0.0):
-            return value
-        return {"$float": b64encode(_float64.pack(value)).decode()}
+        return value if _is_json_number(value) else _tagged("$float", _float64.pack(value))
+    if kind is int and -NUMBER_MOST <= value <= NUMBER_MOST:
+        return value
     if depth > _MOST_LEVELS:
-        return to_value(value)
+        raise _NotNormalisedError
     if kind is dict or kind is Document:
         encoded = {}
         for key, item in value.items():
+            if not is_known_key(key):
+                raise _NotNormalisedError
             kind = type(item)
-            if kind is float:
-                if not (isfinite(item) and (item or copysign(1.0, item) > 0.0)):
-                    item = {"$float": b64encode(_float64.pack(item)).decode()}
-            elif kind not in _AS_THEY_ARE or (kind is str and not item.isascii()):
+            if not (kind is str and item.isascii()) and not (kind is float and _is_json_number(item)):
                 item = _encode(item, depth + 1)
             encoded[key] = item
         return encoded
     if kind is list or kind is ReadOnlyList:
         return [_encode(item, depth + 1) for item in value]
     if kind is Int64:
-        return {"$integer": b64encode(_int64.pack(value)).decode()}
+        return _tagged("$integer", _int64.pack(value))
     if kind is bytes:
-        return {"$bytes": b64encode(value).decode()}
-    if kind is int or kind is Id:
-        return to_value(str(value) if kind is Id else value)
-    return _encode(to_value(value), depth)
+        return _tagged("$bytes", value)
+    if kind is Id:
+        return str(value)
+    raise _NotNormalisedError
+
+
+def _is_json_number(value: float) -> bool:
+    return isfinite(value) and (value != 0.0 or copysign(1.0, value) > 0.0)
+
+
+def _tagged(tag: str, data: bytes) -> dict[str, str]:
+    return {tag: b64encode(data).decode()}
+
+
+def _with_floats(form: Any) -> Any:
+    kind = type(form)
+    if kind is int:
+        return float(form)
+    if kind is dict:
+        return {key: _with_floats(item) for key, item in form.items()}
+    return [_with_floats(item) for item in form] if kind is list else form
 
 
 def from_json(form: Any) -> Value:
-    """Return the value that `to_json` (or a Convex client) encoded as `form`. Raises `InvalidValueError`."""
-    return to_value(_decode(form, "", 0))
-
-
-def _decode(form: Any, path: str, depth: int) -> Any:
-    kind = type(form)
-    if kind is dict:
-        if depth > _MOST_LEVELS:
-            raise InvalidValueError(f"The JSON is nested more than {_MOST_LEVELS} levels deep.", path=path)
-        if len(form) == 1:
-            key = next(iter(form))
-            if type(key) is str and key[:1] == "$":
-                return _decode_tagged(key, form[key], path)
-        return {key: _decode(item, f"{path}.{key}", depth + 1) for key, item in form.items()}
-    if kind is list:
-        if depth > _MOST_LEVELS:
-            raise InvalidValueError(f"The JSON is nested more than {_MOST_LEVELS} levels deep.", path=path)
-        return [_decode(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(form)]
-    return form
-
-
-def _decode_tagged(tag: str, text: Any, path: str) -> Value:
-    if tag not in ("$integer", "$float", "$bytes"):
-        raise InvalidValueError(f"{shorten(tag, 80)!r} is not a tag of the encoding.", path=path, value=tag)
-    try:
-        data = b64decode(text, validate=True)
-        if tag == "$integer":
-            return Int64(_int64.unpack(data)[0])
-        if tag == "$float":
-            return _float64.unpack(data)[0]
-        return data
-    except (Base64Error, TypeError, ValueError, struct.error):
-        raise InvalidValueError(
-            f"{tag} takes base64 of {'the bytes' if tag == '$bytes' else '8 bytes'}, not {shorten(repr(text), 80)}.",
-            path=path,
-            value=text,
-        ) from None
-
-
-_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def dumps(value: object) -> str:
-    """Return the text of `to_json(value)`."""
-    return _encoder.encode(_encode(value, 0))
+    """Return the value that `to_json`, or a Convex client, encoded as `form`. Raises `InvalidValueError`."""
+    return to_value(_decode(form, 0))
 
 
 def loads(text: str | bytes) -> Value:
@@ -131,10 +124,48 @@ def _refuse_constant(name: str) -> NoReturn:
     raise InvalidValueError(f"{name} is not JSON; the encoding writes it as $float.")
 
 
+def _decode(form: Any, depth: int) -> Any:
+    kind = type(form)
+    if kind is not dict and kind is not list:
+        return form
+    if depth > _MOST_LEVELS:
+        raise InvalidValueError(f"The JSON is nested more than {_MOST_LEVELS} levels deep.")
+    step = ""
+    try:
+        if kind is list:
+            decoded = []
+            for position, item in enumerate(form):
+                step = f"[{position}]"
+                decoded.append(_decode(item, depth + 1))
+            return decoded
+        if len(form) == 1 and str(next(iter(form))).startswith("$"):
+            return _decode_tagged(*next(iter(form.items())))
+        fields = {}
+        for key, item in form.items():
+            step = f".{key}"
+            fields[key] = _decode(item, depth + 1)
+        return fields
+    except InvalidValueError as error:
+        raise error.inside(step) from None
+
+
+def _decode_tagged(tag: str, text: Any) -> Value:
+    if tag not in ("$integer", "$float", "$bytes"):
+        raise InvalidValueError(f"{describe(tag, 80)} is not a tag of the encoding.", value=tag)
+    try:
+        data = b64decode(text, validate=True)
+        if tag == "$integer":
+            return Int64(_int64.unpack(data)[0])
+        return data if tag == "$bytes" else _float64.unpack(data)[0]
+    except (Base64Error, TypeError, ValueError, struct.error):
+        size = "the bytes" if tag == "$bytes" else "8 bytes"
+        raise InvalidValueError(f"{tag} takes base64 of {size}, not {describe(text, 80)}.", value=text) from None
+
+
 def to_plain_json(value: object) -> Any:
     """Return the lossy JSON that people and other tools read; it cannot be read back.
 
-    `Int64` becomes its digits in a string, bytes become base64, NaN and infinities the strings JavaScript prints.
+    `Int64` becomes its digits in a string, bytes become base64, NaN and infinities the names that JavaScript prints.
     """
     return _plain(to_value(value))
 

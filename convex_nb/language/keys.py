@@ -28,13 +28,18 @@ from struct import Struct
 from typing import Any
 
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.values import UNDEFINED, Id, Int64, Undefined, Value, to_value
+from convex_nb.language.normalisation import checked_text, to_value
+from convex_nb.language.value_types import NUMBER_MOST, UNDEFINED, Id, Int64, Undefined, Value
 
 MIN_KEY = b""
 MAX_KEY = b"\xff"
 
 _pack_number = Struct(">Bd").pack
 _INT64_TAGS = {1: (0x07, 0x09), 2: (0x06, 0x0A), 4: (0x05, 0x0B), 8: (0x04, 0x0C)}
+
+
+def _whole(value: int) -> bytes:
+    return _number(value if -NUMBER_MOST <= value <= NUMBER_MOST else to_value(value))
 
 
 def _number(value: float) -> bytes:
@@ -57,6 +62,8 @@ def _int64(value: int) -> bytes:
 
 
 def _string(value: str) -> bytes:
+    if not value.isascii():
+        checked_text(value)
     if "\x00" in value:
         return b"\x10" + value.encode().replace(b"\x00", b"\x00\xff") + b"\x00"
     return b"\x10%b\x00" % value.encode()
@@ -83,7 +90,7 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     str: _string,
     Id: _string,
     float: _number,
-    int: _number,
+    int: _whole,
     bool: {False: b"\x0e", True: b"\x0f"}.__getitem__,
     type(None): {None: b"\x03"}.__getitem__,
     Undefined: {UNDEFINED: b"\x01"}.__getitem__,
@@ -98,14 +105,15 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
 
 def encode_value(value: Value) -> bytes:
     """Return the order-preserving bytes of one value or `UNDEFINED`."""
-    encode = _ENCODERS.get(type(value))
-    if encode is None:
-        return encode_value(to_value(value))
-    return encode(value)
+    try:
+        return _ENCODERS[type(value)](value)
+    except (KeyError, RecursionError):
+        normal = to_value(value)
+    return _ENCODERS[type(normal)](normal)
 
 
 def encode_key(*values: Value) -> bytes:
-    """Return the bytes of a tuple of values: keys of equal length order as their tuples do."""
+    """Return the bytes of a tuple of values; the bytes of tuples of one length order as the tuples do."""
     return b"".join(map(encode_value, values))
 
 

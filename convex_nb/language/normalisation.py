@@ -218,6 +218,9 @@ def checked_text(text: str) -> str:
 
 _known_keys: set[str] = set()
 
+is_known_key = _known_keys.__contains__
+"""Tell whether a key is one of the usual ones, which `checked_key` need not look at again."""
+
 
 def checked_key(key: object, length: int = _NOTEBOOK.nested_field_name_length) -> str:
     """Return an object's key as `str`, or raise `InvalidValueError` saying which rule it breaks."""

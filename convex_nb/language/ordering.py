@@ -6,13 +6,13 @@ Python's `==` and `hash` decide neither (`1 == 1.0 == True`, `nan != nan`).
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from operator import is_
 from struct import Struct
 
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.errors import InvalidValueError
-from convex_nb.language.values import UNDEFINED, Id, Int64, Undefined, Value
+from convex_nb.language.normalisation import to_value
+from convex_nb.language.value_types import UNDEFINED, Id, Int64, Undefined, Value
 
 _BITS = Struct(">d").pack
 _RANKS: dict[type, int] = {
@@ -32,27 +32,24 @@ _RANKS: dict[type, int] = {
 }
 
 
-def _rank(value: object) -> int:
-    rank = _RANKS.get(type(value))
-    if rank is None:
-        raise InvalidValueError(
-            f"A {type(value).__name__} has no place in the order of values: pass it through `to_value` first.",
-            value=value,
-        )
-    return rank
-
-
 def compare_values(a: Value, b: Value) -> int:
-    """Return -1, 0 or 1: where normalised `a` stands to `b` in the total order (`UNDEFINED` is the least)."""
-    rank = _rank(a)
-    other = _rank(b)
+    """Return -1, 0 or 1: where `a` stands to `b` in the total order, in which `UNDEFINED` is the least."""
+    try:
+        return _compare(a, b)
+    except (KeyError, RecursionError):
+        return _compare(*(x if x is UNDEFINED else to_value(x) for x in (a, b)))
+
+
+def _compare(a: Value, b: Value) -> int:
+    rank = _RANKS[type(a)]
+    other = _RANKS[type(b)]
     if rank != other:
         return -1 if rank < other else 1
     if rank == 3:
         return _compare_numbers(a, b)
     if rank == 7:
         for x, y in zip(a, b, strict=False):
-            order = compare_values(x, y)
+            order = _compare(x, y)
             if order:
                 return order
         return (len(a) > len(b)) - (len(a) < len(b))
@@ -60,7 +57,7 @@ def compare_values(a: Value, b: Value) -> int:
         for (key, x), (other_key, y) in zip(sorted(a.items(), key=_key), sorted(b.items(), key=_key), strict=False):
             if key != other_key:
                 return -1 if key < other_key else 1
-            order = compare_values(x, y)
+            order = _compare(x, y)
             if order:
                 return order
         return (len(a) > len(b)) - (len(a) < len(b))
@@ -101,21 +98,26 @@ def same_value(a: Value, b: Value) -> bool:
     kind = type(a)
     if kind is float:
         return type(b) is float and (a == b != 0.0 or _BITS(a) == _BITS(b))
-    if kind is dict or kind is Document:
-        if not isinstance(b, dict) or len(a) != len(b):
-            return False
-        for key, value in a.items():
-            other = b.get(key, UNDEFINED)
-            if value is not other and not same_value(value, other):
-                return False
-        return True
-    if kind is list or kind is ReadOnlyList:
-        if not isinstance(b, list) or len(a) != len(b):
-            return False
-        return all(map(is_, a, b)) or all(map(same_value, a, b))
     if kind is str or kind is Id:
         return isinstance(b, str) and a == b
+    try:
+        if kind is dict or kind is Document:
+            return isinstance(b, dict) and len(a) == len(b) and _same_fields(a, b)
+        if kind is list or kind is ReadOnlyList:
+            if not isinstance(b, list) or len(a) != len(b):
+                return False
+            return all(map(is_, a, b)) or all(map(same_value, a, b))
+    except RecursionError:
+        return same_value(to_value(a), to_value(b))
     return kind is type(b) and bool(a == b)
+
+
+def _same_fields(a: Mapping[str, Value], b: Mapping[str, Value]) -> bool:
+    for key, value in a.items():
+        other = b.get(key, UNDEFINED)
+        if value is not other and not same_value(value, other):
+            return False
+    return True
 
 
 def same_key(value: Value) -> Hashable:

@@ -29,16 +29,18 @@ __all__ = [
     "to_value",
 ]
 
-_ONLY_DOCUMENTS = {Document}
+_PLAIN_CONTAINERS = frozenset({dict, list})
 
 
 def copy_value(value: Value) -> Value:
     """Return a normalised value with fresh plain containers, at the cost of these; read-only ones are shared."""
     kind = type(value)
     if kind is dict:
+        if _PLAIN_CONTAINERS.isdisjoint(map(type, value.values())):
+            return value.copy()
         return {key: copy_value(item) for key, item in value.items()}
     if kind is list:
-        if set(map(type, value)) == _ONLY_DOCUMENTS:
+        if _PLAIN_CONTAINERS.isdisjoint(map(type, value)):
             return value.copy()
         return [copy_value(item) for item in value]
     return value
@@ -53,13 +55,14 @@ def size_of(value: Value) -> int:
         return 9
     if value is None or kind is bool:
         return 1
-    if kind is dict or kind is Document:
-        total = 2 + len(value)
-        for key, item in value.items():
-            total += (len(key) if key.isascii() else len(key.encode())) + size_of(item)
-        return total
-    if kind is list or kind is ReadOnlyList:
-        return 2 + sum(map(size_of, value))
     if kind is bytes:
         return len(value) + 2
+    try:
+        if kind is dict or kind is Document:
+            # Keys are ASCII: a character is a byte, and one more closes the key.
+            return 2 + len(value) + sum(map(len, value)) + sum(map(size_of, value.values()))
+        if kind is list or kind is ReadOnlyList:
+            return 2 + sum(map(size_of, value))
+    except RecursionError:
+        pass
     return size_of(to_value(value))
