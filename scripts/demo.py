@@ -1,7 +1,7 @@
 """Runs the tour in a real kernel, writes build/tour.html, and checks what the tour says about itself.
 
-The tour ends with a table of figures. Each line of it is asked of the kernel after the last cell, printed beside what the
-tour says, and must agree; otherwise the exit code is 1.
+The tour ends with a table of figures. Each line of it is asked of the kernel after the last cell, printed beside what
+the tour says, and must agree; otherwise the exit code is 1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ ROOT = Path(__file__).parent.parent
 TOUR = ROOT / "notebooks" / "tour.ipynb"
 PAGE = ROOT / "build" / "tour.html"
 CLAIMS_CELL = "what-happened"
-CLAIM = re.compile(r"^\| (?P<what>[a-z ]+) \| (?P<bound>at least |at most )?(?P<number>[\d,.]+)(?P<unit> \w+)? \|$", re.M)
+CLAIM = re.compile(
+    r"^\| (?P<what>[a-z -]+) \| (?P<bound>at least |at most )?(?P<number>[\d,.]+)(?P<unit> \w+)? \|$", re.MULTILINE
+)
 
 QUESTIONS = Path(__file__).with_name("demo_questions.py").read_text(encoding="utf-8")
 
@@ -66,15 +68,15 @@ def main() -> int:
     PAGE.write_text(to_html(kernel.notebook), encoding="utf-8")
 
     claims = list(claims_of(kernel.notebook))
+    if not claims or set(seen) != {claim.what for claim in claims}:
+        print(f"the tour's cell {CLAIMS_CELL!r} and demo_questions.py speak of different figures", file=sys.stderr)
+        return 1
     print(f"\n  {'':<20}{'seen':>12}   the tour says")
     for claim in claims:
-        mark = "ok" if claim.holds(seen[claim.what]) else "WRONG"
-        print(f"  {claim.what:<20}{seen[claim.what]:>12,.10g}{claim.unit}   {claim}   {mark}")
+        verdict = "ok" if claim.holds(seen[claim.what]) else "WRONG"
+        print(f"  {claim.what:<20}{seen[claim.what]:>12,.10g}{claim.unit}   {claim}   {verdict}")
+    print(f"\nIn {perf_counter() - start:.0f} s. To read: {PAGE.relative_to(ROOT)}. To use: make lab.")
     wrong = [claim.what for claim in claims if not claim.holds(seen[claim.what])]
-    if not claims or set(seen) != {claim.what for claim in claims}:
-        print(f"the tour's cell {CLAIMS_CELL!r} and demo_questions.py do not speak of the same figures", file=sys.stderr)
-        return 1
-    print(f"\n{len(kernel.notebook.cells)} cells in {perf_counter() - start:.0f} s; to read: {PAGE.relative_to(ROOT)}; to use: make lab")
     if wrong:
         print(f"not as the tour says: {', '.join(wrong)}", file=sys.stderr)
     return bool(wrong)
