@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.engine.sorted_chunks import SortedChunks
 from convex_nb.language.errors import IndexNotFoundError
@@ -283,29 +283,27 @@ class TableState:
         reverse: bool,
     ) -> list[Document]:
         """Key by key: every source yields its keys in order, dead ones skipped, until enough are there."""
-        streams: list[Iterator[tuple[bytes, Segment | None, object]]] = []
-        for part, run, start, stop in spans:
-            if hidden and part.dead[0]:
-                streams.append(_alive(part, position, start, stop, reverse))
-            else:
+        if hidden:
+            streams: list[Iterator[tuple[bytes, Segment | None, Any]]] = [
+                _alive(part, position, start, stop, reverse) for part, _, start, stop in spans
+            ]
+            streams.append(
+                zip([key for key, _ in fresh], repeat(None), [document for _, document in fresh], strict=False)
+            )
+            merged: Iterable[tuple[bytes, Segment | None, Any]]
+            merged = heapq.merge(*streams, key=_first, reverse=reverse)
+        else:
+            entries: list[tuple[bytes, Segment | None, Any]] = [(key, None, document) for key, document in fresh]
+            for part, run, start, stop in spans:
                 # At most ``wanted`` keys of one source can be among the answer.
                 if stop - start > wanted:
                     start, stop = (stop - wanted, stop) if reverse else (start, start + wanted)
-                streams.append(_keys(part, run, start, stop, reverse))
-        if fresh:
-            streams.append(iter([(key, None, document) for key, document in fresh]))
-        merged: Iterable[tuple[bytes, Segment | None, object]]
-        if len(streams) == 1:
-            merged = streams[0]
-        elif hidden:
-            merged = heapq.merge(*streams, key=_first, reverse=reverse)
-        else:
-            # Timsort finds the sorted stretches: quicker than a heap for so few keys.
-            merged = sorted([entry for stream in streams for entry in stream], key=_first, reverse=reverse)
-        return [
-            entry if segment is None else segment.document(entry)  # type: ignore[misc, arg-type]
-            for _, segment, entry in islice(merged, wanted)
-        ]
+                rows = run.rows(start, stop).tolist()
+                entries += zip(run.keys(start, stop), repeat(part.segment), rows, strict=False)
+            # Timsort finds the sorted stretches: quicker than a heap.
+            entries.sort(key=_first, reverse=reverse)
+            merged = entries
+        return [entry if segment is None else segment.document(entry) for _, segment, entry in islice(merged, wanted)]
 
     def _splice(
         self,
