@@ -23,7 +23,7 @@ from convex_nb.engine.table import Part, TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import InvalidIdError, LimitError
-from convex_nb.language.ids import decode_id, new_id
+from convex_nb.language.ids import decode_id, encode_ids
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Id
 
@@ -38,6 +38,7 @@ FIRST_USER_TABLE = 10001
 DEFAULT_RETENTION_NS = 600 * 10**9
 _OPTIMISTIC_PUSHES = 3
 _DAY_MS = 86_400_000
+_IDS_AHEAD = 128
 
 
 class Clock(Protocol):
@@ -90,7 +91,7 @@ class Database:
         self._lock = threading.Lock()
         self._maintaining = threading.Lock()
         self._creation_time = 0.0
-        self._random: list[bytes] = []
+        self._minted: dict[tuple[int, int], list[str]] = {}
 
     def __repr__(self) -> str:
         head = self.head
@@ -284,15 +285,22 @@ class Database:
     def new_identity(self, table_number: int, table: str) -> tuple[Id, float]:
         """The ``_id`` and the ``_creationTime`` of a new document."""
         time = self.creation_time()
+        day = int(time // _DAY_MS)
         try:
-            random_bytes = self._random.pop()
-        except IndexError:
-            # One call for many documents: asking the system costs more than making the id.
-            pool = self.random_bytes(14 * 512)
-            pieces = [pool[start : start + 14] for start in range(0, len(pool), 14)]
-            random_bytes = pieces.pop()
-            self._random = pieces
-        return Id(new_id(table_number, random_bytes, int(time // _DAY_MS) & 0xFFFF), table), time
+            text = self._minted[(table_number, day)].pop()
+        except (KeyError, IndexError):
+            text = self._mint(table_number, day).pop()
+        return Id(text, table), time
+
+    def _mint(self, table_number: int, day: int) -> list[str]:
+        """Make ids ahead: many at once cost a third each, and one call for their random bytes."""
+        import numpy as np
+
+        internals = np.empty((_IDS_AHEAD, 16), np.uint8)
+        internals[:, :14] = np.frombuffer(self.random_bytes(14 * _IDS_AHEAD), np.uint8).reshape(_IDS_AHEAD, 14)
+        internals[:, 14:] = np.frombuffer((day & 0xFFFF).to_bytes(2, "big"), np.uint8)
+        minted = self._minted[(table_number, day)] = encode_ids(table_number, internals)
+        return minted
 
     def creation_time(self) -> float:
         """A ``_creationTime``: milliseconds, greater than every one given out before."""
