@@ -22,7 +22,7 @@ class SortedChunks(Generic[V]):
 
     __slots__ = ("_keys", "_length", "_maxima", "_values")
 
-    CHUNK_SIZE: ClassVar[int] = 256
+    CHUNK_SIZE: ClassVar[int] = 128
     """A chunk that grows beyond this is split in two; one that shrinks below a quarter joins a neighbour."""
 
     def __init__(self, maxima: list[bytes], keys: list[list[bytes]], values: list[list[V]], length: int) -> None:
