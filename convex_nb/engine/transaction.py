@@ -302,8 +302,10 @@ class Transaction:
 
     @property
     def has_writes(self) -> bool:
-        """Whether there is anything to commit."""
-        return bool(self._writes or self._parts or self._replaced)
+        """Whether there is anything to commit: a document inserted and deleted again is nothing."""
+        if self._parts or self._replaced:
+            return True
+        return any(write.old is not None or write.new is not None for write in self._writes.values())
 
 
 _SYSTEM_FIELDS = ("_id", "_creationTime")
