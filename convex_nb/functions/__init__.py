@@ -1,0 +1,1 @@
+"""Running user code against the engine: definitions, registry, contexts, runner, query cache, reactor."""

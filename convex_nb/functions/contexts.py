@@ -1,0 +1,68 @@
+"""What handlers get as `ctx`."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+    from convex_nb.functions.execution import Execution
+    from convex_nb.functions.registry import Target
+
+
+class Service(Protocol):
+    """Something that contexts offer beside the database. A later layer gives the runner its services by name."""
+
+    def bind(self, execution: Execution, /) -> Any:
+        """What `ctx.<name>` is for one execution; asked for at most once in each."""
+        ...
+
+
+class QueryCtx:
+    """The context of a query: `db` reads one snapshot."""
+
+    __slots__ = ("_execution", "db")
+
+    db: DatabaseReader
+
+    def __init__(self, execution: Execution, db: DatabaseReader) -> None:
+        self._execution = execution
+        self.db = db
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._execution.path!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._execution.service(name)
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}.", name=name, obj=self) from None
+
+    def now(self) -> float:
+        """Milliseconds since the epoch at which this call began. The same in all of it."""
+        self._execution.reads_clock = True
+        return self._execution.now_ms
+
+    @property
+    def random(self) -> Random:
+        """A generator of this call's own."""
+        return self._execution.random
+
+    def run_query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run another query in the same transaction: at the same snapshot, with the writes made so far."""
+        return self._execution.runner.nested_query(self._execution, function, args, kwargs)
+
+
+class MutationCtx(QueryCtx):
+    """The context of a mutation: `db` reads and writes."""
+
+    __slots__ = ()
+
+    db: DatabaseWriter
+
+    def run_mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run another mutation as a part of this one. If it raises, its own writes are undone, and only those."""
+        return self._execution.runner.nested_mutation(self._execution, function, args, kwargs)

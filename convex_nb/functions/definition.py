@@ -1,0 +1,262 @@
+"""A function: what the decorators make of a handler."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload
+
+from convex_nb.functions.execution import running
+from convex_nb.functions.host import get_host
+from convex_nb.functions.paths import check_path
+from convex_nb.language.annotations import validators_of_signature
+from convex_nb.language.errors import DeploymentClosedError, InvalidValueError, SchemaDefinitionError, shorten
+from convex_nb.language.validators import ObjectValidator, Validator, as_validator
+
+if TYPE_CHECKING:
+    from convex_nb.functions.registry import Entry
+
+Handler: TypeAlias = Callable[..., Any]
+Kind: TypeAlias = Literal["query", "mutation"]
+Visibility: TypeAlias = Literal["public", "internal"]
+
+
+class Function:
+    """A query or mutation: a handler, the validators of its arguments and of what it returns, and a path.
+
+    Calling it in a cell runs it on the current deployment, with arguments by name. `path` is the one under which it
+    was registered last, to begin with the `given_path` if there is one. A function that is anonymous (a lambda, or one
+    with a `name` given here) can be run and watched, but is in no registry.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        kind: Kind,
+        visibility: Visibility = "public",
+        *,
+        path: str | None = None,
+        args: Validator | Mapping[str, Validator] | None = None,
+        returns: Validator | Mapping[str, Validator] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.is_anonymous = path is None and (name is not None or not _name_of(handler).isidentifier())
+        name = name or _name_of(handler)
+        _check_handler(handler, kind, name)
+        self.handler = handler
+        self.kind: Kind = kind
+        self.visibility: Visibility = visibility
+        self.given_path = self.path = None if path is None else check_path(path)
+        self.args = _arguments(handler, name, args)
+        self.returns = None if returns is None else as_validator(returns)
+        self.entry: Entry | None = None
+        self.__name__ = name
+        self.__qualname__ = getattr(handler, "__qualname__", name)
+        self.__module__ = getattr(handler, "__module__", None) or "__main__"
+        self.__doc__ = handler.__doc__
+        self.__wrapped__ = handler
+        signature = inspect.signature(handler)
+        self.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    def __repr__(self) -> str:
+        return f"<{self.visibility} {self.kind} {self.path or self.__name__}{self.signature}>"
+
+    @property
+    def signature(self) -> str:
+        """The parameters as they are written, without the context."""
+        text = str(self.__signature__)
+        # Under `from __future__ import annotations` every annotation is a string.
+        postponed = all(isinstance(each, str) for each in getattr(self.handler, "__annotations__", {}).values())
+        return text.replace("'", "") if postponed else text
+
+    @property
+    def source(self) -> str | None:
+        """The text of the definition, where it is still known."""
+        try:
+            return inspect.getsource(self.handler)
+        except (OSError, TypeError):
+            return None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run on the current deployment. Inside another handler it warns, and runs as the plain handler."""
+        if running.get() is not None:
+            warnings.warn(
+                f"`{self.__name__}` was called directly inside another function: it ran as plain Python, its arguments "
+                f"and result unchecked. Write `ctx.run_{self.kind}({self.__name__}, ...)`, or "
+                f"`{self.__name__}.handler(ctx, ...)`.",
+                stacklevel=2,
+            )
+            return self.handler(*args, **kwargs)
+        host = get_host()
+        if host is None:
+            raise DeploymentClosedError(
+                f"`{self.__name__}` did not run: there is no current deployment. Run `%load_ext convex_nb` or "
+                "`convex_nb.open()` first, or call it through one: `dep."
+                f"{self.kind}({self.__name__}, ...)`."
+            )
+        if len(args) > 1:
+            raise InvalidValueError(
+                f"`{self.__name__}` takes its arguments by name or as one dict, not {len(args)} of them by position. "
+                "It did not run."
+            )
+        return host.run(self, merge_arguments(self.__name__, args[0] if args else None, kwargs))
+
+    def is_same_as(self, other: Function) -> bool:
+        """Tell whether both do the same: the same code over the same closure, with the same validators."""
+        return self is other or (
+            self.kind == other.kind
+            and self.visibility == other.visibility
+            and self.args == other.args
+            and self.returns == other.returns
+            and same_code(self.handler, other.handler)
+        )
+
+    def is_sibling_of(self, other: Function) -> bool:
+        """Tell whether both came from one `def` that was run twice, as in a function that makes functions."""
+        mine = getattr(self.handler, "__code__", None)
+        return self is not other and mine is not None and mine is getattr(other.handler, "__code__", None)
+
+
+def same_code(a: object, b: object, depth: int = 8) -> bool:
+    """Tell whether two handlers have the same code, globals, defaults and closure.
+
+    Functions in a closure (what a wrapper wraps) are compared in the same way, `depth` levels down.
+    """
+    if a is b:
+        return True
+    if not isinstance(a, FunctionType) or not isinstance(b, FunctionType) or not depth:
+        return False
+    return (
+        a.__code__ == b.__code__
+        and a.__globals__ is b.__globals__
+        and _same_items(a.__defaults__ or (), b.__defaults__ or (), depth)
+        and _same_items(tuple((a.__kwdefaults__ or {}).values()), tuple((b.__kwdefaults__ or {}).values()), depth)
+        and _same_items(_closure(a), _closure(b), depth)
+    )
+
+
+def _closure(function: FunctionType) -> tuple[object, ...]:
+    contents: list[object] = []
+    for cell in function.__closure__ or ():
+        try:
+            contents.append(cell.cell_contents)
+        except ValueError:
+            contents.append(None)
+    return tuple(contents)
+
+
+_ATOMS = (str, bytes, int, float)
+
+
+def _same_items(a: tuple[object, ...], b: tuple[object, ...], depth: int) -> bool:
+    return len(a) == len(b) and all(
+        x is y or (type(x) is type(y) and isinstance(x, _ATOMS) and x == y) or same_code(x, y, depth - 1)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def merge_arguments(name: str, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the arguments of a call, which are given as one dict, by name, or both."""
+    if args is None:
+        return kwargs
+    if not isinstance(args, Mapping):
+        raise InvalidValueError(
+            f"`{name}` takes its arguments by name or as one dict, not {shorten(repr(args), 80)}. It did not run.",
+            value=args,
+        )
+    return {**args, **kwargs} if kwargs else args
+
+
+def _name_of(handler: object) -> str:
+    if isinstance(handler, Function):
+        raise SchemaDefinitionError(f"{handler!r} is decorated already: a function is of one kind.")
+    if not callable(handler) or isinstance(handler, type):
+        raise SchemaDefinitionError(f"A function is a `def` whose first parameter is `ctx`, not {handler!r}.")
+    name = getattr(handler, "__name__", None)
+    if not isinstance(name, str):
+        name = type(handler).__name__
+    return name
+
+
+def _check_handler(handler: Handler, kind: Kind, name: str) -> None:
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise SchemaDefinitionError(f"`{name}` is a generator: it would run after its {kind} is over. Return a list.")
+    if inspect.iscoroutinefunction(handler):
+        raise SchemaDefinitionError(f"`{name}` is an `async def`: a {kind} is a plain `def`, since it never waits.")
+
+
+def _arguments(handler: Handler, name: str, args: Validator | Mapping[str, Validator] | None) -> Validator:
+    written = validators_of_signature(handler)
+    if args is None:
+        return written
+    given = as_validator(args)
+    if given.is_optional:
+        raise SchemaDefinitionError(f"`{name}`: its arguments as a whole cannot be optional; make its fields so.")
+    if not isinstance(written, ObjectValidator):
+        return given
+    if not isinstance(given, ObjectValidator):
+        raise SchemaDefinitionError(
+            f"`{name}` takes `{given!r}`, which can have any fields: write `def {name}(ctx, **args)`."
+        )
+    for field in given.fields:
+        if field not in written.fields:
+            raise SchemaDefinitionError(f"`{name}` has a validator for `{field}`, but no such parameter.", field=field)
+    for field, parameter in written.fields.items():
+        if not parameter.is_optional and (field not in given.fields or given.fields[field].is_optional):
+            missing = "is optional in its validators" if field in given.fields else "has no validator"
+            raise SchemaDefinitionError(
+                f"`{name}` has a parameter `{field}` that {missing}: give it a default, or change `args=`.", field=field
+            )
+    return given
+
+
+class Decorator(Protocol):
+    """`@query`, `@query("tasks:list")`, `@query(args={...}, returns=...)`."""
+
+    @overload
+    def __call__(self, handler: Handler, /) -> Function: ...
+    @overload
+    def __call__(
+        self,
+        path: str | None = None,
+        /,
+        *,
+        args: Validator | Mapping[str, Validator] | None = None,
+        returns: Validator | Mapping[str, Validator] | None = None,
+    ) -> Callable[[Handler], Function]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        path: str,
+        args: Validator | Mapping[str, Validator] | None = None,
+        returns: Validator | Mapping[str, Validator] | None = None,
+    ) -> Callable[[Handler], Function]: ...
+
+
+def _decorator(kind: Kind, visibility: Visibility, doc: str) -> Decorator:
+    def decorate(first: Any = None, /, *, path: str | None = None, args: Any = None, returns: Any = None) -> Any:
+        if first is not None and not isinstance(first, str):
+            return _announce(Function(first, kind, visibility, path=path, args=args, returns=returns))
+        chosen = first if path is None else path
+        return lambda handler: _announce(Function(handler, kind, visibility, path=chosen, args=args, returns=returns))
+
+    decorate.__name__ = decorate.__qualname__ = kind if visibility == "public" else f"internal_{kind}"
+    decorate.__doc__ = doc
+    return decorate
+
+
+def _announce(function: Function) -> Function:
+    # What a notebook defines is live at once; a module's functions wait until somebody loads them.
+    host = get_host()
+    if host is not None and function.__module__ == "__main__" and running.get() is None:
+        host.adopt(function)
+    return function
+
+
+query = _decorator("query", "public", "Make a query of a handler: it reads one snapshot, and can be watched.")
+mutation = _decorator("mutation", "public", "Make a mutation of a handler: all that it writes is committed, or none.")
+internal_query = _decorator("query", "internal", "Make a query that clients cannot call.")
+internal_mutation = _decorator("mutation", "internal", "Make a mutation that clients cannot call.")

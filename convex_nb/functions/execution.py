@@ -1,0 +1,110 @@
+"""One call of a function, as long as it runs."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from convex_nb.language.errors import LimitError, ReadOnlyError
+
+if TYPE_CHECKING:
+    from convex_nb.engine.transaction import Transaction
+    from convex_nb.functions.runner import Runner
+
+MOST_NESTED: Final = 64
+"""How deep `ctx.run_query` and `ctx.run_mutation` may call one another."""
+
+
+class Execution:
+    """What all contexts of one top-level call share: its transaction, its frozen time, its randomness, its output.
+
+    `now_ms` is the time at which it began; `reads_clock` tells whether user code has looked at it.
+    """
+
+    __slots__ = (
+        "_random",
+        "depth",
+        "kind",
+        "lines",
+        "now_ms",
+        "path",
+        "reads_clock",
+        "runner",
+        "services",
+        "transaction",
+    )
+
+    def __init__(self, runner: Runner, path: str, kind: str, transaction: Transaction) -> None:
+        self.runner = runner
+        self.path = path
+        self.kind = kind
+        self.transaction = transaction
+        self.now_ms = runner.clock.now_ns() / 1e6
+        self.reads_clock = False
+        self.depth = 0
+        self.lines: list[tuple[str, str]] | None = None
+        self.services: dict[str, Any] | None = None
+        self._random: Random | None = None
+
+    @property
+    def random(self) -> Random:
+        """The generator of this call, seeded when it is first asked for."""
+        if self._random is None:
+            self._random = Random(self.runner.new_seed())
+        return self._random
+
+    def write_line(self, level: str, message: str) -> None:
+        """Add a line of output. Too long a line is cut, too many are dropped, and either is said."""
+        limits = self.runner.database.limits
+        if self.lines is None:
+            self.lines = []
+        if len(message) > limits.log_line_bytes // 4 and len(message.encode()) > limits.log_line_bytes:
+            message = message.encode()[: limits.log_line_bytes].decode(errors="ignore") + "… (cut)"
+        if len(self.lines) < limits.log_lines:
+            self.lines.append((level, message))
+        elif len(self.lines) == limits.log_lines:
+            self.lines.append(("WARN", f"Only the first {limits.log_lines} lines of a call are kept."))
+
+    def enter(self, path: str) -> None:
+        """A nested call begins. Raises `LimitError` when there are too many inside one another."""
+        if self.depth >= MOST_NESTED:
+            raise LimitError(
+                f'"{path}" is called {MOST_NESTED} calls deep inside "{self.path}", which is as deep as calls may go. '
+                "Does a function call itself through the context?",
+                kind="nested_calls",
+                limit=MOST_NESTED,
+                used=self.depth + 1,
+            )
+        self.depth += 1
+
+    def leave(self) -> None:
+        """A nested call is over."""
+        self.depth -= 1
+
+    def service(self, name: str) -> Any:
+        """The service called `name`, bound to this execution. Raises `KeyError` where there is none."""
+        if self.services is None:
+            self.services = {}
+        found = self.services.get(name)
+        if found is None:
+            found = self.services[name] = self.runner.services[name].bind(self)
+        return found
+
+
+class Ended:
+    """Stands for the transaction of a call that is over, so that a `ctx.db` which was kept cannot be used any more."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise ReadOnlyError(
+            "The call that this `ctx.db` belongs to is over: nothing was read or written. Use the context inside the "
+            "function that it was given to."
+        )
+
+
+ENDED: Final[Any] = Ended()
+
+running: Final[ContextVar[Execution | None]] = ContextVar("convex_nb_execution", default=None)
+"""The execution that the code of this thread or task belongs to."""

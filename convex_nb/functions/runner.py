@@ -1,0 +1,221 @@
+"""One execution: check the arguments, begin, run the handler, check the result, commit; again on a conflict."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from convex_nb.engine.committer import Conflict
+from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.functions.checks import check_arguments, check_result
+from convex_nb.functions.contexts import MutationCtx, QueryCtx, Service
+from convex_nb.functions.definition import merge_arguments
+from convex_nb.functions.execution import ENDED, Execution, running
+from convex_nb.functions.tracebacks import strip
+from convex_nb.language.errors import WriteConflictError
+
+if TYPE_CHECKING:
+    from convex_nb.engine.commit import Commit
+    from convex_nb.engine.database import Database
+    from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.read_set import ReadSet
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.transaction import Transaction
+    from convex_nb.functions.execution_log import ExecutionLog
+    from convex_nb.functions.registry import Entry, Registry, Target
+
+RETRIES: Final = 4
+"""How often a mutation is run again before a conflict becomes an error."""
+FIRST_DELAY: Final = 0.01
+LONGEST_DELAY: Final = 2.0
+NOTHING_WRITTEN: Final = "Nothing was written."
+
+
+class Result:
+    """What a query gave at one snapshot: `value`, or `error` if it is not `None`.
+
+    `reads_clock` tells that it looked at the time, and so is true for this call only.
+    """
+
+    __slots__ = ("duration_ms", "error", "read_set", "reads_clock", "snapshot", "valid_until", "value")
+
+    def __init__(self, value: Any, error: Exception | None, read_set: ReadSet, snapshot: Snapshot) -> None:
+        self.value = value
+        self.error = error
+        self.read_set = read_set
+        self.snapshot = snapshot
+        self.valid_until = snapshot.timestamp
+        self.reads_clock = False
+        self.duration_ms = 0.0
+
+
+class Runner:
+    """Runs registered functions and ad-hoc transactions on their caller's thread. Holds no lock while user code runs.
+
+    `services` are what contexts offer beside the database, by name.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        log: ExecutionLog,
+        *,
+        services: Mapping[str, Service] | None = None,
+        seed: int | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.database = database
+        self.registry = registry
+        self.log = log
+        self.clock = database.clock
+        self.services: Mapping[str, Service] = services or {}
+        self.retries = 0
+        self._sleep = sleep
+        self._random = random.Random(seed)
+
+    def new_seed(self) -> int:
+        """The seed of one call's randomness."""
+        return self._random.getrandbits(64)
+
+    # -- queries -------------------------------------------------------------------------------------------------
+
+    def query(
+        self,
+        entry: Entry,
+        arguments: dict[str, Any],
+        snapshot: Snapshot | None = None,
+        materialised: Materialised | None = None,
+    ) -> Result:
+        """Run a query with checked arguments at a snapshot. What it raises is a part of the result.
+
+        Interrupts are not: they end the caller as well.
+        """
+        started = perf_counter()
+        transaction = self.database.begin(snapshot, writable=False, materialised=materialised)
+        execution = Execution(self, entry.path, "query", transaction)
+        db = DatabaseReader(transaction)
+        token = running.set(execution)
+        error: Exception | None = None
+        value = None
+        try:
+            function = entry.function
+            value = function.handler(QueryCtx(execution, db), **arguments)
+            value = check_result(function, entry.path, value, self.database)
+        except Exception as raised:
+            strip(raised)
+            error = raised
+        finally:
+            running.reset(token)
+            db._transaction = ENDED
+            if materialised is not None:
+                materialised.turn()
+        ended = perf_counter()
+        self.log.ran(execution, started, ended, 0, error)
+        result = Result(value, error, transaction.read_set, transaction.snapshot)
+        result.reads_clock = execution.reads_clock
+        result.duration_ms = (ended - started) * 1e3
+        return result
+
+    # -- mutations -----------------------------------------------------------------------------------------------
+
+    def mutation(self, entry: Entry, given: Mapping[str, Any] | None) -> Any:
+        """Run a mutation and commit it. Raises what the handler raises, and `WriteConflictError`."""
+        path = entry.path
+
+        def body(execution: Execution, db: DatabaseWriter) -> Any:
+            function = entry.function
+            # Checked in every attempt: the handler may have changed the containers that it got.
+            arguments = check_arguments(function, path, given, self.database)
+            value = function.handler(MutationCtx(execution, db), **arguments)
+            return check_result(function, path, value, self.database)
+
+        return self.transact(body, path)
+
+    def transact(self, body: Callable[[Execution, DatabaseWriter], Any], path: str) -> Any:
+        """Run `body` in a transaction and commit it, again on a conflict; `path` names it to others."""
+        started = perf_counter()
+        database = self.database
+        retries = 0
+        while True:
+            transaction = database.begin()
+            execution = Execution(self, path, "mutation", transaction)
+            db = DatabaseWriter(transaction)
+            token = running.set(execution)
+            try:
+                value = body(execution, db)
+            except Exception as error:
+                self._failed(execution, started, retries, error)
+                raise
+            finally:
+                running.reset(token)
+                db._transaction = ENDED
+            try:
+                database.commit(transaction, path)
+            except Conflict as conflict:
+                if retries == RETRIES:
+                    failure = conflict_error(conflict, path)
+                    self._failed(execution, started, retries, failure)
+                    raise failure from None
+                retries += 1
+                self.retries += 1
+                self._sleep(min(LONGEST_DELAY, FIRST_DELAY * 2**retries) * self._random.random())
+                continue
+            self.log.ran(execution, started, perf_counter(), retries)
+            return value
+
+    def commit(self, transaction: Transaction, source: str) -> Commit | None:
+        """Commit a transaction that cannot be run again. Raises `WriteConflictError`."""
+        try:
+            return self.database.commit(transaction, source)
+        except Conflict as conflict:
+            raise conflict_error(conflict, source) from None
+
+    def _failed(self, execution: Execution, started: float, retries: int, error: Exception) -> None:
+        strip(error)
+        if NOTHING_WRITTEN not in getattr(error, "__notes__", ()):
+            error.add_note(NOTHING_WRITTEN)
+        self.log.ran(execution, started, perf_counter(), retries, error)
+
+    # -- functions inside functions ------------------------------------------------------------------------------
+
+    def nested_query(
+        self, execution: Execution, target: Target, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run a query inside a running execution, over the same transaction."""
+        entry = self.registry.find(target, "query")
+        db = DatabaseReader(execution.transaction)
+        return self._nested(execution, entry, QueryCtx(execution, db), merge_arguments(entry.path, args, kwargs))
+
+    def nested_mutation(
+        self, execution: Execution, target: Target, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run a mutation inside a running one. If it raises, its writes are undone; its reads still count."""
+        entry = self.registry.find(target, "mutation")
+        transaction = execution.transaction
+        savepoint = transaction.savepoint()
+        try:
+            db = DatabaseWriter(transaction)
+            return self._nested(execution, entry, MutationCtx(execution, db), merge_arguments(entry.path, args, kwargs))
+        except BaseException:
+            transaction.rollback_to(savepoint)
+            raise
+
+    def _nested(self, execution: Execution, entry: Entry, ctx: QueryCtx, given: Mapping[str, Any] | None) -> Any:
+        execution.enter(entry.path)
+        try:
+            function = entry.function
+            arguments = check_arguments(function, entry.path, given, self.database)
+            return check_result(function, entry.path, function.handler(ctx, **arguments), self.database)
+        finally:
+            execution.leave()
+            ctx.db._transaction = ENDED
+
+
+def conflict_error(conflict: Conflict, path: str) -> WriteConflictError:
+    """The error of a mutation that gave up."""
+    source = conflict.source if conflict.source != path else None
+    return WriteConflictError(conflict.table, conflict.document_id, source)

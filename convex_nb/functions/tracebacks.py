@@ -1,0 +1,42 @@
+"""Tracebacks that show the user's code and not ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+_PACKAGE: Final = str(Path(__file__).parent.parent) + "/"
+_GENERATED: Final = ("<v.", "<key of", "<decoder of")
+
+
+def is_ours(traceback: TracebackType) -> bool:
+    """Tell whether a frame belongs to this package, generated code included."""
+    return traceback.tb_frame.f_code.co_filename.startswith((_PACKAGE, *_GENERATED))
+
+
+def user_traceback(traceback: TracebackType | None) -> TracebackType | None:
+    """Return the same chain of frames without this package's own; `None` if nothing else is in it."""
+    frames: list[TracebackType] = []
+    while traceback is not None:
+        if not is_ours(traceback):
+            frames.append(traceback)
+        traceback = traceback.tb_next
+    chain: TracebackType | None = None
+    for frame in reversed(frames):
+        chain = TracebackType(chain, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return chain
+
+
+def strip(error: BaseException) -> None:
+    """Take our frames out of the tracebacks of an error and of everything that it came from."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = user_traceback(each.__traceback__)
+            pending += (each.__cause__, each.__context__)
+            if isinstance(each, BaseExceptionGroup):
+                pending += each.exceptions
