@@ -31,7 +31,7 @@ def to_json(value: object) -> Any:
     """
     try:
         return _encode(value, 0)
-    except _NotNormalisedError:
+    except (_NotNormalisedError, InvalidValueError):
         return _encode(to_value(value), 0)
 
 
@@ -66,8 +66,10 @@ def _encode(value: Any, depth: int) -> Any:
         raise _NotNormalisedError
     if kind is dict or kind is Document:
         encoded = {}
+        # A Document is normalised: `to_value` would hand its keys back as they are.
+        unchecked = kind is dict
         for key, item in value.items():
-            if not is_known_key(key):
+            if unchecked and not is_known_key(key):
                 raise _NotNormalisedError
             kind = type(item)
             if not (kind is str and item.isascii()) and not (kind is float and _is_json_number(item)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from convex_nb.language.errors import InvalidValueError
 
@@ -22,6 +22,12 @@ class Undefined:
     """The type of `UNDEFINED`, which stands for "no such field"; it is never stored."""
 
     __slots__ = ()
+    _instance: ClassVar[Undefined | None] = None
+
+    def __new__(cls) -> Undefined:
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
 
     def __repr__(self) -> str:
         return "UNDEFINED"
@@ -57,7 +63,7 @@ class Int64(int):
         number = int.__new__(cls, value)
         if not INT64_LEAST <= number <= INT64_MOST:
             raise InvalidValueError(
-                f"{digits(number)} does not fit in an Int64 (-2**63 to 2**63 - 1). Store it as a string.",
+                f"{digits(int(number))} does not fit in an Int64 (-2**63 to 2**63 - 1). Store it as a string.",
                 value=int(number),
             )
         return number
