@@ -25,16 +25,13 @@ SKIP: Final = Skip()
 
 
 class Arguments:
-    """Arguments by name, some of them bound to a trait. `on_change` is called, on whichever thread changed it, when a
-    bound trait has a new value."""
+    """Arguments by name, some of them bound to a trait."""
 
-    def __init__(self, given: Mapping[str, Any], on_change: Callable[[], None] | None = None) -> None:
+    def __init__(self, given: Mapping[str, Any]) -> None:
         self._fixed = {name: value for name, value in given.items() if source_of(value) is None}
         self._bound = {name: source for name, value in given.items() if (source := source_of(value)) is not None}
         self._order = tuple(given)
-        self._on_change = on_change
-        for owner, trait in self._bound.values():
-            owner.observe(self._changed, names=trait)
+        self._on_change: Callable[[], None] | None = None
 
     def current(self) -> dict[str, Any] | None:
         """Return the arguments as they are now, or None while one of them is `SKIP`."""
@@ -43,10 +40,18 @@ class Arguments:
         }
         return None if any(value is SKIP for value in values.values()) else values
 
+    def follow(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change` when a bound trait has a new value, on whichever thread set it."""
+        self._on_change = on_change
+        for owner, trait in self._bound.values():
+            owner.observe(self._changed, names=trait)
+
     def close(self) -> None:
         """Follow the traits no longer."""
-        for owner, trait in self._bound.values():
-            owner.unobserve(self._changed, names=trait)
+        if self._on_change is not None:
+            self._on_change = None
+            for owner, trait in self._bound.values():
+                owner.unobserve(self._changed, names=trait)
 
     def _changed(self, _change: object) -> None:
         if self._on_change is not None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import symtable
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
@@ -48,19 +47,20 @@ def parse_body(shell: InteractiveShell, magic_line: str, body: str) -> CellBody:
     filename = shell.compile.cache(text, shell.execution_count, raw_code=text)
     source = f"\n{body}"
     tree = shell.compile.ast_parse(source, filename)
+    assert isinstance(tree, ast.Module)
     if not tree.body:
         raise UsageError(f"{magic_line.split()[0]}: the cell is empty. Define a function or write an expression.")
-    handlers = tuple(node.name for node in tree.body if _is_handler(node))
+    handlers = tuple(name for node in tree.body if (name := _handler_name(node)))
     if not handlers:
         _refuse_functions_without_context(magic_line, tree)
     return CellBody(tree, filename, handlers, frozenset(_bound(source, filename)))
 
 
-def _is_handler(node: ast.stmt) -> bool:
+def _handler_name(node: ast.stmt) -> str | None:
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name.startswith("_"):
-        return False
+        return None
     first = [*node.args.posonlyargs, *node.args.args][:1]
-    return bool(first) and first[0].arg == "ctx"
+    return node.name if first and first[0].arg == "ctx" else None
 
 
 def _refuse_functions_without_context(magic_line: str, tree: ast.Module) -> None:
@@ -113,14 +113,15 @@ def evaluate(shell: InteractiveShell, body: CellBody, expression: ast.Expression
     return eval(_compile(shell, expression, body.filename, "eval"), shell.user_ns)
 
 
-def as_function(shell: InteractiveShell, body: CellBody, name: str) -> Callable[[Any], Any]:
-    """Return the body as a function of `ctx`: `db` is bound, assignments are local, a last expression is returned."""
+def as_function(shell: InteractiveShell, body: CellBody, parameters: Iterable[str] = ()) -> Callable[..., Any]:
+    """Return the body as a function of `ctx` and `parameters`: `db` is bound, assignments are local, and a last
+    expression is what it returns."""
     statements = list(body.tree.body)
     if body.ends_in_expression:
         end = statements[-1]
         assert isinstance(end, ast.Expr)
         statements[-1] = ast.copy_location(ast.Return(end.value), end)
-    frame = ast.parse(f"def {name}(ctx):\n    db = ctx.db")
+    frame = ast.parse(f"def cell({', '.join(['ctx', *parameters])}):\n    db = ctx.db")
     (function,) = frame.body
     assert isinstance(function, ast.FunctionDef)
     for node in ast.walk(function):
@@ -129,21 +130,22 @@ def as_function(shell: InteractiveShell, body: CellBody, name: str) -> Callable[
     function.body += statements
     scope: dict[str, Any] = {}
     exec(_compile(shell, frame, body.filename, "exec"), shell.user_ns, scope)
-    made: Callable[[Any], Any] = scope[name]
+    made: Callable[..., Any] = scope["cell"]
     return made
 
 
 def _compile(shell: InteractiveShell, tree: ast.AST, filename: str, mode: str) -> CodeType:
-    code: CodeType = shell.compile(tree, filename, mode)
+    compiler: Any = shell.compile  # takes a tree as well, which its annotation does not say
+    code: CodeType = compiler(tree, filename, mode)
     return code
+
+
+def last_expression(body: CellBody, most: int = 60) -> str:
+    """Return the text of the last expression on one line, shortened: how a view of an ad-hoc query is named."""
+    text = " ".join(ast.unparse(body.tree.body[-1]).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def is_builtin(name: str) -> bool:
     """Tell whether a name is one of Python's own, which a cell should not take away from the rest of the notebook."""
     return hasattr(builtins, name)
-
-
-def nearest(word: str, words: Iterator[str] | list[str] | tuple[str, ...]) -> str:
-    """Return ` Did you mean ...?` for the nearest of `words`, or nothing when none is near."""
-    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f" Did you mean {close[0]}?" if close else ""

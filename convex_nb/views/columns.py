@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.language.validators import IdValidator, LiteralValidator, ObjectValidator, UnionValidator, Validator
 from convex_nb.language.values import UNDEFINED, Id, Int64
 from convex_nb.views.cells import encode_cell, encode_time
 from convex_nb.views.messages import Cell, Column
+
+if TYPE_CHECKING:
+    from convex_nb.language.schema import TableDefinition
 
 SYSTEM_FIELDS: Final = ("_creationTime", "_id")
 _RIGHT: Final = frozenset({"number", "int64"})
@@ -75,3 +79,26 @@ def cells_of(row: Mapping[str, Any], columns: Sequence[Column]) -> list[Cell]:
         else encode_cell(get(column["name"], UNDEFINED))
         for column in columns
     ]
+
+
+def columns_of_table(table: TableDefinition) -> dict[str, str]:
+    """Return the fields of a table's schema with the names of their types, system fields included."""
+    fields: dict[str, str] = {}
+    members = table.validator.members if isinstance(table.validator, UnionValidator) else (table.validator,)
+    for member in members:
+        if isinstance(member, ObjectValidator):
+            for name, validator in member.fields.items():
+                fields.setdefault(name, label_of(validator))
+    return fields
+
+
+def label_of(validator: Validator) -> str:
+    """Return the type that a validator asks for, as a column head names it."""
+    if isinstance(validator, UnionValidator):
+        labels = list(dict.fromkeys(map(label_of, validator.members)))
+        return " | ".join(labels) if len(labels) <= _TYPES_NAMED else "any"
+    if isinstance(validator, LiteralValidator):
+        return type_name(validator.value)
+    if isinstance(validator, IdValidator):
+        return f"id<{validator.table_name}>"
+    return {"float64": "number", "record": "object"}.get(validator.kind, validator.kind)

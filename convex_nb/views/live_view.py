@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import uuid4
 
 import anywidget
@@ -20,6 +20,7 @@ from convex_nb.views.messages import Cell, Column, Head, Kind, Node, Row, State,
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.screen import Picture, Screen
 from convex_nb.views.sheet import Heading, Sheet
+from convex_nb.views.surroundings import Surroundings
 from convex_nb.views.tree import tree_of
 from convex_nb.views.window import Window, field
 
@@ -36,13 +37,21 @@ _numbers = count(1)
 class Watched(Protocol):
     """What a view needs of a live query."""
 
-    value: Any
-    error: BaseException | None
-    timestamp: int
-    duration_ms: float
-    tables: Any
-
+    @property
+    def value(self) -> Any: ...
+    @property
+    def error(self) -> BaseException | None: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def duration_ms(self) -> float: ...
+    @property
+    def tables(self) -> Iterable[str]: ...
     def close(self) -> None: ...
+
+
+Watch: TypeAlias = Callable[[Mapping[str, Any]], Watched]
+"""Starts a live query with these arguments."""
 
 
 class Result(traitlets.Any):
@@ -76,15 +85,14 @@ class LiveView(anywidget.AnyWidget):
     def __init__(
         self,
         path: str,
-        watch: Callable[[Mapping[str, Any]], Watched],
+        watch: Watch,
         *,
-        hints: Mapping[str, str] | None = None,
-        empty_note: Callable[[Watched], str] | None = None,
+        surroundings: Surroundings | None = None,
         on_close: Callable[[LiveView], None] | None = None,
     ) -> None:
         self.path = path
         self._watch = watch
-        self._empty_note = empty_note
+        self._surroundings = surroundings
         self._on_close = on_close
         self._lock = threading.RLock()
         self._query: Watched | None = None
@@ -92,7 +100,7 @@ class LiveView(anywidget.AnyWidget):
         self._paused = False
         self._kind: Kind = "table"
         self._window = Window()
-        self._columns = Columns(hints)
+        self._columns = Columns()
         self._body: Cell | Node = None
         self._duration = 0.0
         self._encoded: dict[str, tuple[Any, Row]] = {}
@@ -113,13 +121,19 @@ class LiveView(anywidget.AnyWidget):
         """The arguments of the query; None while one of them is `SKIP`."""
         return self._arguments
 
-    def ask(self, arguments: Mapping[str, Any] | None) -> None:
-        """Watch the query with these arguments from now on; None watches nothing, and the view says "loading"."""
+    def ask(self, arguments: Mapping[str, Any] | None, watch: Watch | None = None) -> None:
+        """Watch the query with these arguments from now on; None watches nothing, and the view says "loading".
+
+        `watch` replaces the query itself, as when its cell has run again.
+        """
         with self._lock:
             old = self._query
+            self._watch = watch or self._watch
             self._query = self._watch(arguments) if arguments is not None and not self._paused else None
             if arguments != self._arguments:
                 self._window.turn(0)
+            if watch is not None:
+                self._window, self._columns = Window(), Columns()
             self._arguments = arguments
         if old is not None:
             old.close()
@@ -151,9 +165,22 @@ class LiveView(anywidget.AnyWidget):
     def _take(self, value: Any) -> None:
         self._kind = kind_of(value)
         if self._kind == "table":
+            was_empty = not len(self._window)
             self._window.show(value)
+            if was_empty or not value:
+                self._columns = Columns(self._hints())
         else:
             self._body = encode_cell(value) if self._kind == "figure" else tree_of(value)
+
+    def _hints(self) -> Mapping[str, str]:
+        """The schema's columns, when the rows are whole documents of one table or could become so."""
+        if self._surroundings is None or self._query is None:
+            return {}
+        tables = set(self._query.tables)
+        rows = self._window.page()[:1]
+        if rows:
+            tables &= {getattr(rows[0].get("_id"), "table", None)}
+        return self._surroundings.columns(tables.pop()) if len(tables) == 1 else {}
 
     def pause(self) -> None:
         """Stop following commits; the last value stays."""
@@ -265,9 +292,9 @@ class LiveView(anywidget.AnyWidget):
     def _note(self, state: State) -> str:
         if state == "loading":
             return "Waiting for its arguments." if self._arguments is None else ""
-        if state == "live" and self._kind == "table" and not len(self._window) and self._query and self._empty_note:
-            return self._empty_note(self._query)
-        return ""
+        if self._query is None or self._surroundings is None or self._kind != "table" or len(self._window):
+            return ""
+        return self._surroundings.empty_note(self._query.tables)
 
     def _rows(self, page: Sequence[Any], columns: list[Column]) -> list[Row]:
         # Results share their documents: one that is the same object needs no second look.

@@ -8,6 +8,8 @@ import traceback
 from convex_nb.functions.tracebacks import user_traceback
 from convex_nb.views.messages import Problem
 
+__all__ = ["message_of", "place_name", "problem_of", "user_traceback"]
+
 
 def message_of(error: BaseException) -> str:
     """Return what an error says, with the name of its class unless the text says it already."""

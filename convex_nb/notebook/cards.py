@@ -1,0 +1,68 @@
+"""Cards: one line for what a cell defined or wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.views.card import Card, Part
+from convex_nb.views.cells import preview
+
+if TYPE_CHECKING:
+    from convex_nb.functions.definition import Function
+
+PREVIEW_MOST = 80
+
+
+def definition_line(function: Function, note: str = "") -> list[Part]:
+    """`messages:send  mutation  (author: str, body: str)`, and what is worth saying about it."""
+    kind = function.kind if function.visibility == "public" else f"internal {function.kind}"
+    line: list[Part] = [("name", str(function.path)), ("soft", f" {kind} "), ("code", function.signature)]
+    return [*line, ("soft", f" {note}")] if note else line
+
+
+def shadow_line(function: Function) -> list[Part]:
+    """The warning about a function that bears the name of one of Python's own."""
+    name, path = function.__name__, str(function.path)
+    root = "api" if function.visibility == "public" else "internal"
+    reference = f"{root}.{path.replace('/', '.').replace(':', '.')}"
+    return [
+        ("warn", "warning:"),
+        ("plain", f"`{name}` is a Python builtin, so this notebook's `{name}` stays Python's."),
+        ("plain", f'Call it as `{reference}` or "{path}", or rename the function.'),
+    ]
+
+
+def call_card(path: str, duration_ms: float, written: Iterable[str], value: Any = None) -> Card:
+    """`messages:send ok in 1.4 ms, wrote 1 (messages +1)`; the value is previewed where nobody else shows it."""
+    counts = list(written)
+    what = f"wrote {', '.join(counts)}" if counts else "wrote nothing"
+    line: list[Part] = [("ok", "✓"), ("name", path), ("plain", f"ok in {milliseconds(duration_ms)}, {what}")]
+    if value is not None:
+        line += [("soft", "→"), ("code", preview(value, PREVIEW_MOST))]
+    return Card([line])
+
+
+def once_card(name: str) -> Card:
+    """What `--once` says the second time."""
+    return Card([[("soft", f"once {name}: has run already, nothing written")]])
+
+
+def milliseconds(duration: float) -> str:
+    """Return a duration in milliseconds with the digits that matter."""
+    return f"{duration:.1f} ms" if duration < 100 else f"{duration:,.0f} ms"
+
+
+def written_counts(writes: Sequence[Any]) -> list[str]:
+    """Return how many documents were inserted, changed and deleted: `3 (messages +1 ~1, users -1)`."""
+    if not writes:
+        return []
+    tables: dict[str, list[int]] = {}
+    for write in writes:
+        counts = tables.setdefault(write.table, [0, 0, 0])
+        counts[0 if write.old is None else 2 if write.new is None else 1] += 1
+    parts = [
+        f"{table} {' '.join(f'{sign}{number:,}' for sign, number in zip('+~-', counts, strict=True) if number)}"
+        for table, counts in tables.items()
+    ]
+    return [f"{len(writes):,} ({', '.join(parts)})"]

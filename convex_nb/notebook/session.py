@@ -1,0 +1,114 @@
+"""What the notebook's front door keeps between cells: its live views, and what makes them move."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.notebook.arguments import Arguments
+from convex_nb.notebook.cell_views import CellViews
+from convex_nb.notebook.flush import Flush
+from convex_nb.notebook.saved import Twins
+from convex_nb.views.live_view import LiveView, Watched
+from convex_nb.views.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.deployment import Deployment
+
+
+class Session:
+    """One per process, `get_session()`; the extension tells it when cells begin and end, and closes it."""
+
+    def __init__(self) -> None:
+        self.twins = Twins()
+        self.flush = Flush(lambda cell_ended: self.twins.refresh(cell_ended=cell_ended))
+        self.cells = CellViews()
+        self.cell: str | None = None
+        """The running cell, by the id that the front end sends or by its text; None between cells."""
+        self._bindings: dict[int, Arguments] = {}
+
+    def open_view(self, deployment: Deployment, target: Any, path: str, given: Mapping[str, Any]) -> LiveView:
+        """Return a view of a query: the one that the running cell had of it before, or a new one.
+
+        Raises what refuses the query before it runs: an unknown function, arguments that do not fit.
+        """
+
+        def watch(arguments: Mapping[str, Any]) -> Watched:
+            return deployment.watch(target, arguments, self.flush.mark)
+
+        def make() -> LiveView:
+            return LiveView(path, watch, surroundings=Surroundings(deployment), on_close=self._forget)
+
+        arguments = Arguments(given)
+        view = self.cells.take(path, make)
+        self._unbind(view)
+        self._bindings[id(view)] = arguments
+        try:
+            view.ask(arguments.current(), watch)
+        except BaseException:
+            view.close()
+            raise
+        arguments.follow(lambda: self._moved(view, arguments))
+        self.flush.add(deployment, view)
+        return view
+
+    def begin_cell(self, cell: str, deleted: Iterable[str] = ()) -> None:
+        """A cell starts; `deleted` cells are gone from the notebook."""
+        self.cell = cell
+        self.cells.begin(cell, deleted)
+
+    def end_cell(self) -> None:
+        """The cell has ended: every view shows what it did."""
+        self.cell = None
+        self.cells.end()
+        self.flush.now(cell_ended=True)
+
+    def close(self) -> None:
+        """Close every view and stop the thread."""
+        for view in self.flush.views:
+            view.close()
+        self.cells.close()
+        self.flush.close()
+
+    def _moved(self, view: LiveView, arguments: Arguments) -> None:
+        """An argument changed. Inside a cell the next line may read the view, so it moves now; otherwise with the rest,
+        so that of a slider's many values only the last one asks."""
+
+        def move() -> None:
+            view.ask(arguments.current())
+
+        if self.cell is not None and threading.current_thread() is threading.main_thread():
+            move()
+        else:
+            self.flush.later(view, move)
+
+    def _unbind(self, view: LiveView) -> None:
+        arguments = self._bindings.pop(id(view), None)
+        if arguments is not None:
+            arguments.close()
+
+    def _forget(self, view: LiveView) -> None:
+        self._unbind(view)
+        self.flush.discard(view)
+        self.cells.discard(view)
+        self.twins.discard(view)
+
+
+_session: Session | None = None
+
+
+def get_session() -> Session:
+    """Return the session of this process; a script or another front end gets one without cells."""
+    global _session
+    if _session is None:
+        _session = Session()
+    return _session
+
+
+def close_session() -> None:
+    """End the session; the next `get_session` begins a new one."""
+    global _session
+    session, _session = _session, None
+    if session is not None:
+        session.close()

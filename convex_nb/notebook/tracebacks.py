@@ -1,0 +1,94 @@
+"""Errors as the notebook shows them: the user's own lines and the sentence that helps, no frames of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import IPython
+from IPython.core.error import UsageError
+
+from convex_nb.views.problem import user_traceback
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_IPYTHON: Final = str(Path(IPython.__file__).parent)
+
+
+def install(shell: InteractiveShell) -> Callable[[], None]:
+    """Show errors that passed through this package without its frames; return what undoes it.
+
+    Every other error goes to whoever handled it before.
+    """
+    former_types, former_handler = shell.custom_exceptions, shell.CustomTB
+
+    def handle(
+        shell: InteractiveShell,
+        error_type: type[BaseException],
+        error: BaseException,
+        traceback: TracebackType | None,
+        tb_offset: int | None = None,
+    ) -> Any:
+        if not isinstance(error, UsageError) and passed_through_us(traceback):
+            show(shell, error_type, error, traceback)
+        elif isinstance(error, former_types):
+            return former_handler(error_type, error, traceback, tb_offset)
+        else:
+            shell.showtraceback((error_type, error, traceback), tb_offset=tb_offset, running_compiled_code=True)
+        return None
+
+    shell.set_custom_exc((Exception,), handle)
+    ours = shell.CustomTB
+
+    def restore() -> None:
+        if shell.CustomTB is ours:
+            shell.CustomTB, shell.custom_exceptions = former_handler, former_types
+
+    return restore
+
+
+def passed_through_us(traceback: TracebackType | None) -> bool:
+    """Tell whether one of the frames is this package's."""
+    return len(_frames(traceback)) > len(_frames(user_traceback(traceback)))
+
+
+def show(
+    shell: InteractiveShell, error_type: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Show an error with the user's own frames; `%debug` and `%tb` see the same ones."""
+    if isinstance(error, SyntaxError):
+        # Raised while a cell was compiled: the place is in the error, and there is no stack of the user's.
+        no_frames: Any = []
+        shell._showtraceback(error_type, error, shell.SyntaxTB.structured_traceback(error_type, error, no_frames))
+        return
+    own = without_machinery(traceback)
+    error.__traceback__ = own
+    if own is None:
+        shell._showtraceback(error_type, error, shell.InteractiveTB.get_exception_only(error_type, error))
+    else:
+        shell.showtraceback((error_type, error, own), tb_offset=0)
+
+
+def without_machinery(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without this package's frames, IPython's, and the cell's when it only called a magic."""
+    frames = _frames(traceback)
+    theirs = {id(frame.tb_frame) for frame in _frames(user_traceback(traceback))}
+    result = None
+    below_is_ipython = False
+    for frame in reversed(frames):
+        is_ipython = frame.tb_frame.f_code.co_filename.startswith(_IPYTHON)
+        if id(frame.tb_frame) in theirs and not (is_ipython or below_is_ipython):
+            result = TracebackType(result, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+        below_is_ipython = is_ipython
+    return result
+
+
+def _frames(traceback: TracebackType | None) -> list[TracebackType]:
+    frames = []
+    while traceback is not None:
+        frames.append(traceback)
+        traceback = traceback.tb_next
+    return frames

@@ -1,0 +1,46 @@
+"""What a view says about the deployment around its query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.views.columns import columns_of_table
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.deployment import Deployment
+
+
+class Surroundings:
+    """The schema and the functions beside a query."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        """Return the fields that the schema gives to a table, with the names of their types."""
+        definition = self._deployment.schema.tables.get(table)
+        return {} if definition is None else columns_of_table(definition)
+
+    def empty_note(self, tables: Iterable[str]) -> str:
+        """Return a sentence for a query without rows: what it reads, and which function would add some."""
+        names = sorted(tables)
+        if not names:
+            return "No rows. This query reads no table."
+        writers = [
+            path
+            for path, function in self._deployment.functions.items()
+            if function.kind == "mutation" and _mentions(function.handler, names)
+        ]
+        remedy = f" Run `{writers[0]}` to add some." if writers else ""
+        return f"No rows yet. This query reads {_listed(names)}.{remedy}"
+
+
+def _mentions(handler: Any, names: list[str]) -> bool:
+    """Tell whether a handler's code holds one of the names as a text."""
+    code = getattr(handler, "__code__", None)
+    return code is not None and any(constant in names for constant in code.co_consts if isinstance(constant, str))
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,72 @@
+"""The browser's half: its pure parts run in node, and it keeps what the package promises about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from convex_nb.views import messages
+from convex_nb.views.deltas import apply_delta, delta_between
+from convex_nb.views.live_view import STATIC
+from convex_nb.views.messages import Cell, Row
+
+SCRIPT = STATIC / "live.js"
+NODE = shutil.which("node")
+
+
+def random_page(choice: random.Random) -> list[Row]:
+    keys = choice.sample("abcdefgh", choice.randint(0, 8))
+    cells: list[Cell] = [None, True, 1, "x", {"k": "missing"}]
+    return [(key, [choice.choice(cells), choice.choice(cells)]) for key in keys]
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_the_pure_parts_of_the_module_in_node(tmp_path: Path) -> None:
+    assert NODE is not None
+    choice = random.Random(1)
+    pages = [(random_page(choice), random_page(choice)) for _ in range(300)]
+    cases = [(old, delta := delta_between(old, new), apply_delta(old, delta)) for old, new in pages]
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    environment = os.environ | {"LIVE_JS": str(SCRIPT), "CASES": str(tmp_path / "cases.json")}
+    command = [NODE, "--test", str(Path(__file__).with_name("live.test.mjs"))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_module_is_small_and_imports_nothing() -> None:
+    source = SCRIPT.read_text(encoding="utf-8")
+    assert len(source.encode()) < 40_000
+    assert not re.search(r"^\s*import\b|\bimport\(|\brequire\(|\bfetch\(|XMLHttpRequest", source, re.MULTILINE)
+
+
+def test_no_text_becomes_html() -> None:
+    source = SCRIPT.read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", source)
+
+
+def test_every_request_that_the_browser_sends_is_one_that_the_kernel_knows() -> None:
+    sent = set(re.findall(r'send\(\{ type: "(\w+)"', SCRIPT.read_text(encoding="utf-8")))
+    sent |= {"pause", "resume"}
+    known = {name for shape in get_args(messages.Request) for name in get_args(get_type_hints(shape)["type"])}
+    assert sent == known
+
+
+def test_every_rule_of_the_style_is_scoped() -> None:
+    text = (STATIC / "live.css").read_text(encoding="utf-8")
+    style = re.sub(r"/\*.*?\*/|@keyframes[^{]*\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", text, flags=re.DOTALL)
+    selectors = [
+        selector.strip()
+        for rule in re.findall(r"([^{}]+)\{", style)
+        if not rule.strip().startswith("@")
+        for selector in rule.split(",")
+    ]
+    assert selectors
+    assert [selector for selector in selectors if ".cx" not in selector] == []
