@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+TAG = re.compile(r"<[^>]*>")
 SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
 
 
@@ -41,6 +42,9 @@ def _still(output: NotebookNode, models: dict[str, dict[str, Any]]) -> NotebookN
         return output
     rest = {kind: content for kind, content in data.items() if kind != WIDGET_VIEW}
     if "text/html" in rest:
+        # The live half of a pair shows nothing by itself: the plain table stands before it.
+        if not TAG.sub("", "".join(rest["text/html"])).strip():
+            return None
         return NotebookNode(output, data=NotebookNode(rest))
     state = models.get(data[WIDGET_VIEW]["model_id"], {}).get("state", {})
     chosen = _choice(state)
