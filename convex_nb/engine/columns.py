@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from convex_nb.engine.encoded_text import value_of
 from convex_nb.engine.layout import ENCODED, MISSING, Field, Kind
-from convex_nb.language.documents import freeze
-from convex_nb.language.encoding import dumps, loads
+from convex_nb.language.encoding import dumps
 from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Column:
         kind, table = self.field.kind, self.field.table
         values: list[Any] = self.values.to_pylist()
         if kind in ENCODED:
-            values = [None if text is None else freeze(loads(text)) for text in values]
+            values = [None if text is None else value_of(text.encode()) for text in values]
         elif kind == "number":
             whole: list[bool] = self.whole.to_pylist()  # type: ignore[union-attr]
             values = [int(value) if mark else value for value, mark in zip(values, whole, strict=True)]

@@ -41,7 +41,7 @@ def concatenated(parts: Sequence[tuple[Segment, Rows | None]], documents: Sequen
     order = _creation_order(chosen)
     return Segment(
         [
-            _joined(name, [(segment.columns.get(name), segment.num_rows) for segment, _ in chosen], order)
+            joined_column(name, [(segment.columns.get(name), segment.num_rows) for segment, _ in chosen], order)
             for name in names
         ]
     )
@@ -67,7 +67,7 @@ def _creation_order(parts: Sequence[tuple[Segment, Rows | None]]) -> Rows | None
     return rows[order]
 
 
-def _joined(name: str, columns: Sequence[tuple[Column | None, int]], rows: Rows | None) -> Column:
+def joined_column(name: str, columns: Sequence[tuple[Column | None, int]], rows: Rows | None) -> Column:
     """One column of the columns of all parts (``None``: all its rows lack the field), and of that these rows."""
     fields = [column.field for column, _ in columns if column is not None]
     kind, table = common_kind(fields)

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from convex_nb.engine.columns import LARGE, MOST_BYTES, TYPES, Column
+from convex_nb.engine.encoded_text import value_of
 from convex_nb.engine.layout import MISSING, common_kind, field_of
-from convex_nb.language.encoding import loads, to_plain_json
+from convex_nb.language.encoding import to_plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def _plain_text(column: Column) -> ArrowArray:
     tagged = pc.fill_null(pc.match_substring_regex(texts, _TAGGED), False)
     if not pc.any(tagged).as_py():
         return texts
-    plain = [_dumps(loads(text)) for text in texts.filter(tagged).to_pylist()]
+    plain = [_dumps(value_of(text.encode())) for text in texts.filter(tagged).to_pylist()]
     return pc.replace_with_mask(texts, tagged, pa.array(plain, texts.type))
 
 

@@ -31,7 +31,7 @@ class Segment:
     fields in the order in which the segment first saw them. ``document(row)`` costs about a microsecond.
     """
 
-    __slots__ = ("_documents", "columns", "document", "find", "layout", "lookup", "num_rows")
+    __slots__ = ("_documents", "_lookup", "columns", "document", "find", "layout", "num_rows")
 
     document: Callable[[int], Document]
     find: Callable[[str], int]
@@ -42,9 +42,24 @@ class Segment:
         self.layout: Layout = tuple(column.field for column in columns)
         self.num_rows = len(columns[0].values)
         self.document, self._documents = decoder(columns)
-        ids = self.columns["_id"]
-        self.lookup = IdLookup(ids.values, ids.data)
-        self.find = self.lookup.find
+        self._lookup: IdLookup | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        # ``find`` is a slot that is empty until somebody looks for an id: many segments are only read and dropped.
+        if name == "find":
+            self.find = self.lookup.find
+            return self.find
+        raise AttributeError(f"a Segment has no attribute {name!r}")
+
+    @property
+    def lookup(self) -> IdLookup:
+        """The rows by id; built when it is first asked for, which costs O(n log n)."""
+        lookup = self._lookup
+        if lookup is None:
+            ids = self.columns["_id"]
+            # Two threads may both build it; either is right, so no lock.
+            lookup = self._lookup = IdLookup(ids.values, ids.data)
+        return lookup
 
     @classmethod
     def from_documents(cls, documents: Sequence[Document], table: str | None = None) -> Segment:
@@ -90,8 +105,9 @@ class Segment:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the columns and the id lookup."""
-        return sum(column.nbytes for column in self.columns.values()) + self.lookup.nbytes
+        """Bytes of the columns, and of the id lookup once there is one."""
+        lookup = 0 if self._lookup is None else self._lookup.nbytes
+        return sum(column.nbytes for column in self.columns.values()) + lookup
 
     def check(self) -> None:
         """Verifies every invariant, by reading every document. Costs O(n)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convex_nb.language.documents import Document, freeze
-from convex_nb.language.encoding import loads
+from convex_nb.engine.encoded_text import value_of
+from convex_nb.language.documents import Document
 from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _expression(number: int, field: Field) -> str:
         "string": f"{slice_}.decode()",
         "bytes": slice_,
         "id": f"new_id({slice_}.decode(), {field.table!r})",
-        "encoded": f"load({slice_})",
-        "rest": f"load({slice_})",
+        "encoded": f"value_of({slice_})",
+        "rest": f"value_of({slice_})",
     }[field.kind]
 
 
@@ -139,10 +139,6 @@ def _source(layout: Layout) -> str:
     )
 
 
-def _load(text: bytes) -> Any:
-    return freeze(loads(text.decode()))
-
-
 @lru_cache(maxsize=1024)
 def _factory(layout: Layout) -> Callable[..., tuple[Any, Any]]:
     scope: dict[str, Any] = {
@@ -152,7 +148,7 @@ def _factory(layout: Layout) -> Callable[..., tuple[Any, Any]]:
         "new_id": Id,
         "new_text": str.__new__,
         "new_int": int.__new__,
-        "load": _load,
+        "value_of": value_of,
     }
     exec(compile(_source(layout), f"<decoder of {len(layout)} columns>", "exec"), scope)
     make: Callable[..., tuple[Any, Any]] = scope["make"]
