@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EXACT_DIGITS: Final = 15
 """Every decimal of so many digits is told apart by its float64."""
 _MS_PER_DAY: Final = 86_400_000
-_UNITS_PER_MS: Final = {"ms": 1.0, "us": 1e3, "ns": 1e6}
+_UNITS_PER_MS: Final = {"ms": 1, "us": 1000, "ns": 1_000_000}
 
 
 def imported_array(name: str, column: ArrowArray) -> tuple[Kind, ArrowArray]:
@@ -117,10 +117,14 @@ def _binary(column: ArrowArray) -> ArrowArray:
 
 
 def _times(column: ArrowArray) -> ArrowArray:
-    unit = column.type.unit
-    units = column.cast(pa.int32()) if pa.types.is_time32(column.type) else column
-    numbers = units.cast(pa.int64()).cast(pa.float64(), safe=False)
-    return pc.multiply(numbers, 1e3) if unit == "s" else pc.divide(numbers, _UNITS_PER_MS[unit])
+    units = (column.cast(pa.int32()) if pa.types.is_time32(column.type) else column).cast(pa.int64())
+    if column.type.unit == "s":
+        return pc.multiply(units.cast(pa.float64(), safe=False), 1e3)
+    # Nanoseconds since 1970 are more than a float64 holds: milliseconds and what is left over are converted apart.
+    per_ms = _UNITS_PER_MS[column.type.unit]
+    whole = pc.divide(units, per_ms)
+    rest = pc.subtract(units, pc.multiply(whole, per_ms))
+    return pc.add(whole.cast(pa.float64(), safe=False), pc.divide(rest.cast(pa.float64()), float(per_ms)))
 
 
 def _dates(column: ArrowArray) -> ArrowArray:

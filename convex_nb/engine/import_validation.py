@@ -70,6 +70,7 @@ class ColumnImport:
         self.validator = validator
         self.nulls_are_missing = nulls_are_missing
         self.tables = tables
+        self._members = validator.members if isinstance(validator, UnionValidator) else (validator,)
         self._check: Callable[[dict[str, Any]], dict[str, Any]] = to_document_fields
         if validator is not None:
             definition = TableDefinition(ObjectValidator({name: validator}))
@@ -99,10 +100,8 @@ class ColumnImport:
 
     def _settled(self, kind: Kind) -> Kind | None:
         """The kind that a column of this kind becomes, or ``None`` if that depends on the values."""
-        validator = self.validator
-        members = validator.members if isinstance(validator, UnionValidator) else (validator,)
-        types = {type(member) for member in members} - {NullValidator}
-        if kind == "null" or validator is None or AnyValidator in types:
+        types = {type(member) for member in self._members} - {NullValidator}
+        if kind == "null" or self.validator is None or AnyValidator in types:
             return kind
         if kind == "int" and types == {Int64Validator}:
             return "int64"
@@ -130,7 +129,7 @@ class ColumnImport:
         if not pa.types.is_integer(values.type):
             return []
         if kind == "int":
-            beyond = pc.greater(values, NUMBER_MOST)
+            beyond = pc.greater(values, pa.scalar(NUMBER_MOST, values.type))
             if values.type == pa.int64():
                 beyond = pc.or_(beyond, pc.less(values, -NUMBER_MOST))
         elif values.type == pa.uint64():
@@ -147,11 +146,15 @@ class ColumnImport:
 
     def _by_distinct_value(self, values: ArrowArray) -> tuple[Column, list[Offender]]:
         """The column whose every distinct value went through the validator, as texts of an enumeration do."""
-        if isinstance(self.validator, IdValidator) and pa.types.is_string(values.type):
-            known = self._rows_with_known_ids(values)
-            if known.all():
-                nulls = None if self.nulls_are_missing else values.is_null()
-                return Column.fitted(self.name, "string", values, nulls, None), []
+        members = [member for member in self._members if not isinstance(member, NullValidator)]
+        only = members[0] if len(members) == 1 else None
+        if (
+            isinstance(only, IdValidator)
+            and values.type in (pa.string(), pa.large_string())
+            and self._all_ids_of(only.table_name, values)
+        ):
+            nulls = None if self.nulls_are_missing else values.is_null()
+            return Column.fitted(self.name, "string", values, nulls, None), []
         # Floats are told apart by their bits: by value, one zero would stand for both.
         floats = values.type == pa.float64()
         keys = _bits(values) if floats else values
@@ -179,16 +182,11 @@ class ColumnImport:
         every = [normal[place] for place in places.tolist()]
         return Column.from_values(field_of(self.name, every), every), []
 
-    def _rows_with_known_ids(self, values: ArrowArray) -> NDArray[numpy.bool_]:
-        validator = self.validator
-        assert isinstance(validator, IdValidator)
-        numbers = id_table_numbers(values)
+    def _all_ids_of(self, table: str, values: ArrowArray) -> bool:
+        numbers = id_table_numbers(values.drop_null())
         if self.tables is None:
-            right = numbers > 0
-        else:
-            right = numpy.isin(numbers, [n for n, name in self.tables.items() if name == validator.table_name])
-        missing: NDArray[numpy.bool_] = values.is_null().to_numpy(zero_copy_only=False)
-        return right | missing
+            return bool((numbers > 0).all())
+        return bool(numpy.isin(numbers, [number for number, name in self.tables.items() if name == table]).all())
 
     def _nested(self, values: ArrowArray) -> tuple[ArrowArray, NDArray[numpy.int64], list[Offender]]:
         """The lossless text and the size of every nested value, made one by one."""
