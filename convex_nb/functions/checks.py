@@ -40,12 +40,10 @@ def check_arguments(
     try:
         arguments: dict[str, Any] = function.args.validate(given, tables=database.table_names)
     except ValidationError as error:
-        problem = error.as_type(ArgumentValidationError, path)
-        problem.add_note(f'in the arguments of "{path}", which did not run')
-        raise problem from None
+        raise error.as_type(ArgumentValidationError, path) from None
     except InvalidValueError as error:
-        error.add_note(f'in the arguments of "{path}", which did not run')
-        raise error from None
+        reason = f'An argument of "{path}", which did not run: {error.reason}'
+        raise InvalidValueError(reason, path=error.path, value=error.value) from None
     if type(arguments) is not dict:
         raise _no_object(arguments, path)
     if database.limits.argument_bytes < UNLIMITED:
@@ -64,9 +62,7 @@ def check_result(function: Function, path: str, value: Any, database: Database) 
         try:
             value = function.returns.validate(value, tables=database.table_names)
         except ValidationError as error:
-            problem = error.as_type(ReturnValidationError, path)
-            problem.add_note(f'in what "{path}" returned')
-            raise problem from None
+            raise error.as_type(ReturnValidationError, path) from None
         except InvalidValueError as error:
             _refuse_result(path, value, error)
     elif value is not None:

@@ -57,8 +57,15 @@ class Registry:
 
         A function with a path of its own keeps it; the others are `module:name`. The same code again changes nothing.
         """
+        return self._register([(module, function) for function in functions])
+
+    def register_modules(self, modules: Mapping[str, Iterable[Function]]) -> frozenset[str]:
+        """Register the functions of several modules at once, by the path of each module; else as `register`."""
+        return self._register([(module, function) for module, functions in modules.items() for function in functions])
+
+    def _register(self, functions: Iterable[tuple[str | None, Function]]) -> frozenset[str]:
         chosen: dict[str, Function] = {}
-        for function in functions:
+        for module, function in functions:
             if not isinstance(function, Function):
                 raise SchemaDefinitionError(
                     f"{function!r} is not a function of a deployment: decorate it with `@query` or `@mutation`. "

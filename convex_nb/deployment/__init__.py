@@ -1,0 +1,1 @@
+"""One object that wires the layers below: open, push, call, subscribe, import, close."""

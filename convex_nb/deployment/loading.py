@@ -1,0 +1,99 @@
+"""Functions of modules and folders: what `dep.load` finds."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from convex_nb.functions.definition import Function
+from convex_nb.language.errors import FunctionNotFoundError
+
+_loaded: dict[str, str] = {}
+"""The text of each module that was loaded, as it was then."""
+
+
+def functions_of(name: str) -> dict[str, list[Function]]:
+    """Return the functions of a module, package or folder, by module path relative to it; changed files are run anew.
+
+    A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
+    raises, and `FunctionNotFoundError` where there is nothing to import or nothing in it.
+    """
+    found: dict[str, list[Function]] = {}
+    for path, module in _modules(name):
+        functions = [each for each in vars(module).values() if isinstance(each, Function)]
+        own = [each for each in functions if each.__module__ == module.__name__]
+        if own:
+            found[path] = own
+    if not found:
+        raise FunctionNotFoundError(
+            f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
+            path=name,
+        )
+    return found
+
+
+def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:
+    folder = Path(name)
+    if folder.is_dir() and ("/" in name or not _is_importable(name)):
+        root = _import_file(folder.resolve().name, folder / "__init__.py", folder)
+    elif _is_importable(name):
+        root = _import(name)
+    else:
+        raise FunctionNotFoundError(
+            f"There is no module and no folder {name!r} to load functions from. Nothing changed.", path=name
+        )
+    path = root.__name__.rpartition(".")[2]
+    yield path, root
+    for location in map(Path, getattr(root, "__path__", ())):
+        for file in sorted(location.rglob("*.py")):
+            parts = file.relative_to(location).with_suffix("").parts
+            if file.name == "__init__.py" or any(part.startswith((".", "_")) for part in parts):
+                continue
+            yield "/".join(parts), _import(".".join((root.__name__, *parts)))
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _import(name: str) -> ModuleType:
+    """Import a module; again if its file has changed since it was loaded here."""
+    known = sys.modules.get(name)
+    if known is None:
+        module = importlib.import_module(name)
+    else:
+        text = _text_of(known)
+        module = known if _loaded.get(name, text) == text else importlib.reload(known)
+    _loaded[name] = _text_of(module)
+    return module
+
+
+def _import_file(name: str, file: Path, folder: Path) -> ModuleType:
+    """Make a package of a folder that Python would not find by itself."""
+    known = sys.modules.get(name)
+    if known is not None and [str(folder.resolve())] == list(getattr(known, "__path__", ())):
+        return known
+    location = [str(folder.resolve())]
+    if file.exists():
+        spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=location)
+    else:
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = location
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
+    return module
+
+
+def _text_of(module: ModuleType) -> str:
+    file = getattr(module, "__file__", None)
+    return Path(file).read_text(encoding="utf-8") if file else ""

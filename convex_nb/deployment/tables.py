@@ -1,0 +1,99 @@
+"""Whole tables: what `dep.table(name)` and `dep.tables` give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from convex_nb.engine.names import check_table_name
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.table import TableState
+
+
+class Table:
+    """One table, as of the newest commit whenever it is asked, or of the moment in the past that it was taken from."""
+
+    def __init__(self, name: str, snapshot: Callable[[], Snapshot]) -> None:
+        self.name = check_table_name(name)
+        self._snapshot = snapshot
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {self.count():,} documents>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(self.name)}</code>: {self.count():,} documents"
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def count(self) -> int:
+        """How many documents there are. Costs O(1)."""
+        state = self._state
+        return 0 if state is None else len(state)
+
+    def arrow(self) -> pyarrow.Table:
+        """All documents by creation time, one column a field; missing and null are both null.
+
+        Regular columns are shared, not copied, where no row of them was changed since. Costs O(changed documents).
+        """
+        import pyarrow as pa
+
+        from convex_nb.engine.public_columns import public_table
+        from convex_nb.engine.segment import Segment
+
+        state = self._state
+        if state is None or not len(state):
+            return pa.table({"_id": pa.array([], pa.string()), "_creationTime": pa.array([], pa.float64())})
+        parts = [(part.segment, part.alive_rows()) for part in state.parts if len(part)]
+        recent = state.recent()
+        if recent:
+            parts.append((Segment.from_documents(recent, self.name), None))
+        table = public_table(parts)
+        # Imports may bring creation times that lie before what is there already.
+        chunks = [chunk for chunk in table["_creationTime"].chunks if len(chunk)]
+        if any(before[-1].as_py() > after[0].as_py() for before, after in pairwise(chunks)):
+            table = table.sort_by([("_creationTime", "ascending"), ("_id", "ascending")])
+        return table
+
+    def df(self) -> pandas.DataFrame:
+        """The same as a DataFrame."""
+        frame: pandas.DataFrame = self.arrow().to_pandas()
+        return frame
+
+    @property
+    def indexes(self) -> dict[str, tuple[str, ...]]:
+        """The fields of each index, by name; the automatic ones first."""
+        state = self._state
+        return {} if state is None else {index.name: index.fields for index in state.indexes}
+
+    @property
+    def _state(self) -> TableState | None:
+        return self._snapshot().table(self.name)
+
+
+class Tables(Mapping[str, Table]):
+    """The tables that exist, by name."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._snapshot().tables:
+            raise KeyError(name)
+        return Table(name, self._snapshot)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._snapshot().tables))
+
+    def __len__(self) -> int:
+        return len(self._snapshot().tables)
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{table.name}: {table.count():,} documents" for table in self.values()]) or "no tables"

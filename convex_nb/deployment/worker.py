@@ -1,0 +1,82 @@
+"""The one thread of a deployment: it does what nobody should have to wait for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import weakref
+from typing import Final, Protocol
+
+HAS_THREADS: Final = sys.platform != "emscripten"
+IDLE_SECONDS: Final = 30.0
+"""Without commits it looks this often whether something has become too old to be kept."""
+PAUSE_SECONDS: Final = 0.05
+"""What it leaves to others between a commit and its own work, and between two slices of that."""
+
+log: Final = logging.getLogger("convex_nb")
+
+
+class Background(Protocol):
+    """What the thread works for."""
+
+    def work(self) -> bool:
+        """Do a slice of what is due; whether more is."""
+        ...
+
+
+class Worker:
+    """A daemon thread, started by the first `wake`, that calls `work` until nothing is due, and sleeps.
+
+    It holds its owner weakly: a deployment that everybody has forgotten ends it.
+    """
+
+    def __init__(self, owner: Background) -> None:
+        self._owner = weakref.ref(owner)
+        self._due = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """Something may be due. Costs a fraction of a microsecond; never blocks."""
+        if not self._due.is_set():
+            self._due.set()
+            if self._thread is None:
+                self._start()
+
+    def stop(self) -> None:
+        """End the thread, after the slice that it is at. Safe on the thread itself, and twice."""
+        self._stop.set()
+        self._due.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=5)
+
+    def _start(self) -> None:
+        thread = threading.Thread(
+            target=_run, args=(self._owner, self._due, self._stop), name="convex_nb worker", daemon=True
+        )
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter is on its way out.
+            self._thread = None
+
+
+def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.Event) -> None:
+    while not stop.is_set():
+        due.wait(IDLE_SECONDS)
+        due.clear()
+        while not stop.wait(PAUSE_SECONDS):
+            background = owner()
+            if background is None:
+                return
+            try:
+                more = background.work()
+            except Exception:
+                log.exception("convex_nb: background work failed")
+                more = False
+            del background
+            if not more:
+                break
