@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from convex_nb.engine.index import DerivedRun, IndexRun, StoredRun
 from convex_nb.engine.layout import MISSING
@@ -22,6 +23,7 @@ from convex_nb.language.keys_columnar import (
     int64_keys,
     join_keys,
     number_keys,
+    number_order,
     string_keys,
 )
 from convex_nb.language.values import UNDEFINED
@@ -43,19 +45,68 @@ def build_run(segment: Segment, fields: tuple[str, ...]) -> IndexRun:
         return DerivedRun.by_creation_time(segment)
     if fields == ("_id",):
         return DerivedRun.by_id(segment)
-    prefix = join_keys([field_keys(segment, field) for field in fields])
-    # Rows are ordered by creation time and id, and the sort is stable: it need not look at the tie-breakers.
-    order = pc.sort_indices(prefix)
+    pieces = [field_keys(segment, field) for field in fields]
+    order = _order([segment.columns.get(field) for field in fields], pieces)
     tail = [name for name in ("_creationTime", "_id") if name not in fields] if "_id" not in fields else []
-    keys = join_keys([prefix, *[field_keys(segment, name) for name in tail]]).take(order)
+    keys = join_keys([*pieces, *[field_keys(segment, name) for name in tail]]).take(pa.array(order))
     _, offsets, content = keys.buffers()
     width = numpy.dtype(numpy.int64 if keys.type == pa.large_binary() else numpy.int32)
     return StoredRun(
         content.to_pybytes() if content is not None else b"",
-        numpy.frombuffer(offsets, width, len(keys) + 1),
-        numpy.asarray(order).astype(numpy.int32),
+        numpy.frombuffer(offsets, width, len(keys) + 1) if len(keys) else numpy.zeros(1, width),
+        order.astype(numpy.int32),
     )
 
+
+def _order(columns: Sequence[Column | None], pieces: Sequence[Keys]) -> NDArray[Any]:
+    """The rows in key order.
+
+    They are ordered by creation time and id already, and every sort here is stable: none has to look at tie-breakers.
+    """
+    codes: list[NDArray[Any]] = []
+    for column, piece in zip(columns, pieces, strict=True):
+        of_field = _codes(column, piece)
+        if of_field is None:
+            return numpy.asarray(pc.sort_indices(join_keys(pieces)))
+        codes += of_field
+    order = _stable_order(codes[-1])
+    for code in reversed(codes[:-1]):
+        order = order[_stable_order(code[order])]
+    return order
+
+
+def _codes(column: Column | None, keys: Keys) -> list[NDArray[Any]] | None:
+    """Numbers in the order of a field's keys, the most significant ones first; ``None`` where keys sort as quickly."""
+    if column is not None and column.numbers is not None and column.field.kind != "int64":
+        numbers = number_order(column.values)
+        if not column.values.null_count:
+            return [numbers]
+        present = column.values.is_valid().to_numpy(zero_copy_only=False).astype(numpy.uint8) * 2
+        marks = column.null_marks()
+        absent = 0 if marks is None else marks.to_numpy(zero_copy_only=False).astype(numpy.uint8)
+        return [present + absent, numpy.where(present == 2, numbers, 0)]
+    sample = min(len(keys), _SAMPLE)
+    repeated = sample - pc.count_distinct(keys.slice(0, sample)).as_py()
+    # As with birthdays: so many repetitions in a sample mean about sample**2 / (2 * repeated) different values.
+    if not repeated or (sample < len(keys) and 2 * sample * sample > repeated * len(keys)):
+        return None
+    distinct = keys.dictionary_encode()
+    ranks = numpy.asarray(pc.rank(distinct.dictionary))
+    ranks = ranks.astype(numpy.uint16 if len(ranks) < 2**16 else numpy.uint32)
+    return [ranks[distinct.indices.to_numpy()]]
+
+
+def _stable_order(codes: NDArray[Any]) -> NDArray[Any]:
+    if codes.dtype == numpy.uint64:
+        order = numpy.argsort(codes)
+        ascending = codes[order]
+        if (ascending[1:] > ascending[:-1]).all():
+            return order
+    return numpy.argsort(codes, kind="stable")
+
+
+_SAMPLE: Final = 16_384
+"""Rows that tell whether a column has few enough values for each to be worth a rank."""
 
 _ENCODERS: Mapping[Kind, Callable[[ArrowArray], Keys]] = {
     "boolean": boolean_keys,

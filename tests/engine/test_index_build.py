@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convex_nb.engine import layout
+from convex_nb.engine import index_build, layout
 from convex_nb.engine.index_build import build_run
 from convex_nb.engine.segment import Segment
 from convex_nb.language import keys_columnar
@@ -50,5 +50,10 @@ def test_with_large_offsets(fields: list[dict[str, Any]], indexed: tuple[str, ..
         check_run(fields, indexed)
 
 
-def test_rows_over_several_fences() -> None:
-    check_run([{"a": n % 7, "b": f"text {n % 5}"} for n in range(1000)], ("b", "a"))
+@pytest.mark.parametrize("sample", [16, 10_000])
+@pytest.mark.parametrize("different", [1, 5, 300, 1000])
+def test_few_and_many_different_values(monkeypatch: pytest.MonkeyPatch, sample: int, different: int) -> None:
+    monkeypatch.setattr(index_build, "_SAMPLE", sample)
+    fields = [{"a": n % 7, "b": f"text {n * 7 % different}", "c": n % 3 / 2 or None} for n in range(1000)]
+    check_run(fields, ("b", "a"))
+    check_run(fields, ("c", "b"))
