@@ -9,8 +9,7 @@ from typing import Any
 import numpy
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.engine import bulk, import_validation
 from convex_nb.engine.bulk import segment_from_arrow

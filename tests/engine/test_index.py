@@ -4,8 +4,7 @@ from bisect import bisect_left
 
 import numpy
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.engine import index
 from convex_nb.engine.index import DerivedRun, StoredRun

@@ -6,8 +6,7 @@ from typing import Any
 import numpy
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.engine import layout
 from convex_nb.engine.public_columns import public_table

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from convex_nb.engine import layout
 from convex_nb.engine.segment import Segment

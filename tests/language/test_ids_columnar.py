@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.ids import ALPHABET, decode_id, encode_id
