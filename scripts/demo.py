@@ -27,7 +27,12 @@ CLAIM = re.compile(
     r"^\| (?P<what>[a-z -]+) \| (?P<bound>at least |at most )?(?P<number>[\d,.]+)(?P<unit> \w+)? \|$", re.MULTILINE
 )
 
-QUESTIONS = Path(__file__).with_name("demo_questions.py").read_text(encoding="utf-8")
+QUESTION = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from scripts.tour_figures import figures
+print(figures(board))
+"""
 
 
 class Claim(NamedTuple):
@@ -60,7 +65,7 @@ def main() -> int:
     try:
         with running_kernel(TOUR, TOUR.parent) as kernel:
             kernel.run_all()
-            seen: dict[str, float] = kernel.ask(QUESTIONS)
+            seen: dict[str, float] = kernel.ask(QUESTION)
     except CellExecutionError as error:
         print(f"A cell of the tour failed:\n{error}", file=sys.stderr)
         return 1
@@ -69,7 +74,9 @@ def main() -> int:
 
     claims = list(claims_of(kernel.notebook))
     if not claims or set(seen) != {claim.what for claim in claims}:
-        print(f"the tour's cell {CLAIMS_CELL!r} and demo_questions.py speak of different figures", file=sys.stderr)
+        print(
+            f"the tour's cell {CLAIMS_CELL!r} and scripts/tour_figures.py speak of different figures", file=sys.stderr
+        )
         return 1
     print(f"\n  {'':<20}{'seen':>12}   the tour says")
     for claim in claims:
