@@ -45,8 +45,8 @@ def as_arrow(data: Any) -> pyarrow.Table:
         return pa.table(data)
     raise InvalidValueError(
         "import_table takes a DataFrame, an Arrow table, or the path of a CSV or Parquet file, and nothing was "
-        f"imported of {describe(data, 80)}. For a list of dicts write `pandas.DataFrame(rows)`, or `db.insert_many` in a "
-        "mutation.",
+        f"imported of {describe(data, 80)}. Write `pandas.DataFrame(rows)` for a list of dicts, or `db.insert_many` in "
+        "a mutation.",
         value=data,
     )
 

@@ -1,18 +1,17 @@
-"""The public test kit. Its parts are loaded when they are first used, since some of them need more than the core."""
+"""The public test kit. `strategies` is loaded when it is first used, since it needs Hypothesis."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-_MODULES = frozenset({"strategies"})
+from convex_nb.testing.clock import VirtualClock
+from convex_nb.testing.convex_test import ConvexTest
+
+__all__ = ["ConvexTest", "VirtualClock", "strategies"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name == "strategies":
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
