@@ -75,7 +75,8 @@ class Validator:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"validators are immutable: {name} cannot be set")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"validators are immutable: {name} cannot be removed")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Validator):

@@ -50,8 +50,8 @@ _LIMITS = Limits.convex()
 _INLINE_LEVELS = 3
 _LONGEST_ID = 37 + 2
 _HELPERS = (
-    "any_value as_array as_boolean as_bytes as_id as_int64 as_literal as_number as_object as_string as_whole_number "
-    "check_key is_plain_array drop_undefined missing refused too_deep union_member wrong_length"
+    "any_value as_array as_boolean as_bytes as_id as_int64 as_literal as_null as_number as_object as_string "
+    "as_whole_number check_key is_plain_array drop_undefined missing refused too_deep union_member wrong_length"
 )
 _SCOPE: dict[str, Any] = {
     **{name: getattr(checks, name) for name in _HELPERS.split()},

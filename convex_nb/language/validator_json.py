@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convex_nb.language.encoding import from_json, to_plain_json
-from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError, shorten
+from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError, describe
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import (
     AnyValidator,
@@ -77,7 +77,7 @@ def _read_field(form: Any, depth: int) -> Validator:
 
 
 def _bad(form: Any) -> SchemaDefinitionError:
-    return SchemaDefinitionError(f"{shorten(repr(form), 200)} is not the JSON form of a validator.")
+    return SchemaDefinitionError(f"{describe(form, 200)} is not the JSON form of a validator.")
 
 
 def json_schema(validator: Validator) -> dict[str, Any]:

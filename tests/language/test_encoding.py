@@ -7,8 +7,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.language.documents import freeze
 from convex_nb.language.encoding import dumps, from_json, loads, to_json, to_plain_json, to_wire_json

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.ids import ALPHABET, decode_id, encode_id, encode_ids, is_id, new_id
