@@ -41,6 +41,7 @@ from convex_nb.language.values import copy_value
 if TYPE_CHECKING:
     from convex_nb.deployment.importing import Mode, Nulls, Progress
     from convex_nb.engine.check import DatabaseStatistics
+    from convex_nb.engine.commit import Commit
     from convex_nb.engine.database import Clock
     from convex_nb.engine.reader import DatabaseWriter
     from convex_nb.engine.transaction import Transaction
@@ -149,6 +150,11 @@ class Deployment:
     def timestamp(self) -> int:
         """The newest commit: nanoseconds since the epoch, strictly increasing."""
         return self._database.head.timestamp
+
+    @property
+    def on_commit(self) -> list[Callable[[Commit], None]]:
+        """Called with each commit once it is published, on the committing thread: only mark, run later."""
+        return self._database.on_commit
 
     def table(self, name: str) -> Table:
         """A whole table: `.df()`, `.arrow()`, `.count()`. One that does not exist yet is empty."""

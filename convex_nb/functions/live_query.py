@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.read_set import ReadSet
     from convex_nb.functions.reactor import Reactor
     from convex_nb.functions.registry import Entry
     from convex_nb.functions.runner import Result
@@ -33,6 +34,7 @@ class Outcome(NamedTuple):
     timestamp: int
     tables: frozenset[str]
     duration_ms: float
+    read_set: ReadSet | None = None
 
 
 NOTHING_YET: Final = Outcome(0, None, None, 0, frozenset(), 0.0)
@@ -104,6 +106,7 @@ class SharedQuery:
             timestamp,
             frozenset(result.read_set.tables()),
             result.duration_ms,
+            result.read_set,
         )
 
 
@@ -256,6 +259,19 @@ class LiveQuery:
     def tables(self) -> frozenset[str]:
         """The tables of which it read a range in the last run."""
         return self._query.outcome.tables
+
+    @property
+    def reads(self) -> list[str]:
+        """What the last run read, index by index, such as "messages by by_author, 1 range". Costs O(ranges)."""
+        read_set = self._query.outcome.read_set
+        if read_set is None:
+            return []
+        lines = [
+            f"{table} by {index}, {len(starts)} range{'' if len(starts) == 1 else 's'}"
+            for (table, index), (starts, _) in read_set.merged().items()
+        ]
+        points = len(read_set.ids)
+        return [*lines, f"{points} document{'' if points == 1 else 's'} by id"] if points else lines
 
     @property
     def duration_ms(self) -> float:

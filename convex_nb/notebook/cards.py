@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.views.card import Card, Part
-from convex_nb.views.cells import preview
+from convex_nb.views.cells import one_line
 
 if TYPE_CHECKING:
     from convex_nb.functions.definition import Function
 
-PREVIEW_MOST = 80
+
+PRINTED_MOST: Final = 5
+"""Printed lines that a card shows."""
 
 
 def definition_line(function: Function, note: str = "") -> list[Part]:
@@ -21,9 +23,9 @@ def definition_line(function: Function, note: str = "") -> list[Part]:
     return [*line, ("soft", f" {note}")] if note else line
 
 
-def shadow_line(function: Function) -> list[Part]:
+def shadow_line(name: str, function: Function) -> list[Part]:
     """The warning about a function that bears the name of one of Python's own."""
-    name, path = function.__name__, str(function.path)
+    path = str(function.path)
     root = "api" if function.visibility == "public" else "internal"
     reference = f"{root}.{path.replace('/', '.').replace(':', '.')}"
     return [
@@ -33,14 +35,24 @@ def shadow_line(function: Function) -> list[Part]:
     ]
 
 
-def call_card(path: str, duration_ms: float, written: Iterable[str], value: Any = None) -> Card:
-    """`messages:send ok in 1.4 ms, wrote 1 (messages +1)`; the value is previewed where nobody else shows it."""
-    counts = list(written)
-    what = f"wrote {', '.join(counts)}" if counts else "wrote nothing"
-    line: list[Part] = [("ok", "✓"), ("name", path), ("plain", f"ok in {milliseconds(duration_ms)}, {what}")]
-    if value is not None:
-        line += [("soft", "→"), ("code", preview(value, PREVIEW_MOST))]
-    return Card([line])
+def call_card(
+    path: str, duration_ms: float, writes: Sequence[Any], retries: int = 0, printed: Sequence[str] = ()
+) -> Card:
+    """`messages:send ok in 1.4 ms, wrote 1 (messages +1)`, and the first lines that it printed."""
+    text = f"ok in {milliseconds(duration_ms)}, wrote {written(writes)}"
+    if retries:
+        text += f", after {retries} {'conflict' if retries == 1 else 'conflicts'}"
+    lines: list[list[Part]] = [[("ok", "✓"), ("name", path), ("plain", text)]]
+    lines += [[("soft", "│"), ("code", one_line(line))] for line in printed[:PRINTED_MOST]]
+    if len(printed) > PRINTED_MOST:
+        lines.append([("soft", f"│ … {len(printed) - PRINTED_MOST:,} lines more: %convex logs")])
+    return Card(lines)
+
+
+def needs_arguments_card(function: Function, missing: Sequence[str]) -> Card:
+    """What a query cell says instead of an answer when it cannot know the arguments."""
+    example = ", ".join(f"{name}=..." for name in missing)
+    return Card([[("soft", "to see it:"), ("code", f"live({function.__name__}, {example})")]])
 
 
 def once_card(name: str) -> Card:
@@ -53,10 +65,10 @@ def milliseconds(duration: float) -> str:
     return f"{duration:.1f} ms" if duration < 100 else f"{duration:,.0f} ms"
 
 
-def written_counts(writes: Sequence[Any]) -> list[str]:
+def written(writes: Sequence[Any]) -> str:
     """Return how many documents were inserted, changed and deleted: `3 (messages +1 ~1, users -1)`."""
     if not writes:
-        return []
+        return "nothing"
     tables: dict[str, list[int]] = {}
     for write in writes:
         counts = tables.setdefault(write.table, [0, 0, 0])
@@ -65,4 +77,4 @@ def written_counts(writes: Sequence[Any]) -> list[str]:
         f"{table} {' '.join(f'{sign}{number:,}' for sign, number in zip('+~-', counts, strict=True) if number)}"
         for table, counts in tables.items()
     ]
-    return [f"{len(writes):,} ({', '.join(parts)})"]
+    return f"{len(writes):,} ({', '.join(parts)})"

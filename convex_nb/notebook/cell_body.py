@@ -108,12 +108,19 @@ def run_definitions(shell: InteractiveShell, body: CellBody) -> ast.Expression |
     return last
 
 
+def run_cell(shell: InteractiveShell, body: CellBody) -> dict[str, Any]:
+    """Run the cell over the notebook's namespace; what it binds is returned and bound nowhere."""
+    scope: dict[str, Any] = {}
+    exec(_compile(shell, body.tree, body.filename, "exec"), shell.user_ns, scope)
+    return scope
+
+
 def evaluate(shell: InteractiveShell, body: CellBody, expression: ast.Expression) -> Any:
     """Evaluate the last expression of a cell in the notebook's namespace."""
     return eval(_compile(shell, expression, body.filename, "eval"), shell.user_ns)
 
 
-def as_function(shell: InteractiveShell, body: CellBody, parameters: Iterable[str] = ()) -> Callable[..., Any]:
+def as_handler(shell: InteractiveShell, body: CellBody, parameters: Iterable[str] = ()) -> Callable[..., Any]:
     """Return the body as a function of `ctx` and `parameters`: `db` is bound, assignments are local, and a last
     expression is what it returns."""
     statements = list(body.tree.body)

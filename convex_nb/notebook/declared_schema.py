@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.schema import SchemaDefinition, TableDefinition, define_schema
 from convex_nb.views.card import Card, Part
+from convex_nb.views.columns import columns_of_table
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
 
+OFFENDERS_LISTED: Final = 10
+_NO_SCHEMA: Final = define_schema({})
 _declared: WeakKeyDictionary[Deployment, dict[str, frozenset[str]]] = WeakKeyDictionary()
-"""Which tables each cell has declared. A cell that runs again takes back those that it no longer names."""
+"""The tables that each cell has declared. One that runs again takes back those that it no longer names."""
 
 
 def tables_in(namespace: Mapping[str, Any]) -> dict[str, TableDefinition]:
@@ -27,33 +32,76 @@ def tables_in(namespace: Mapping[str, Any]) -> dict[str, TableDefinition]:
     return tables
 
 
-def merged(deployment: Deployment, cell: str, tables: Mapping[str, TableDefinition]) -> SchemaDefinition:
-    """Return the deployment's schema with a cell's tables in place of those that it declared before."""
-    kept = dict(deployment.schema.tables)
+def declare(deployment: Deployment, cell: str, tables: Mapping[str, TableDefinition], *, check: bool = False) -> Card:
+    """Push the schema with a cell's tables in place of those that it declared before; return what that has changed.
+
+    `check` only says whether the stored documents fit. Raises `SchemaValidationError`, with the first ten offenders in
+    its notes; nothing has changed then.
+    """
+    before = deployment.schema or _NO_SCHEMA
+    kept = {**before.tables}
     for name in _declared.get(deployment, {}).get(cell, ()):
         kept.pop(name, None)
-    return define_schema({**kept, **tables}, schema_validation=deployment.schema.schema_validation)
-
-
-def remember(deployment: Deployment, cell: str, tables: Mapping[str, TableDefinition]) -> None:
-    """Note what a cell has declared, once it was pushed."""
+    after = define_schema({**kept, **tables}, schema_validation=before.schema_validation)
+    if check:
+        error = next(_refusals(deployment, tables), None)
+        if error is None:
+            return Card([[("ok", "✓"), ("plain", "every stored document fits; nothing was changed")]])
+        raise _with_offenders(deployment, tables, error)
+    try:
+        deployment.push(after)
+    except SchemaValidationError as error:
+        raise _with_offenders(deployment, tables, error) from None
     _declared.setdefault(deployment, {})[cell] = frozenset(tables)
-
-
-def schema_card(before: SchemaDefinition, after: SchemaDefinition, tables: Mapping[str, TableDefinition]) -> Card:
-    """Return what a push has done, in one line for each table of the cell that changed."""
-    changed = [name for name in tables if before.tables.get(name) != after.tables[name]]
-    gone = [name for name in before.tables if name not in after.tables]
-    if not changed and not gone:
-        return Card([[("plain", "schema unchanged")]])
-    lines: list[list[Part]] = [[("plain", "schema:"), ("code", name), ("soft", extent(tables[name]))] for name in changed]
-    lines += [[("plain", "schema:"), ("code", name), ("soft", "(no longer declared; its documents stay)")] for name in gone]
-    return Card(lines)
+    return _card(before, after, tables)
 
 
 def extent(table: TableDefinition) -> str:
     """Return how many fields and indexes a table has: `(2 fields, 1 index)`."""
-    from convex_nb.views.columns import columns_of_table
-
     fields, indexes = len(columns_of_table(table)), len(table.all_indexes)
     return f"({fields} field{'' if fields == 1 else 's'}, {indexes} index{'' if indexes == 1 else 'es'})"
+
+
+def _card(before: SchemaDefinition, after: SchemaDefinition, tables: Mapping[str, TableDefinition]) -> Card:
+    changed = [name for name in tables if before.tables.get(name) != after.tables[name]]
+    gone = [name for name in before.tables if name not in after.tables]
+    if not changed and not gone:
+        return Card([[("plain", "schema unchanged")]])
+    lines: list[list[Part]] = [
+        [("plain", "schema:"), ("name", name), ("soft", extent(tables[name]))] for name in changed
+    ]
+    lines += [
+        [("plain", "schema:"), ("name", name), ("soft", "is no longer declared; its documents stay")] for name in gone
+    ]
+    return Card(lines)
+
+
+def _with_offenders(
+    deployment: Deployment, tables: Mapping[str, TableDefinition], error: SchemaValidationError
+) -> SchemaValidationError:
+    error.add_note("Documents that do not fit:")
+    offenders = list(islice(_refusals(deployment, tables), OFFENDERS_LISTED + 1))
+    for refusal in offenders[:OFFENDERS_LISTED]:
+        error.add_note(
+            f"  {refusal.table} {refusal.document_id}{refusal.path and f' {refusal.path}'}: {refusal.reason}"
+        )
+    if len(offenders) > OFFENDERS_LISTED:
+        error.add_note(f"  and more: these are the first {OFFENDERS_LISTED}")
+    error.add_note(
+        "The schema is unchanged. Change these documents in a mutation, or make the field `v.optional(...)`."
+    )
+    return error
+
+
+def _refusals(deployment: Deployment, tables: Mapping[str, TableDefinition]) -> Iterator[SchemaValidationError]:
+    """Yield why each stored document that does not fit is refused. O(documents)."""
+    for name, table in tables.items():
+        if name not in deployment.tables:
+            continue
+        with deployment.transaction() as db:
+            for document in db.query(name):
+                fields = {key: value for key, value in document.items() if key not in ("_id", "_creationTime")}
+                try:
+                    table.validate(fields, table_name=name)
+                except SchemaValidationError as error:
+                    yield error.of_stored(name, document["_id"])

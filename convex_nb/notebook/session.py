@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.notebook.arguments import Arguments
+from convex_nb.notebook.calls import Calls
 from convex_nb.notebook.cell_views import CellViews
 from convex_nb.notebook.flush import Flush
 from convex_nb.notebook.saved import Twins
@@ -24,8 +25,10 @@ class Session:
         self.twins = Twins()
         self.flush = Flush(lambda cell_ended: self.twins.refresh(cell_ended=cell_ended))
         self.cells = CellViews()
+        self.calls = Calls()
         self.cell: str | None = None
         """The running cell, by the id that the front end sends or by its text; None between cells."""
+        self._depth = 0
         self._bindings: dict[int, Arguments] = {}
 
     def open_view(self, deployment: Deployment, target: Any, path: str, given: Mapping[str, Any]) -> LiveView:
@@ -54,21 +57,27 @@ class Session:
         return view
 
     def begin_cell(self, cell: str, deleted: Iterable[str] = ()) -> None:
-        """A cell starts; `deleted` cells are gone from the notebook."""
-        self.cell = cell
-        self.cells.begin(cell, deleted)
+        """A cell starts; `deleted` cells are gone from the notebook. A cell that runs others is one cell."""
+        self._depth += 1
+        if self._depth == 1:
+            self.cell = cell
+            self.cells.begin(cell, deleted)
+            self.calls.begin()
 
     def end_cell(self) -> None:
         """The cell has ended: every view shows what it did."""
-        self.cell = None
-        self.cells.end()
-        self.flush.now(cell_ended=True)
+        self._depth = max(0, self._depth - 1)
+        if self._depth == 0:
+            self.cell = None
+            self.cells.end()
+            self.flush.now(cell_ended=True)
 
     def close(self) -> None:
         """Close every view and stop the thread."""
         for view in self.flush.views:
             view.close()
         self.cells.close()
+        self.calls.close()
         self.flush.close()
 
     def _moved(self, view: LiveView, arguments: Arguments) -> None:

@@ -18,18 +18,18 @@ from convex_nb.views.columns import Columns, cells_of
 from convex_nb.views.frames import to_arrow, to_pandas
 from convex_nb.views.messages import Cell, Column, Head, Kind, Node, Row, State, Update
 from convex_nb.views.problem import message_of, problem_of
+from convex_nb.views.result_sheet import ROWS_MOST, sheet_of_rows
 from convex_nb.views.screen import Picture, Screen
 from convex_nb.views.sheet import Heading, Sheet
 from convex_nb.views.surroundings import Surroundings
 from convex_nb.views.tree import tree_of
-from convex_nb.views.window import Window, field
+from convex_nb.views.window import Window, kind_of
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
 STATIC: Final = Path(__file__).parent / "static"
-STATIC_ROWS: Final = 20
 _SESSION: Final = os.environ.get("CONVEX_NB_SEED") or uuid4().hex[:8]
 _numbers = count(1)
 
@@ -220,26 +220,21 @@ class LiveView(anywidget.AnyWidget):
 
     # -- without a browser
 
-    def sheet(self, rows: int = STATIC_ROWS) -> Sheet:
+    def sheet(self, rows: int = ROWS_MOST) -> Sheet:
         """Return the first rows of the page as a static table, with their number and time."""
         with self._lock:
             arguments = ", ".join(f"{name}={text}" for name, text in self._chips())
             title = f"{self.path}({arguments})" if arguments else self.path
             if self.error is not None:
                 return Sheet([], [], title=title, caption=message_of(self.error), mark=self.mark)
-            if self._query is None and not self._paused:
+            if self.status == "loading":
                 return Sheet([], [], title=title, caption="waiting for its arguments", mark=self.mark)
-            when = f"snapshot of {time_text(self.timestamp // 1_000_000)} UTC; run the notebook for live data"
+            when = f"snapshot of {time_text(self.timestamp // 1_000_000)} UTC"
+            saved = {"title": title, "caption": when, "hint": "run the notebook for live data", "mark": self.mark}
             if self._kind != "table":
-                return Sheet([Heading("value")], [[cell_text(self.value)]], title=title, caption=when, mark=self.mark)
-            total, page = len(self._window), self._window.page()[:rows]
-            count = f"{total:,} row{'' if total == 1 else 's'}"
-            shown = f"{count}, {len(page)} shown" if len(page) < total else count
-            columns = self._columns.widen(page)
-            named = [column for column in columns if not column["system"]] or columns
-            headings = [Heading(column["name"], column["align"]) for column in named]
-            texts = [[cell_text(field(row, column["name"])) for column in named] for row in page]
-            return Sheet(headings, texts, title=title, caption=f"{shown}; {when}", mark=self.mark)
+                return Sheet([Heading("value")], [[cell_text(self.value)]], **saved)
+            page = self._window.page()[:rows]
+            return sheet_of_rows(page, self._columns.widen(page), len(self._window), **saved)
 
     def __repr__(self) -> str:
         return f"<LiveView {self.path} {self.status}>"
@@ -329,10 +324,3 @@ class LiveView(anywidget.AnyWidget):
                 window.cycle(content["column"], add=content["add"])
                 screen.touch()
             screen.pump()
-
-
-def kind_of(value: Any) -> Kind:
-    """Return how a result is shown: objects in a list as a table, a scalar as a figure, anything else as a tree."""
-    if isinstance(value, (list, tuple)):
-        return "table" if not value or (isinstance(value[0], Mapping) and isinstance(value[-1], Mapping)) else "tree"
-    return "tree" if isinstance(value, Mapping) else "figure"

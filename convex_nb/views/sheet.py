@@ -27,6 +27,8 @@ class Sheet:
     rows: Sequence[Sequence[str]]
     title: str = ""
     caption: str = ""
+    hint: str = field(default="", kw_only=True)
+    """Said after the caption in HTML only: what a reader of a saved page may do."""
     mark: str = field(default="", kw_only=True)
     """The value of `data-convex-static`, by which a live widget finds and hides its static twin."""
 
@@ -34,7 +36,8 @@ class Sheet:
         """Return the table as HTML without scripts and without styles that a sanitiser would miss."""
         mark = f' data-convex-static="{escape(self.mark)}"' if self.mark else ""
         title = f"<div><code>{escape(self.title)}</code></div>" if self.title else ""
-        caption = f"<div><small>{escape(self.caption)}</small></div>" if self.caption else ""
+        said = "; ".join(filter(None, (self.caption, self.hint)))
+        caption = f"<div><small>{escape(said)}</small></div>" if said else ""
         return f'<div class="convex-static"{mark}>{title}{self._table() if self.headings else ""}{caption}</div>'
 
     def _table(self) -> str:

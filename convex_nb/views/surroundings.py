@@ -19,7 +19,8 @@ class Surroundings:
 
     def columns(self, table: str) -> Mapping[str, str]:
         """Return the fields that the schema gives to a table, with the names of their types."""
-        definition = self._deployment.schema.tables.get(table)
+        schema = self._deployment.schema
+        definition = None if schema is None else schema.tables.get(table)
         return {} if definition is None else columns_of_table(definition)
 
     def empty_note(self, tables: Iterable[str]) -> str:

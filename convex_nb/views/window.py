@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from convex_nb.language.keys import encode_value
 from convex_nb.language.values import UNDEFINED
-from convex_nb.views.messages import SortKey
+from convex_nb.views.messages import Kind, SortKey
 
 PAGE_ROWS: Final = 50
 
@@ -132,3 +132,10 @@ def row_key(row: Any) -> str | None:
 
 def field(row: Any, name: str) -> Any:
     return row.get(name, UNDEFINED) if isinstance(row, Mapping) else UNDEFINED
+
+
+def kind_of(value: Any) -> Kind:
+    """Return how a result is shown: objects in a list as a table, a scalar as a figure, anything else as a tree."""
+    if isinstance(value, (list, tuple)):
+        return "table" if not value or (isinstance(value[0], Mapping) and isinstance(value[-1], Mapping)) else "tree"
+    return "tree" if isinstance(value, Mapping) else "figure"

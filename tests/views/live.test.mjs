@@ -61,6 +61,11 @@ test("a few changed rows are an event, a new page is not", () => {
   assert.equal(live.isEvent(11, 50), false);
 });
 
+test("marks that turn the direction of writing are shown and not obeyed", () => {
+  assert.equal(live.oneLine("a\u202eb\u2066c\n\td"), "a\\u202eb\\u2066c⏎⇥d");
+  assert.equal(live.oneLine("👩\u200d🚀 שלום"), "👩\u200d🚀 שלום");
+});
+
 test("counts and ids read well", () => {
   assert.equal(live.counted(1, "row"), "1 row");
   assert.equal(live.counted(1204, "row"), "1,204 rows");

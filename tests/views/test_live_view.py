@@ -14,7 +14,8 @@ from convex_nb.language.documents import Document
 from convex_nb.language.values import Id, Int64
 from convex_nb.views.columns import cells_of
 from convex_nb.views.frames import to_pandas
-from convex_nb.views.live_view import LiveView, kind_of
+from convex_nb.views.live_view import LiveView
+from convex_nb.views.window import kind_of
 
 
 class Query:

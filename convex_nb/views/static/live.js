@@ -76,6 +76,14 @@ export function webAddress(/** @type {string} */ text) {
   }
 }
 
+const MARKS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text on one line, in which marks that break lines or turn the direction of writing are shown and not obeyed. */
+export const oneLine = (/** @type {string} */ text) =>
+  text.replace(MARKS, (mark) =>
+    mark === "\n" ? "⏎" : mark === "\t" ? "⇥" : `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+
 export const shortId = (/** @type {string} */ id) => (id.length <= 12 ? id : `${id.slice(0, 5)}…${id.slice(-4)}`);
 
 export const counted = (/** @type {number} */ number, /** @type {string} */ noun) =>
@@ -136,7 +144,7 @@ function drawCell(target, cell) {
       Object.assign(link, { href: address, target: "_blank", rel: "noopener noreferrer nofollow", tabIndex: -1 });
       target.replaceChildren(link);
     } else {
-      target.textContent = cell;
+      target.textContent = oneLine(cell);
     }
     if (cell.length > 24) target.title = cell;
     return;
@@ -166,7 +174,7 @@ function drawCell(target, cell) {
       return;
     }
     case "text":
-      target.textContent = `${cell.v}…`;
+      target.textContent = `${oneLine(cell.v)}…`;
       target.title = `${cell.n.toLocaleString("en-US")} characters: ${cell.v}…`;
       return;
     case "json":

@@ -1,0 +1,81 @@
+"""What a mutation that was called from a cell has done: the card after the cell."""
+
+from __future__ import annotations
+
+import ast
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from convex_nb.notebook.cards import call_card
+from convex_nb.views.card import Card
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from convex_nb.deployment.deployment import Deployment
+
+
+class Calls:
+    """Remembers the newest commit of the main thread, and makes cards of it."""
+
+    def __init__(self) -> None:
+        self._listened: WeakSet[Deployment] = WeakSet()
+        self._commit: Any = None
+
+    def listen(self, deployment: Deployment) -> None:
+        """Follow a deployment's commits. Costs a tenth of a microsecond for each."""
+        if deployment not in self._listened:
+            self._listened.add(deployment)
+            deployment.on_commit.append(self._committed)
+
+    def _committed(self, commit: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._commit = commit
+
+    def begin(self) -> None:
+        """A cell or a call starts."""
+        self._commit = None
+
+    def card(self, deployment: Deployment) -> Card | None:
+        """Return the card of the newest mutation, or None if there was none since `begin`."""
+        record = next(
+            (record for record in reversed(list(deployment.logs.executions)) if record.kind == "mutation"), None
+        )
+        if record is None or record.status != "success":
+            return None
+        commit = self._commit if self._commit is not None and self._commit.source == record.path else None
+        printed = [line.message for line in deployment.logs if line.number == record.number]
+        return call_card(
+            record.path, record.duration_ms, () if commit is None else commit.writes, record.retries, printed
+        )
+
+    def close(self) -> None:
+        """Follow nobody any more."""
+        for deployment in self._listened:
+            if self._committed in deployment.on_commit:
+                deployment.on_commit.remove(self._committed)
+        self._listened.clear()
+
+
+def ends_in_mutation(shell: InteractiveShell, cell: str) -> bool:
+    """Tell whether the last statement of a cell is nothing but one call of a mutation."""
+    try:
+        statements = ast.parse(shell.transform_cell(cell)).body
+    except SyntaxError:
+        return False
+    last = statements[-1] if statements else None
+    if not isinstance(last, ast.Expr) or not isinstance(last.value, ast.Call):
+        return False
+    return _is_mutation(last.value.func, shell.user_ns)
+
+
+def _is_mutation(called: ast.expr, namespace: Mapping[str, Any]) -> bool:
+    if isinstance(called, ast.Name):
+        return getattr(namespace.get(called.id), "kind", None) == "mutation"
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        # `dep.mutation(...)`, `dep.transact(...)`.
+        owner = namespace.get(called.value.id)
+        return called.attr in ("mutation", "transact") and hasattr(owner, "on_commit")
+    return False

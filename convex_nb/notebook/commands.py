@@ -1,0 +1,210 @@
+"""The sub-commands of `%convex`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Final
+
+from IPython.core.error import UsageError
+from IPython.display import Code
+
+from convex_nb._version import __version__
+from convex_nb.deployment.current import current, set_current
+from convex_nb.deployment.deployment import open as open_deployment
+from convex_nb.language.errors import FunctionNotFoundError
+from convex_nb.notebook.cards import milliseconds
+from convex_nb.notebook.declared_schema import extent
+from convex_nb.notebook.function_cells import required_arguments
+from convex_nb.notebook.options import nearest
+from convex_nb.notebook.session import get_session
+from convex_nb.views.card import Card, Part
+from convex_nb.views.cells import preview, time_text
+from convex_nb.views.sheet import Heading, Sheet
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.deployment import Deployment
+
+LOGS_SHOWN: Final = 30
+AUTOMATIC: Final = ("by_id", "by_creation_time")
+"""The indexes that every table has."""
+
+
+def run_command(line: str) -> Any:
+    """Run `%convex line`. Raises `UsageError` with the nearest command for one that is not known."""
+    name, *words = line.split() or ["status"]
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UsageError(f"%convex has no command {name!r}.{nearest(name, COMMANDS)} See %convex?")
+    taken = list(signature(command).parameters)[1:]
+    if len(words) != len(taken):
+        what = f"takes {' '.join(taken).upper()}" if taken else "takes nothing after it"
+        raise UsageError(f"%convex {name} {what}. See %convex?")
+    return command(current(), *(word.strip("\"'") for word in words))
+
+
+def status(deployment: Deployment) -> Card:
+    """What there is, in five lines."""
+    statistics = deployment.statistics()
+    tables = ", ".join(f"{name} ({table.count():,})" for name, table in deployment.tables.items())
+    kinds = [function.kind for function in deployment.functions.values()]
+    functions = ", ".join(counted(kinds.count(kind), kind) for kind in sorted(set(kinds)))
+    views = counted(len(get_session().flush.views), "live view")
+    lines: list[list[Part]] = [
+        [("name", f"convex_nb {__version__}:"), ("plain", "in-memory deployment")],
+        [("soft", "tables:"), ("plain", tables or "none yet")],
+        [("soft", "functions:"), ("plain", functions or "none yet")],
+        [("soft", "now:"), ("plain", f"{views}, {counted(statistics.database.commits, 'commit')}")],
+        [("soft", "%convex"), ("code", " | ".join(name for name in COMMANDS if name != "status"))],
+    ]
+    return Card(lines)
+
+
+def tables(deployment: Deployment) -> Sheet:
+    """The tables, their documents and indexes."""
+    declared = {} if deployment.schema is None else deployment.schema.tables
+    rows = [
+        [
+            name,
+            f"{table.count():,}",
+            extent(declared[name]).strip("()") if name in declared else "not in the schema",
+            ", ".join(
+                f"{index} ({', '.join(fields)})" for index, fields in table.indexes.items() if index not in AUTOMATIC
+            ),
+        ]
+        for name, table in deployment.tables.items()
+    ]
+    headings = [Heading("table"), Heading("documents", "right"), Heading("schema"), Heading("indexes")]
+    return Sheet(
+        headings, rows, caption="" if rows else "No tables yet: declare one in a %%convex_schema cell, or insert."
+    )
+
+
+def functions(deployment: Deployment) -> Sheet:
+    """The functions, their arguments, and whether the notebook still shows them."""
+    shown = [view.path for view in get_session().flush.views]
+    rows = [
+        [
+            path,
+            function.kind if function.visibility == "public" else f"internal {function.kind}",
+            function.signature,
+            counted(shown.count(path), "live view") if path in shown else "",
+        ]
+        for path, function in deployment.functions.items()
+    ]
+    headings = [Heading("function"), Heading("kind"), Heading("arguments"), Heading("shown by")]
+    return Sheet(headings, rows, caption="" if rows else "No functions yet: define one in a %%convex_query cell.")
+
+
+def logs(deployment: Deployment) -> Sheet:
+    """The newest calls with what they printed, newest first."""
+    printed: dict[int, list[str]] = {}
+    for line in deployment.logs:
+        printed.setdefault(line.number, []).append(line.message)
+    calls = list(deployment.logs.executions)
+    rows = [
+        [
+            time_text(call.time_ms)[11:],
+            call.path,
+            "cached" if call.cached else milliseconds(call.duration_ms),
+            call.error or "ok",
+            " ⏎ ".join(printed.get(call.number, ())),
+        ]
+        for call in reversed(calls[-LOGS_SHOWN:])
+    ]
+    headings = [
+        Heading("time (UTC)"),
+        Heading("function"),
+        Heading("took", "right"),
+        Heading("outcome"),
+        Heading("printed"),
+    ]
+    more = (
+        f"the newest {LOGS_SHOWN} of {len(calls):,}; all: dep.logs.executions.df()" if len(calls) > LOGS_SHOWN else ""
+    )
+    return Sheet(headings, rows, caption=more if rows else "No function has run yet.")
+
+
+def schema(deployment: Deployment) -> Any:
+    """The schema, as code."""
+    if deployment.schema is None:
+        return Card([[("soft", "No schema yet: declare tables in a %%convex_schema cell.")]])
+    return Code(deployment.schema.to_code(), language="python")
+
+
+def explain(deployment: Deployment, name: str) -> Sheet:
+    """What a query reads, how long it takes, and how often it ran: one line for each way it is shown now."""
+    function = deployment.functions.get(name)
+    if function is None:
+        near = nearest(name, deployment.functions)
+        raise FunctionNotFoundError(f"No function has the path {name!r}.{near} See %convex functions.", path=name)
+    if function.kind != "query":
+        raise UsageError(f"%convex explain: {name} is a {function.kind}; only queries are followed.")
+    views = [view for view in get_session().flush.views if view.path == function.path and view.query is not None]
+    if views:
+        queries: list[Any] = [view.query for view in views]
+    elif required_arguments(function):
+        needed = ", ".join(required_arguments(function))
+        raise UsageError(f"%convex explain: {name} needs {needed}, and no view shows it: show it with live(...) first.")
+    else:
+        queries = [deployment.watch(function)]
+        queries[0].close()
+    rows = [
+        [
+            ", ".join(f"{name}={preview(value, 40)}" for name, value in query.args.items()),
+            "; ".join(query.reads) or "nothing",
+            milliseconds(query.duration_ms),
+            f"{query.runs:,}",
+            time_text(query.timestamp // 1_000_000)[11:],
+            "error" if query.error is not None else "ok",
+        ]
+        for query in queries
+    ]
+    names = ["arguments", "reads", "took", "runs", "as of (UTC)", "state"]
+    headings = [Heading(name, "right" if name in ("took", "runs") else "left") for name in names]
+    distinct = list(dict.fromkeys(map(tuple, rows)))  # views of one query share it
+    return Sheet(headings, distinct, title=f"{name}{function.signature}")
+
+
+def drop(deployment: Deployment, name: str) -> Card:
+    """Forget a function; views that show it say so until it is defined again."""
+    if not deployment.unregister(name):
+        near = nearest(name, deployment.functions)
+        raise FunctionNotFoundError(f"No function has the path {name!r}, nothing was dropped.{near}", path=name)
+    return Card([[("plain", "dropped"), ("name", name)]])
+
+
+def show_as(_deployment: Deployment, mode: str) -> Card:
+    """Plain tables instead of widgets, or back."""
+    if mode not in ("static", "live"):
+        raise UsageError(f"%convex display takes `static` or `live`, not {mode!r}.")
+    get_session().twins.static = mode == "static"
+    return Card([[("plain", f"results are shown {'as plain tables' if mode == 'static' else 'live'} from now on")]])
+
+
+def reset(deployment: Deployment) -> Card:
+    """A new, empty deployment in place of the current one."""
+    for view in get_session().flush.views:
+        view.close()
+    deployment.close()
+    set_current(open_deployment())
+    return Card([[("plain", "a new in-memory deployment: tables, documents and functions of the former one are gone")]])
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 query`, `2 queries`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+COMMANDS: Final[dict[str, Callable[..., Any]]] = {
+    "status": status,
+    "tables": tables,
+    "functions": functions,
+    "logs": logs,
+    "schema": schema,
+    "explain": explain,
+    "drop": drop,
+    "display": show_as,
+    "reset": reset,
+}

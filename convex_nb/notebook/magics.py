@@ -1,0 +1,204 @@
+"""The magics: `%%convex_schema`, `%%convex_query`, `%%convex_mutation` and `%convex`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import traitlets
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from convex_nb.deployment.current import current
+from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.notebook.arguments import Arguments
+from convex_nb.notebook.cards import needs_arguments_card, once_card
+from convex_nb.notebook.cell_body import CellBody, as_handler, last_expression, parse_body, run_cell
+from convex_nb.notebook.commands import run_command
+from convex_nb.notebook.declared_schema import declare, tables_in
+from convex_nb.notebook.function_cells import Defined, define, required_arguments
+from convex_nb.notebook.options import parse_options
+from convex_nb.notebook.session import get_session
+from convex_nb.views.result_sheet import sheet_of
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from convex_nb.deployment.deployment import Deployment
+    from convex_nb.functions.definition import Function, Kind, Visibility
+    from convex_nb.views.card import Card
+
+_done_once: WeakKeyDictionary[Deployment, set[str]] = WeakKeyDictionary()
+"""The `--once` names that have run. They outlive a reload of the extension, as the documents do."""
+
+
+@magics_class
+class ConvexMagics(Magics):
+    """The magics of convex_nb. `%config ConvexMagics.display = "static"` shows tables instead of widgets."""
+
+    shell: InteractiveShell
+    display = traitlets.Enum(["live", "static"], "live", help="live widgets, or plain tables").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        if get_session().twins.static:
+            self.display = "static"
+
+    @traitlets.observe("display")
+    def _display_changed(self, change: Mapping[str, Any]) -> None:
+        get_session().twins.static = change["new"] == "static"
+
+    @magic_arguments()
+    @argument("module", nargs="?", help="the functions' module: `messages` makes `messages:recent` of `recent`")
+    @argument("--args", nargs="*", help="arguments, name=expression; a widget is followed")
+    @argument("--as", dest="name", help="bind the live view, or the answer of --no-live, to this name")
+    @argument("--no-live", action="store_true", help="define, or answer once, without a live view")
+    @argument("--internal", action="store_true", help="clients cannot call what the cell defines")
+    @argument("-q", "--quiet", action="store_true", help="say nothing about what was defined")
+    @no_var_expand
+    @cell_magic
+    def convex_query(self, line: str, cell: str) -> Any:
+        """Define queries, or ask one right away; the answer is a live view.
+
+        Examples::
+
+            %%convex_query messages
+            def recent(ctx, author: str | None = None):
+                return ctx.db.query("messages").order("desc").take(50)
+
+            %%convex_query --as large
+            db.query("messages").filter(lambda q: q.field("size") > 100).collect()
+        """
+        options, body = self._read(self.convex_query, line, cell)
+        arguments = options.args or {}
+        if not body.handlers:
+            handler = as_handler(self.shell, body, arguments)
+            return self._answer(anonymous_function(handler, "query", last_expression(body)), arguments, options)
+        defined = self._define("query", body, options)
+        if defined.has_value or options.no_live:
+            return defined.value
+        function = defined.functions[-1]
+        missing = [name for name in required_arguments(function) if name not in arguments]
+        if missing:
+            self._say(needs_arguments_card(function, missing), options)
+            return None
+        return self._answer(function, arguments, options)
+
+    @magic_arguments()
+    @argument("module", nargs="?", help="the functions' module: `messages` makes `messages:send` of `send`")
+    @argument("--args", nargs="*", help="names for the body of a transaction, name=expression")
+    @argument("--internal", action="store_true", help="clients cannot call what the cell defines")
+    @argument("--once", metavar="NAME", help="run the transaction once per deployment, so that Run All may be repeated")
+    @argument("-q", "--quiet", action="store_true", help="say nothing about what was defined or written")
+    @no_var_expand
+    @cell_magic
+    def convex_mutation(self, line: str, cell: str) -> Any:
+        """Define mutations, or run one transaction right away.
+
+        Examples::
+
+            %%convex_mutation messages
+            def send(ctx, author: str, body: str):
+                return ctx.db.insert("messages", {"author": author, "body": body})
+
+            %%convex_mutation --once seed
+            for author in ("Ada", "Bob"):
+                db.insert("messages", {"author": author, "body": "hello"})
+        """
+        options, body = self._read(self.convex_mutation, line, cell)
+        if body.handlers:
+            return self._define("mutation", body, options).value
+        deployment, arguments = current(), options.args or {}
+        done = _done_once.setdefault(deployment, set())
+        if options.once in done:
+            self._say(once_card(options.once), options)
+            return None
+        function = anonymous_function(
+            as_handler(self.shell, body, arguments), "mutation", options.once or "transaction"
+        )
+        calls = get_session().calls
+        calls.begin()
+        value = deployment.mutation(function, arguments)
+        if options.once is not None:
+            done.add(options.once)
+        self._say(calls.card(deployment), options)
+        return value
+
+    @magic_arguments()
+    @argument("--check", action="store_true", help="say whether the stored documents fit, and change nothing")
+    @argument("-q", "--quiet", action="store_true", help="say nothing about what changed")
+    @no_var_expand
+    @cell_magic
+    def convex_schema(self, line: str, cell: str) -> None:
+        """Declare tables: each `name = define_table(...)` is one.
+
+        Examples::
+
+            %%convex_schema
+            messages = define_table({"author": v.string(), "body": v.string()}).index("by_author", ["author"])
+
+            %%convex_schema --check
+            messages = define_table({"author": v.string(), "body": v.string(), "likes": v.number()})
+        """
+        options, body = self._read(self.convex_schema, line, cell)
+        scope = run_cell(self.shell, body)
+        tables = tables_in(scope)
+        if not tables:
+            raise UsageError("%%convex_schema: the cell declares no table. Write `messages = define_table({...})`.")
+        self._say(declare(current(), get_session().cell or "", tables, check=options.check), options)
+
+    @no_var_expand
+    @line_magic
+    def convex(self, line: str) -> Any:
+        """What the deployment holds, and what to do with it.
+
+        ::
+
+            %convex                       status
+            %convex tables                tables with their documents and indexes
+            %convex functions             functions with their arguments
+            %convex logs                  the newest calls, and what they printed
+            %convex schema                the schema, as code
+            %convex explain NAME          what a query reads, how long it takes, how often it ran
+            %convex drop NAME             forget a function
+            %convex display static|live   plain tables instead of widgets, and back
+            %convex reset                 a new, empty deployment in place of this one
+
+        Examples::
+
+            %convex tables
+            %convex explain messages:recent
+        """
+        shown = run_command(line)
+        self.display = "static" if get_session().twins.static else "live"
+        return shown
+
+    def _read(self, magic: Any, line: str, cell: str) -> tuple[Namespace, CellBody]:
+        options = parse_options(magic, line, self.shell.user_ns)
+        return options, parse_body(self.shell, f"%%{magic.__name__} {line}".rstrip(), cell)
+
+    def _define(self, kind: Kind, body: CellBody, options: Namespace) -> Defined:
+        visibility: Visibility = "internal" if options.internal else "public"
+        defined = define(self.shell, current(), body, kind, module=options.module, visibility=visibility)
+        self._say(defined.card, options)
+        return defined
+
+    def _answer(self, function: Function, arguments: Mapping[str, Any], options: Namespace) -> Any:
+        """Show the answer of a query: as a live view, which is also the cell's value, or once, as a table."""
+        title = function.path or function.__name__
+        if options.no_live:
+            answer = current().query(function, Arguments(arguments).current() or {})
+            display(sheet_of(answer, title=title))
+        else:
+            answer = get_session().open_view(current(), function, title, arguments)
+        if options.name is not None:
+            self.shell.user_ns[options.name] = answer
+        return None if options.no_live else answer
+
+    def _say(self, card: Card | None, options: Namespace) -> None:
+        if card is not None and not options.quiet:
+            display(card)
