@@ -350,6 +350,28 @@ class StorageCorruptError(ConvexNbError, RuntimeError):
         super().__init__(message)
 
 
+class StorageError(ConvexNbError, OSError):
+    """A durable file cannot be used as asked: no room, not there, not writable; `path`. Nothing was written."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class StorageExistsError(StorageError, FileExistsError):
+    """Something is stored at `path` already, and was left as it is."""
+
+
+class StorageVersionError(ConvexNbError, RuntimeError):
+    """A durable file of a newer version than this one reads; `path`, its `version`, and `newest`, which is read."""
+
+    def __init__(self, message: str, *, path: str = "", version: int = 0, newest: int = 0) -> None:
+        self.path = path
+        self.version = version
+        self.newest = newest
+        super().__init__(message)
+
+
 class SqlError(ConvexNbError, ValueError):
     """A SQL statement that could not be run; `sql` is its text."""
 

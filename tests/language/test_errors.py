@@ -105,6 +105,14 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         {"path": "x", "holder": "me", "process_id": 5},
         "No.",
     ),
+    (errors.StorageError("No.", path="a.convex"), OSError, {"path": "a.convex"}, "No."),
+    (errors.StorageExistsError("No.", path="a.convex"), FileExistsError, {"path": "a.convex"}, "No."),
+    (
+        errors.StorageVersionError("No.", path="a.convex", version=3, newest=1),
+        RuntimeError,
+        {"path": "a.convex", "version": 3, "newest": 1},
+        "No.",
+    ),
     (errors.StorageCorruptError("No.", path="x", table="t"), RuntimeError, {"path": "x", "table": "t"}, "No."),
     (errors.SqlError("No.", sql="select"), ValueError, {"sql": "select"}, "No."),
 ]
