@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy
 import pyarrow.compute as pc
 
+from convex_nb.engine.batch_decoder import batch_decoder
 from convex_nb.engine.columns import Column
 from convex_nb.engine.id_lookup import IdLookup
 from convex_nb.engine.layout import MISSING, Field, Layout, field_names, field_of, rest_of
-from convex_nb.engine.segment_decoder import decoder
+from convex_nb.engine.row_decoder import row_decoder
 from convex_nb.language.keys import key_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from convex_nb.language.documents import Document
 
     Rows: TypeAlias = NDArray[Any]
+
+
+_BATCH: Final = 16
+"""From so many rows on, column by column is quicker than row by row."""
 
 
 class Segment:
@@ -41,7 +47,8 @@ class Segment:
         self.columns = {column.field.name: column for column in columns}
         self.layout: Layout = tuple(column.field for column in columns)
         self.num_rows = len(columns[0].values)
-        self.document, self._documents = decoder(columns)
+        self.document = row_decoder(columns)
+        self._documents = batch_decoder(columns)
         self._lookup: IdLookup | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -92,10 +99,14 @@ class Segment:
         """The table that the ids belong to, as far as the documents said."""
         return self.columns["_id"].field.table
 
-    def documents(self, rows: Iterable[int]) -> list[Document]:
-        """The documents of ``rows`` (a numpy array, a range, …), in that order."""
-        tolist = getattr(rows, "tolist", None)
-        return self._documents(rows if tolist is None else tolist())
+    def documents(self, rows: Sequence[int] | Rows) -> list[Document]:
+        """The documents of ``rows``, in that order. Costs about 0.7 microseconds each."""
+        if len(rows) < _BATCH:
+            document = self.document
+            return [document(row) for row in (rows.tolist() if isinstance(rows, numpy.ndarray) else rows)]
+        if isinstance(rows, range):
+            rows = numpy.arange(rows.start, rows.stop, rows.step)
+        return self._documents(numpy.asarray(rows))
 
     def to_arrow(self, rows: Rows | None = None, fields: Sequence[str] | None = None) -> ArrowTable:
         """The columns that DataFrames and SQL see: `public_table` of this segment alone."""

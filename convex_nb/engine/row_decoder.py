@@ -1,35 +1,29 @@
-"""Generated code that makes documents of a segment's rows, reading its Arrow buffers in place."""
+"""Generated code that makes the document of one row of a segment, reading its Arrow buffers in place."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convex_nb.engine.encoded_text import value_of
 from convex_nb.language.documents import Document
 from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from convex_nb.engine.columns import ArrowArray, Column
     from convex_nb.engine.layout import Field, Layout
 
 
-class Decoder(NamedTuple):
-    """The two generated functions of a segment."""
-
-    document: Callable[[int], Document]
-    documents: Callable[[Iterable[int]], list[Document]]
-
-
-def decoder(columns: Sequence[Column]) -> Decoder:
-    """The decoder of a segment's columns. Code is generated once per layout."""
+def row_decoder(columns: Sequence[Column]) -> Callable[[int], Document]:
+    """The function from a row to its document. Code is generated once per layout."""
     buffers: list[Any] = []
     for column in columns:
         buffers += _buffers(column)
-    document, documents = _factory(tuple(column.field for column in columns))(*buffers)
-    return Decoder(document, documents)
+    make = _factory(tuple(column.field for column in columns))
+    decode: Callable[[int], Document] = make(*buffers)
+    return decode
 
 
 def _buffers(column: Column) -> list[Any]:
@@ -127,20 +121,12 @@ def _source(layout: Layout) -> str:
     literal = "{" + ", ".join(entries) + "}"
     body = [*setup, f"fields = {literal}", *later] if later else setup
     made = "Document(fields)" if later else f"Document({literal})"
-    one = "\n".join([f"        {line}" for line in [*body, f"return {made}"]])
-    many = "\n".join([f"            {line}" for line in [*body, f"append({made})"]])
-    return (
-        f"def make({', '.join(parameters)}):\n"
-        f"    def document(row):\n{one}\n"
-        f"    def documents(rows):\n"
-        f"        made = []\n        append = made.append\n"
-        f"        for row in rows:\n{many}\n        return made\n"
-        f"    return document, documents\n"
-    )
+    text = "\n".join(f"        {line}" for line in [*body, f"return {made}"])
+    return f"def make({', '.join(parameters)}):\n    def document(row):\n{text}\n    return document\n"
 
 
 @lru_cache(maxsize=1024)
-def _factory(layout: Layout) -> Callable[..., tuple[Any, Any]]:
+def _factory(layout: Layout) -> Callable[..., Any]:
     scope: dict[str, Any] = {
         "Document": Document,
         "Id": Id,
@@ -151,5 +137,5 @@ def _factory(layout: Layout) -> Callable[..., tuple[Any, Any]]:
         "value_of": value_of,
     }
     exec(compile(_source(layout), f"<decoder of {len(layout)} columns>", "exec"), scope)
-    make: Callable[..., tuple[Any, Any]] = scope["make"]
+    make: Callable[..., Any] = scope["make"]
     return make
