@@ -140,35 +140,36 @@ def _compiled(fields: tuple[str, ...]) -> Callable[[Mapping[str, Value]], bytes]
             whole.append("_creationTime")
         whole.append("_id")
     lines = ["def key(document):"]
+    parts: list[str] = []
     for number, field in enumerate(whole):
-        lines += _part(f"k{number}", field)
-    lines.append(f"    return {' + '.join(f'k{number}' for number in range(len(whole)))}")
+        if field == "_id":
+            # An id has no NUL to escape.
+            parts += ["b'\\x10'", "document['_id'].encode()", "b'\\x00'"]
+        else:
+            lines += _encoding_lines(f"k{number}", field)
+            parts.append(f"k{number}")
+    lines.append(f"    return join(({', '.join(parts)},))")
     scope: dict[str, Any] = {
         "UNDEFINED": UNDEFINED,
-        "Id": Id,
         "encode_value": encode_value,
         "field_at": field_at,
+        "join": b"".join,
         "pack_number": _pack_number,
     }
     exec(compile("\n".join(lines), f"<key of {', '.join(whole)}>", "exec"), scope)
     return scope["key"]  # type: ignore[no-any-return]
 
 
-def _part(part: str, field: str) -> list[str]:
-    """Return the lines that put one field's key into variable `part`: the usual types inline, the rest by a call."""
-    if field == "_id":
-        return [f"    {part} = b'\\x10%b\\x00' % document['_id'].encode()"]
-    text = ("(type(x) is str or type(x) is Id) and '\\x00' not in x", "b'\\x10%b\\x00' % x.encode()")
-    # Positive numbers only: negating flips just the sign bit, which is their key.
+def _encoding_lines(part: str, field: str) -> list[str]:
+    """Return the lines that put one field's bytes into variable `part`: usual values inline, others by a call."""
+    # Positive numbers only: negating flips just the sign bit, which makes their key.
     number = ("(type(x) is float or type(x) is int) and x > 0.0", "pack_number(13, -x)")
-    truth = ("type(x) is bool", "b'\\x0f' if x else b'\\x0e'")
-    cases = [text, number, truth]
     if field == "_creationTime":
         read, cases = "document['_creationTime']", [number]
-    elif "." in field:
-        read = f"field_at(document, {field!r})"
     else:
-        read = f"document.get({field!r}, UNDEFINED)"
+        read = f"field_at(document, {field!r})" if "." in field else f"document.get({field!r}, UNDEFINED)"
+        text = ("type(x) is str and '\\x00' not in x", "f'\\x10{x}\\x00'.encode()")
+        cases = [text, number, ("type(x) is bool", "b'\\x0f' if x else b'\\x0e'")]
     lines = [f"    x = {read}"]
     for position, (test, key) in enumerate(cases):
         lines += [f"    {'elif' if position else 'if'} {test}:", f"        {part} = {key}"]

@@ -151,8 +151,10 @@ class TableDefinition:
         `tables` maps table numbers to names, for `v.id`. `InvalidValueError` for what cannot be stored at all.
         """
         # The compiled function takes this method's place, so that every later write calls it directly.
-        check = self.__dict__["validate"] = compile_document_check(self.validator)
-        return check(fields, table_name=table_name, tables=tables)
+        check = self.__dict__.get("validate")
+        if check is None:
+            check = self.__dict__["validate"] = compile_document_check(self.validator)
+        return check(fields, table_name=table_name, tables=tables)  # type: ignore[no-any-return]
 
     def to_code(self) -> str:
         """Return the expression that defines this table."""

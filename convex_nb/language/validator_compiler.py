@@ -8,6 +8,7 @@ limits of what is stored: nesting, array lengths, size.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
 from convex_nb.language import validator_checks as checks
@@ -122,8 +123,7 @@ class _Source:
         fields = self.emit(validator, "x", "", 2, 0, 0)
         self.add(1, "except ValidationError as error:")
         self.add(2, "raise error.as_type(SchemaValidationError, table_name) from None")
-        bound = _size_bound(fields) if fields else f"{_LIMITS.document_bytes + 1}"
-        self.add(1, f"if {bound} > {_LIMITS.document_bytes}:")
+        self.add(1, f"if {_may_be_too_large(fields) if fields else True}:")
         self.add(2, "check_size(x)")
         self.add(1, "return x")
         return self.define("validate", "\n".join(self.lines), validator)  # type: ignore[no-any-return]
@@ -219,9 +219,10 @@ class _Source:
         required = [(name, local) for name, field, local in fields if not field.is_optional]
         absent = f"raise missing({given}, {itself}, {place}) from None"
         if required:
+            # One call reads them all, in C.
+            read = self.constant(itemgetter(*(name for name, _ in required)), "G")
             self.add(indent, "try:")
-            for name, local in required:
-                self.add(indent + 1, f"{local} = {given}[{name!r}]")
+            self.add(indent + 1, f"{', '.join(local for _, local in required)} = {read}({given})")
             self.add(indent, "except KeyError:")
             self.add(indent + 1, absent)
         if len(required) < len(fields):
@@ -350,25 +351,28 @@ def _plain_test(validator: Validator, x: str) -> str:
             return ""
 
 
-def _size_bound(fields: list[tuple[str, Validator, str]]) -> str:
-    """Return an expression never below the size of the document made of `fields`, and quick if they are flat."""
-    fixed = 2
-    texts: list[str] = []
-    parts: list[str] = []
+def _may_be_too_large(fields: list[tuple[str, Validator, str]]) -> str:
+    """Return a test that is quick if `fields` are flat, and holds for every document of them above the size limit."""
+    room = _LIMITS.document_bytes - 2
+    lengths: list[str] = []
+    sizes: list[str] = []
     for name, field, local in fields:
-        fixed += len(name) + 1
-        if field.is_optional:
-            parts.append(f"({local} is not UNDEFINED and size_of({local}))")
-        elif isinstance(field, StringValidator):
-            fixed += 2
-            texts.append(f"len({local})")
-        elif isinstance(field, IdValidator):
-            fixed += _LONGEST_ID
-        elif isinstance(field, (NumberValidator, Int64Validator, BooleanValidator, NullValidator)):
-            fixed += 9
-        else:
-            parts.append(f"size_of({local})")
-    if texts:
+        room -= len(name) + 1
+        members = field.members if isinstance(field, UnionValidator) else (field,)
+        if not all(isinstance(member, (StringValidator, *_SMALL)) for member in members):
+            sizes.append(
+                f"({local} is not UNDEFINED and size_of({local}))" if field.is_optional else f"size_of({local})"
+            )
+            continue
+        room -= _LONGEST_ID
+        if isinstance(field, StringValidator) and not field.is_optional:
+            lengths.append(f"len({local})")
+        elif not all(isinstance(member, _SMALL) for member in members):
+            lengths.append(f"(isinstance({local}, str) and len({local}))")
+    if not sizes:
         # A character has at most four bytes.
-        parts.append(f"4 * ({' + '.join(texts)})")
-    return " + ".join([str(fixed), *parts])
+        return f"{' + '.join(lengths)} > {room // 4}" if lengths else f"{room < 0}"
+    return f"{' + '.join([*sizes, *(f'4 * {length}' for length in lengths)])} > {room}"
+
+
+_SMALL = (NumberValidator, Int64Validator, BooleanValidator, NullValidator, IdValidator)
