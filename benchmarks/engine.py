@@ -86,7 +86,7 @@ def event(number: int) -> dict[str, Any]:
 
 def settle(dep: Any) -> None:
     """Let maintenance finish."""
-    while dep.database.maintain(1000):
+    while dep._database.maintain(1000):
         pass
 
 
@@ -116,7 +116,7 @@ def copy_rows(table: pa.Table, connection: sqlite3.Connection, columns: tuple[st
 
 def get_line(dep: Any, connection: sqlite3.Connection) -> Line:
     ids = dep.table("events").arrow().column("_id").to_pylist()[:: ROWS // 1000]
-    reader = DatabaseReader(dep.database.begin(writable=False))
+    reader = DatabaseReader(dep._database.begin(writable=False))
     ours, peer = count(), count()
     length = len(ids)
 
@@ -131,7 +131,7 @@ def get_line(dep: Any, connection: sqlite3.Connection) -> Line:
 
 
 def range_line(name: str, target: float, dep: Any, connection: sqlite3.Connection) -> Line:
-    reader = DatabaseReader(dep.database.begin(writable=False))
+    reader = DatabaseReader(dep._database.begin(writable=False))
     ours, peer = count(), count()
 
     def take() -> object:
@@ -247,7 +247,7 @@ def materialised_line() -> Line:
         assert len(results) == 1
 
     def from_scratch() -> None:
-        transaction = dep.database.begin(writable=False)
+        transaction = dep._database.begin(writable=False)
         assert len(DatabaseReader(transaction).query("events").collect()) >= 100_000
 
     return Line(

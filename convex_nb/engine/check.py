@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from convex_nb.engine.table import BY_ID, TableState
+from convex_nb.engine.part import BY_ID
+from convex_nb.engine.table import TableState
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.ordering import same_value
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
@@ -75,8 +77,10 @@ def check_table(state: TableState) -> None:
         for part in state.parts:
             part.dead[position].check()
             run = part.run(position)
-            assert run.num_rows == part.segment.num_rows, (
-                f"{state!r}: run of {index.name} has {run.num_rows} rows: {part!r}"
+            run.check()
+            content = [index.key_of(document) for document in part.segment.documents(run.rows(0, run.num_rows))]
+            assert run.keys(0, run.num_rows) == content, (
+                f"{state!r}: {index.name} has {run.keys(0, run.num_rows)} for rows whose content gives {content}"
             )
             for key, row in part.dead[position].range(MIN_KEY, MAX_KEY):
                 start, stop = run.bounds(key, key + b"\x00")
@@ -89,12 +93,18 @@ def check_table(state: TableState) -> None:
         assert {document["_id"] for document in found} == documents.keys(), (
             f"{state!r}: {index.name} holds {[d['_id'] for d in found]}, by_creation_time {list(documents)}"
         )
+        for document in found:
+            assert same_value(document, documents[document["_id"]]), (
+                f"{state!r}: {index.name} yields {document!r}, by_creation_time {documents[document['_id']]!r}"
+            )
         assert state.count(position) == len(documents), f"{state!r}: {index.name} counts {state.count(position)}"
         for key, document in state.live[position].range(MIN_KEY, MAX_KEY):
             assert key == index.key_of(document), f"{state!r}: {index.name} has {document!r} under {key!r}"
     assert state.indexes[0].name == BY_ID
     for id, document in documents.items():
-        assert state.get(id) == document, f"{state!r}: get({id!r}) gives {state.get(id)!r}, not {document!r}"
+        assert same_value(state.get(id), document), f"{state!r}: get({id!r}) gives {state.get(id)!r}, not {document!r}"
+    for part in state.parts:
+        part.segment.check()
 
 
 def check_database(database: Database) -> None:

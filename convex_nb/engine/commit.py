@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from convex_nb.engine.table import Part, TableState
+    from convex_nb.engine.part import Part
+    from convex_nb.engine.table import TableState
     from convex_nb.language.documents import Document
 
 

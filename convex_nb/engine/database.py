@@ -16,10 +16,11 @@ from convex_nb.engine.committer import Committer, empty_snapshot
 from convex_nb.engine.history import History
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare, staged_indexes
 from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
 from convex_nb.engine.subscriptions import Subscriptions
-from convex_nb.engine.table import Part, TableState
+from convex_nb.engine.table import TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import InvalidIdError, LimitError

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import staged_indexes
 from convex_nb.engine.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
-from convex_nb.engine.table import Part, TableState
+from convex_nb.engine.table import TableState
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database

@@ -55,7 +55,8 @@ class Source(NamedTuple):
 
     def fingerprint(self) -> bytes:
         """Tells this query from every other; the same in every process."""
-        parts = (self.table.encode(), self.index_name.encode(), self.lo, self.hi, bytes([self.reverse]), self.shape.encode())
+        names = (self.table.encode(), self.index_name.encode(), self.shape.encode())
+        parts = (*names, self.lo, self.hi, bytes([self.reverse]))
         return hashlib.sha256(b"".join([len(part).to_bytes(4) + part for part in parts])).digest()[:_FINGERPRINT]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convex_nb.engine.table import Part, TableIndex, TableState, table_indexes
+from convex_nb.engine.part import Part
+from convex_nb.engine.table import TableIndex, TableState, table_indexes
 from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 

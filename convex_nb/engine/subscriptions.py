@@ -12,8 +12,9 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
+    from convex_nb.engine.part import Part
     from convex_nb.engine.read_set import ReadSet
-    from convex_nb.engine.table import Part, TableState
+    from convex_nb.engine.table import TableState
 
 Token = Any
 """Whatever the subscriber wants to be named by; hashable."""
@@ -45,7 +46,7 @@ class IntervalIndex:
     intervals are held once. A question costs O(log intervals + answers) unless most intervals overlap one another.
     """
 
-    __slots__ = ("_chunks", "_dirty", "_greatest", "_holders", "_lengths", "_los", "_prefixes", "_reach", "_whole")
+    __slots__ = ("_chunks", "_greatest", "_holders", "_lengths", "_los", "_prefixes", "_reach", "_whole")
 
     def __init__(self) -> None:
         self._whole: set[Token] = set()
@@ -56,7 +57,6 @@ class IntervalIndex:
         self._los: list[bytes] = []
         self._greatest: list[bytes] = []
         self._reach: list[bytes] = []
-        self._dirty = False
 
     def __len__(self) -> int:
         return bool(self._whole) + len(self._prefixes) + len(self._holders)
@@ -111,8 +111,6 @@ class IntervalIndex:
                 if holders is not None:
                     found |= holders
         if self._chunks:
-            if self._dirty:
-                self._measure()
             place = bisect_right(self._los, key) - 1
             while place >= 0 and self._reach[place] > key:
                 if self._greatest[place] > key:
@@ -139,42 +137,47 @@ class IntervalIndex:
         return self._whole.union(*self._prefixes.values(), *self._holders.values())
 
     def _insert(self, span: tuple[bytes, bytes]) -> None:
-        self._dirty = True
-        if not self._chunks:
-            self._chunks.append([span])
-            self._los.append(span[0])
-            return
         place = max(0, bisect_right(self._los, span[0]) - 1)
+        if not self._chunks:
+            self._chunks.append([])
+            self._los.append(MIN_KEY)
+            self._greatest.append(MIN_KEY)
+            self._reach.append(MIN_KEY)
         chunk = self._chunks[place]
         insort(chunk, span)
-        self._los[place] = chunk[0][0]
         if len(chunk) > 2 * CHUNK:
             half = len(chunk) // 2
             self._chunks[place : place + 1] = [chunk[:half], chunk[half:]]
-            self._los[place : place + 1] = [chunk[0][0], chunk[half][0]]
+            for figures in (self._los, self._greatest, self._reach):
+                figures.insert(place, MIN_KEY)
+            self._measure(place + 1)
+        self._measure(place)
 
     def _remove(self, span: tuple[bytes, bytes]) -> None:
-        self._dirty = True
         place = bisect_right(self._los, span[0]) - 1
         # Intervals with one `lo` may lie in several chunks.
         while span not in self._chunks[place]:
             place -= 1
         chunk = self._chunks[place]
         del chunk[bisect_left(chunk, span)]
-        if chunk:
-            self._los[place] = chunk[0][0]
-        else:
-            del self._chunks[place], self._los[place]
+        if not chunk:
+            for figures in (self._chunks, self._los, self._greatest, self._reach):
+                del figures[place]
+        if place < len(self._chunks):
+            self._measure(place)
 
-    def _measure(self) -> None:
-        self._greatest = [max([span[1] for span in chunk]) for chunk in self._chunks]
-        reach: list[bytes] = []
-        greatest = MIN_KEY
-        for each in self._greatest:
-            greatest = max(greatest, each)
-            reach.append(greatest)
-        self._reach = reach
-        self._dirty = False
+    def _measure(self, place: int) -> None:
+        """Bring the figures of a changed chunk up to date, and the reach of those after it as far as it changes."""
+        chunk = self._chunks[place]
+        self._los[place] = chunk[0][0]
+        self._greatest[place] = max([span[1] for span in chunk])
+        reach = self._reach
+        greatest = reach[place - 1] if place else MIN_KEY
+        for at in range(place, len(reach)):
+            greatest = max(greatest, self._greatest[at])
+            if reach[at] == greatest and at > place:
+                break
+            reach[at] = greatest
 
 
 class Subscriptions:

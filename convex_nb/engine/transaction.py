@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.engine.commit import Write
+from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
-from convex_nb.engine.table import BY_CREATION_TIME, Part, TableState
+from convex_nb.engine.table import BY_CREATION_TIME, TableState
 from convex_nb.engine.usage import Usage
 from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.documents import Document, freeze
@@ -19,6 +20,7 @@ from convex_nb.language.values import UNDEFINED, Id
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.selection import Selection
     from convex_nb.engine.snapshot import Snapshot
 
 
@@ -41,14 +43,15 @@ class Transaction:
     __slots__ = (
         "_changed",
         "_created",
+        "_iterations",
         "_parts",
+        "_read_set",
         "_replaced",
         "_writes",
         "database",
         "journal",
         "materialised",
         "paginated",
-        "read_set",
         "snapshot",
         "usage",
         "writable",
@@ -61,7 +64,8 @@ class Transaction:
         self.snapshot = snapshot
         self.writable = writable
         self.materialised = materialised
-        self.read_set = ReadSet()
+        self._read_set = ReadSet()
+        self._iterations: list[Callable[[], Interval | None]] = []
         self._changed: dict[str, TableState] = {}
         self._created: dict[str, TableState] = {}
         self._writes: dict[str, Write] = {}
@@ -82,11 +86,16 @@ class Transaction:
                 return state
         return self.snapshot.tables.get(name)
 
+    def table_or_new(self, name: str) -> TableState:
+        """The same, empty for a table that does not exist yet."""
+        state = self.table(name)
+        return self.database.new_table(name, self.snapshot.catalog) if state is None else state
+
     def get(self, id: str, table: str | None = None) -> Document | None:
         """The document with this id, or ``None``; recorded as a read either way. Raises ``InvalidIdError``."""
         name = self.database.table_of_id(id, "get", table)
         self.usage.add_range()
-        self.read_set.ids.add(id)
+        self._read_set.ids.add(id)
         state = None if name is None else self.table(name)
         document = None if state is None else state.get(id)
         if document is None:
@@ -100,17 +109,24 @@ class Transaction:
     ) -> Generator[Document, None, None]:
         """Documents of an index range in order, read as they are asked for.
 
-        What was consumed when the iteration ends or is dropped becomes the read set: the whole range when it was
-        exhausted, else up to and including the last document handed out.
+        What was consumed becomes the read set: the whole range when the iteration is exhausted, else up to and
+        including the last document handed out.
         """
         self.usage.add_range()
         state = self.table(table)
         if state is None:
-            self.read_set.intervals.append(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            self._record(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
             return
         position = state.position(index)
         last: Document | None = None
         done = False
+
+        def consumed() -> Interval | None:
+            if done:
+                return Interval(table, index, lo, hi)
+            return None if last is None else _upto(state, position, lo, hi, reverse, last)
+
+        self._iterations.append(consumed)
         try:
             for document in state.scan(position, lo, hi, reverse):
                 last = document
@@ -118,10 +134,8 @@ class Transaction:
                 yield document
             done = True
         finally:
-            if done:
-                self.read_set.intervals.append(Interval(table, index, lo, hi))
-            elif last is not None:
-                self._record_upto(state, position, lo, hi, reverse, last)
+            self._iterations.remove(consumed)
+            self._record(consumed())
 
     def read(
         self, table: str, index: str, lo: bytes, hi: bytes, reverse: bool = False, limit: int | None = None
@@ -130,7 +144,7 @@ class Transaction:
         self.usage.add_range()
         state = self.table(table)
         if state is None:
-            self.read_set.intervals.append(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            self._record(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
             return []
         position = state.position(index)
         left = self.usage.documents_left()
@@ -143,12 +157,12 @@ class Transaction:
             # One more than is allowed is enough to know that the limit is passed.
             most = left + 1 if limit is None else min(limit, left + 1)
             documents = state.read(position, lo, hi, most, reverse)
+        if limit is None or len(documents) < limit:
+            self._record(Interval(table, index, lo, hi))
+        elif limit:
+            self._record(_upto(state, position, lo, hi, reverse, documents[-1]))
+        # Last: a query that read too much depends on what it read, and recovers when that becomes less.
         self.usage.add_read(documents, len(documents))
-        if limit is not None and len(documents) == limit:
-            if limit:
-                self._record_upto(state, position, lo, hi, reverse, documents[-1])
-        else:
-            self.read_set.intervals.append(Interval(table, index, lo, hi))
         return documents
 
     def count(self, table: str, index: str, lo: bytes, hi: bytes) -> int:
@@ -156,21 +170,54 @@ class Transaction:
         self.usage.add_range()
         state = self.table(table)
         if state is None:
-            self.read_set.intervals.append(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            self._record(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
             return 0
         position = state.position(index)
-        self.read_set.intervals.append(Interval(table, index, lo, hi))
+        self._record(Interval(table, index, lo, hi))
         return state.count(position, lo, hi)
 
-    def _record_upto(
-        self, state: TableState, position: int, lo: bytes, hi: bytes, reverse: bool, last: Document
-    ) -> None:
-        index = state.indexes[position]
-        key = index.key_of(last)
-        if reverse:
-            self.read_set.intervals.append(Interval(state.name, index.name, key, hi))
-        else:
-            self.read_set.intervals.append(Interval(state.name, index.name, lo, key + b"\x00"))
+    def select(
+        self, table: str, index: str, lo: bytes, hi: bytes, reverse: bool = False, *, continued: bool = False
+    ) -> Selection | None:
+        """The documents of an index range, none of them read yet: `consume` says how many were looked at.
+
+        ``None`` for a table that does not exist, of which the whole is recorded. ``continued``: an earlier call has
+        counted this range.
+        """
+        from convex_nb.engine.selection import Selection
+
+        if not continued:
+            self.usage.add_range()
+        state = self.table(table)
+        if state is None:
+            self._record(Interval(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY))
+            return None
+        return Selection(state, state.position(index), lo, hi, reverse)
+
+    def consume(self, selection: Selection, number: int | None = None) -> None:
+        """Record that the first ``number`` documents of a selection were read; ``None``: all, and that these are all.
+
+        Raises ``LimitError``. For transactions whose limits do not count bytes.
+        """
+        state, position, lo, hi = selection.state, selection.position, selection.lo, selection.hi
+        if number is None:
+            self._record(Interval(state.name, state.indexes[position].name, lo, hi))
+        elif number:
+            self._record(_upto(state, position, lo, hi, selection.reverse, selection.document(number - 1)))
+        read = len(selection) if number is None else number
+        # One more than is allowed is enough to know that the limit is passed.
+        self.usage.add_read((), min(read, self.usage.documents_left() + 1))
+
+    @property
+    def read_set(self) -> ReadSet:
+        """What was read so far; an iteration that is not over yet counts as far as it has come."""
+        for consumed in self._iterations:
+            self._record(consumed())
+        return self._read_set
+
+    def _record(self, interval: Interval | None) -> None:
+        if interval is not None:
+            self._read_set.intervals.append(interval)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -236,7 +283,7 @@ class Transaction:
         name = self.database.table_of_id(id, operation, table)
         state = None if name is None else self.table(name)
         # A blind write by id reads the id: two of them on one document must not both succeed unseen.
-        self.read_set.ids.add(id)
+        self._read_set.ids.add(id)
         old = None if state is None else state.get(id)
         if old is None or state is None:
             self.database.check_id(id, operation)
@@ -306,6 +353,13 @@ class Transaction:
         if self._parts or self._replaced:
             return True
         return any(write.old is not None or write.new is not None for write in self._writes.values())
+
+
+def _upto(state: TableState, position: int, lo: bytes, hi: bytes, reverse: bool, last: Document) -> Interval:
+    """What a read of a range has consumed that stopped at ``last``."""
+    index = state.indexes[position]
+    key = index.key_of(last)
+    return Interval(state.name, index.name, key, hi) if reverse else Interval(state.name, index.name, lo, key + b"\x00")
 
 
 _SYSTEM_FIELDS = ("_id", "_creationTime")

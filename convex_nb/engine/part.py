@@ -1,0 +1,107 @@
+"""A segment as a part of a table: with its index runs, and less the rows that no longer count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from convex_nb.engine.sorted_chunks import SortedChunks
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from convex_nb.engine.index import IndexRun
+    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.table import TableIndex
+
+BY_ID = "by_id"
+
+
+class Part:
+    """One segment, its run in every index of the table, and the keys of its rows that no longer count; immutable.
+
+    ``dead`` is parallel to the table's indexes: under the key that the row has there, the row. A document may have
+    rows in several segments, of which all but at most one are dead.
+    """
+
+    __slots__ = ("_runs", "dead", "prepared", "segment")
+
+    def __init__(
+        self,
+        segment: Segment,
+        runs: list[IndexRun | None],
+        dead: tuple[SortedChunks[int], ...] | None = None,
+        prepared: dict[tuple[str, ...], IndexRun] | None = None,
+    ) -> None:
+        self.segment = segment
+        # Runs of staged indexes, by their fields: built in the background, used by the push that turns them on.
+        self.prepared = {} if prepared is None else prepared
+        # Shared by every version of the part. The run of by_id is built when a scan first asks for it, since ids
+        # are found through the segment's own lookup.
+        self._runs = runs
+        if dead is None:
+            nothing: SortedChunks[int] = SortedChunks.empty()
+            dead = (nothing,) * len(runs)
+        self.dead = dead
+
+    @classmethod
+    def build(cls, segment: Segment, indexes: Sequence[TableIndex]) -> Part:
+        """Index a segment. Costs O(rows log rows) per index, vectorised."""
+        from convex_nb.engine.index_build import build_run
+
+        return cls(segment, [None if index.name == BY_ID else build_run(segment, index.fields) for index in indexes])
+
+    def __len__(self) -> int:
+        return self.segment.num_rows - len(self.dead[0])
+
+    def run(self, position: int) -> IndexRun:
+        """The run of the index at ``position``."""
+        run = self._runs[position]
+        if run is None:
+            from convex_nb.engine.index_build import build_run
+
+            # Two threads may both build it; either result is right, so no lock.
+            run = self._runs[position] = build_run(self.segment, ("_id",))
+        return run
+
+    def existing_run(self, position: int) -> IndexRun | None:
+        """The run of the index at ``position``, if it has been built."""
+        return self._runs[position]
+
+    def prepared_run(self, fields: tuple[str, ...]) -> IndexRun:
+        """The run of an index that is not in force, built now unless the background has done so."""
+        run = self.prepared.get(fields)
+        if run is None:
+            from convex_nb.engine.index_build import build_run
+
+            run = self.prepared[fields] = build_run(self.segment, fields)
+        return run
+
+    def touches(self, position: int, lo: bytes, hi: bytes) -> bool:
+        """Whether a key of the index at ``position`` lies in ``lo <= key < hi``."""
+        start, stop = self.run(position).bounds(lo, hi)
+        return start < stop
+
+    def bury(self, keys: tuple[bytes, ...], row: int) -> Part:
+        """The part without one more row."""
+        dead = tuple([chunks.insert(key, row) for chunks, key in zip(self.dead, keys, strict=True)])
+        return Part(self.segment, self._runs, dead, self.prepared)
+
+    def alive_rows(self) -> NDArray[np.int64] | None:
+        """The rows that count, ascending; ``None`` for all of them. Costs O(rows) if any is dead."""
+        if not self.dead[0]:
+            return None
+        import numpy as np
+
+        return np.delete(np.arange(self.segment.num_rows), self.dead_rows())
+
+    def dead_rows(self) -> list[int]:
+        """The rows that no longer count, ascending. Costs O(dead rows)."""
+        return sorted([row for _, row in self.dead[0].range(MIN_KEY, MAX_KEY)])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns and the runs that exist."""
+        return self.segment.nbytes + sum([run.nbytes for run in self._runs if run is not None])

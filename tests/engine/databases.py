@@ -1,0 +1,113 @@
+"""Databases for the tests of the engine: a clock that ticks by itself, and thresholds that are passed all the time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import pytest
+
+from convex_nb.engine import history, index, maintenance, materialised, merge, subscriptions
+from convex_nb.engine.commit import Commit
+from convex_nb.engine.database import Database
+from convex_nb.engine.part import Part
+from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.sorted_chunks import SortedChunks
+from convex_nb.engine.transaction import Transaction
+from convex_nb.language.documents import Document
+from convex_nb.language.schema import SchemaDefinition, define_schema, define_table
+from convex_nb.language.validators import v
+
+T = TypeVar("T")
+START_NS = 1_700_000_000 * 10**9
+
+
+class TickingClock:
+    """A microsecond passes whenever somebody looks; ``back`` turns it back."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count()
+        self.offset = START_NS
+
+    def now_ns(self) -> int:
+        return self.offset + 1000 * next(self._ticks)
+
+
+def small_thresholds(patch: pytest.MonkeyPatch) -> None:
+    """Splits, segments, merges, kept snapshots and patched results after a handful of documents."""
+    patch.setattr(SortedChunks, "CHUNK_SIZE", 4)
+    patch.setattr(index, "FENCE", 3)
+    patch.setattr(merge, "SHORT", 4)
+    patch.setattr(merge, "WORTHWHILE", 2)
+    patch.setattr(maintenance, "RECENT", 5)
+    patch.setattr(maintenance, "MOST_PARTS", 3)
+    patch.setattr(history, "EVERY", 3)
+    patch.setattr(materialised, "LEAST", 2)
+    patch.setattr(materialised, "LARGEST_PATCH", 1)
+    patch.setattr(subscriptions, "CHUNK", 2)
+    patch.setattr(subscriptions, "PREFIX_LENGTHS", 1)
+
+
+def make_database(schema: SchemaDefinition | None = None, **options: Any) -> Database:
+    """A database on a ticking clock."""
+    database = Database(**{"clock": TickingClock(), **options})
+    if schema is not None:
+        database.push_schema(schema)
+    return database
+
+
+def items_schema(*fields: str) -> SchemaDefinition:
+    """A table ``items`` of any documents under the index ``by_fields``."""
+    return define_schema({"items": define_table(v.any()).index("by_fields", list(fields))})
+
+
+def transact(database: Database, function: Callable[[DatabaseWriter], T], source: str = "") -> T:
+    """One transaction, not retried; what the function returns."""
+    transaction = database.begin()
+    value = function(DatabaseWriter(transaction))
+    database.commit(transaction, source)
+    return value
+
+
+def committed(database: Database, function: Callable[[DatabaseWriter], object], source: str = "") -> Commit:
+    """The commit of one transaction, which has to write something."""
+    transaction = database.begin()
+    function(DatabaseWriter(transaction))
+    commit = database.commit(transaction, source)
+    assert commit is not None
+    return commit
+
+
+def insert_all(database: Database, table_name: str, documents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The ids of documents inserted in one transaction."""
+    return list(transact(database, lambda db: db.insert_many(table_name, documents)))
+
+
+def import_all(
+    database: Database, table_name: str, documents: Iterable[Mapping[str, Any]], replace: bool = False
+) -> Commit:
+    """Bring documents in as a whole segment, as the bulk path does."""
+    from convex_nb.engine.segment import Segment
+
+    transaction = database.begin()
+    state = transaction.table(table_name) or database.new_table(table_name, transaction.snapshot.catalog)
+    whole = []
+    for document in documents:
+        id, time = database.new_identity(state.number, table_name)
+        whole.append(Document({"_id": id, "_creationTime": time, **document}))
+    transaction.add_part(table_name, Part.build(Segment.from_documents(whole, table_name), state.indexes), replace)
+    commit = database.commit(transaction, "import")
+    assert commit is not None
+    return commit
+
+
+def reading(database: Database) -> tuple[Transaction, DatabaseReader]:
+    """A read-only transaction and what user code sees of it."""
+    transaction = database.begin(writable=False)
+    return transaction, DatabaseReader(transaction)
+
+
+def numbers(documents: Iterable[Mapping[str, Any]], field: str = "n") -> list[Any]:
+    """One field of each document."""
+    return [document.get(field) for document in documents]
