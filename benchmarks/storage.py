@@ -20,8 +20,8 @@ from convex_nb.engine.index import IndexRun
 from convex_nb.engine.index_build import build_run
 from convex_nb.engine.segment import Segment
 from convex_nb.engine.sorted_chunks import SortedChunks
-from convex_nb.language.keys import MAX_KEY, encode_key
 from convex_nb.language.documents import Document
+from convex_nb.language.keys import MAX_KEY, encode_key
 
 ROWS = 1_000_000
 GROUPS = 20_000

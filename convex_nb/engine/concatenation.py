@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy
 import pyarrow as pa
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 Rows: TypeAlias = NDArray[Any]
 
 
-def concatenated(parts: Sequence[tuple[Segment, Rows | None]], documents: Sequence[Document] = ()) -> Segment:
+class Joined(NamedTuple):
+    """Several segments in one."""
+
+    segment: Segment
+    new_rows: list[Rows]
+    """For every part, and then the documents if there were any: where each row went, -1 where it was not chosen."""
+
+
+def joined(parts: Sequence[tuple[Segment, Rows | None]], documents: Sequence[Document] = ()) -> Joined:
     """One segment of the chosen rows of every part (``None``: all) and of ``documents``; at least one row in all.
 
     Columns of the same kind are joined as they are; where kinds differ, a column is encoded anew.
@@ -31,20 +39,24 @@ def concatenated(parts: Sequence[tuple[Segment, Rows | None]], documents: Sequen
     chosen = list(parts)
     if documents:
         chosen.append((Segment.from_documents(documents, parts[0][0].table if parts else None), None))
-    chosen = [(segment, rows) for segment, rows in chosen if rows is None or len(rows)]
+    order = _creation_order(chosen)
     names = list(dict.fromkeys(name for segment, _ in chosen for name in segment.columns))
     if "" in names or len(names) > MAX_COLUMNS:
         # Which fields are rare enough for the rest column must be counted anew.
-        return Segment.from_documents(
+        segment = Segment.from_documents(
             [document for segment, rows in chosen for document in segment.documents(_row_numbers(segment, rows))]
         )
-    order = _creation_order(chosen)
-    return Segment(
-        [
-            joined_column(name, [(segment.columns.get(name), segment.num_rows) for segment, _ in chosen], order)
-            for name in names
-        ]
-    )
+    else:
+        segment = Segment(
+            [
+                joined_column(name, [(part.columns.get(name), part.num_rows) for part, _ in chosen], order)
+                for name in names
+            ]
+        )
+    ends = numpy.cumsum([part.num_rows for part, _ in chosen])
+    new_rows = numpy.full(ends[-1], -1, numpy.int64)
+    new_rows[slice(None) if order is None else order] = numpy.arange(segment.num_rows)
+    return Joined(segment, numpy.split(new_rows, ends[:-1]))
 
 
 def _row_numbers(segment: Segment, rows: Rows | None) -> Rows:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from convex_nb.language.keys import encode_value
@@ -14,6 +15,7 @@ from convex_nb.language.keys import encode_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from convex_nb.engine.columns import ArrowArray
     from convex_nb.engine.segment import Segment
 
 FENCE = 64
@@ -56,11 +58,11 @@ class IndexRun:
 
     def bounds(self, lo: bytes, hi: bytes) -> tuple[int, int]:
         """Where the keys with ``lo <= key < hi`` start and stop. Costs O(log n): some three microseconds."""
-        start = self._position(lo)
-        return start, max(start, self._position(hi))
+        start = self.position(lo)
+        return start, max(start, self.position(hi))
 
-    def _position(self, key: bytes) -> int:
-        """How many keys are less than ``key``."""
+    def position(self, key: bytes) -> int:
+        """How many keys are less than ``key``. Costs O(log n)."""
         block = bisect_left(self._fences, key)
         if not block:
             return 0
@@ -102,12 +104,29 @@ class StoredRun(IndexRun):
         self.key = lambda i: content[starts[i] : starts[i + 1]]
         super().__init__(order)
 
+    @classmethod
+    def from_arrow(cls, keys: ArrowArray, order: Rows) -> StoredRun:
+        """Of a binary array of the keys in ascending order, which is copied, and their rows."""
+        _, offsets, content = keys.buffers()
+        width = numpy.dtype(numpy.int64 if keys.type == pa.large_binary() else numpy.int32)
+        return cls(
+            content.to_pybytes() if content is not None else b"",
+            numpy.frombuffer(offsets, width, len(keys) + 1) if len(keys) else numpy.zeros(1, width),
+            order,
+        )
+
+    def to_arrow(self) -> ArrowArray:
+        """The keys as a binary array, shared."""
+        type_ = pa.large_binary() if self._offsets.itemsize == 8 else pa.binary()
+        buffers = [None, pa.py_buffer(self._offsets), pa.py_buffer(self._content)]
+        return pa.Array.from_buffers(type_, self.num_rows, buffers)
+
     def keys(self, start: int, stop: int) -> list[bytes]:
         """Keys ``start`` to ``stop``."""
         content = self._content
         return [content[a:b] for a, b in pairwise(self._offsets[start : stop + 1].tolist())]
 
-    def _position(self, key: bytes) -> int:
+    def position(self, key: bytes) -> int:
         # The base's, spelled out: every read of an index comes through here twice.
         block = bisect_left(self._fences, key)
         if not block:

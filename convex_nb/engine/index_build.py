@@ -48,14 +48,8 @@ def build_run(segment: Segment, fields: tuple[str, ...]) -> IndexRun:
     pieces = [field_keys(segment, field) for field in fields]
     order = _order([segment.columns.get(field) for field in fields], pieces)
     tail = [name for name in ("_creationTime", "_id") if name not in fields] if "_id" not in fields else []
-    keys = join_keys([*pieces, *[field_keys(segment, name) for name in tail]]).take(pa.array(order))
-    _, offsets, content = keys.buffers()
-    width = numpy.dtype(numpy.int64 if keys.type == pa.large_binary() else numpy.int32)
-    return StoredRun(
-        content.to_pybytes() if content is not None else b"",
-        numpy.frombuffer(offsets, width, len(keys) + 1) if len(keys) else numpy.zeros(1, width),
-        order.astype(numpy.int32),
-    )
+    keys = join_keys([*pieces, *[field_keys(segment, name) for name in tail]])
+    return StoredRun.from_arrow(keys.take(pa.array(order)), order.astype(numpy.int32))
 
 
 def _order(columns: Sequence[Column | None], pieces: Sequence[Keys]) -> NDArray[Any]:

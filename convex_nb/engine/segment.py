@@ -87,9 +87,9 @@ class Segment:
     @classmethod
     def concat(cls, parts: Sequence[tuple[Segment, Rows | None]], documents: Sequence[Document] = ()) -> Segment:
         """One segment of the chosen rows of every part (``None``: all) and of ``documents``; at least one row."""
-        from convex_nb.engine.concatenation import concatenated
+        from convex_nb.engine.concatenation import joined
 
-        return concatenated(parts, documents)
+        return joined(parts, documents).segment
 
     def __repr__(self) -> str:
         return f"Segment({self.num_rows} rows, {len(self.columns)} columns, {self.nbytes} bytes)"

@@ -30,9 +30,11 @@ def test_bounds(fence: int, keys: list[bytes], lo: bytes, hi: bytes) -> None:
         run.check()
         start = bisect_left(keys, lo)
         assert run.bounds(lo, hi) == (start, max(start, bisect_left(keys, hi)))
-        assert super(StoredRun, run)._position(hi) == bisect_left(keys, hi)
+        assert super(StoredRun, run).position(hi) == bisect_left(keys, hi)
         assert run.bounds(MIN_KEY, MAX_KEY) == (0, bisect_left(keys, MAX_KEY))
         assert run.keys(0, len(keys)) == [run.key(i) for i in range(len(keys))] == keys
+        again = StoredRun.from_arrow(run.to_arrow(), run.rows(0, len(keys)))
+        assert again.keys(0, len(keys)) == keys
         assert run.rows(1, 3).tolist() == [run.row(i) for i in range(1, min(3, len(keys)))]
 
 
