@@ -23,9 +23,8 @@ ROOT = Path(__file__).parent.parent
 TOUR = ROOT / "notebooks" / "tour.ipynb"
 PAGE = ROOT / "build" / "tour.html"
 CLAIMS_CELL = "what-happened"
-CLAIM = re.compile(
-    r"^\| (?P<what>[a-z -]+) \| (?P<bound>at least |at most )?(?P<number>[\d,.]+)(?P<unit> \w+)? \|$", re.MULTILINE
-)
+LINE = re.compile(r"^\| (?P<what>[a-z -]+) \| (?P<said>.*?\d.*?) \|$", re.MULTILINE)
+AMOUNT = re.compile(r"(?:(?P<low>[\d,.]+) to |(?P<most>at most ))?(?P<high>[\d,.]+)(?P<unit> \w+)?")
 
 QUESTION = f"""
 import sys
@@ -39,24 +38,27 @@ class Claim(NamedTuple):
     """One line of the tour's closing table."""
 
     what: str
-    bound: str
-    number: float
+    said: str
+    low: float
+    high: float
     unit: str
 
     def holds(self, seen: float) -> bool:
-        if self.bound == "at least ":
-            return seen >= self.number
-        return seen <= self.number if self.bound == "at most " else seen == self.number
-
-    def __str__(self) -> str:
-        return f"{self.bound}{self.number:,.10g}{self.unit}"
+        return self.low <= seen <= self.high
 
 
 def claims_of(notebook: NotebookNode) -> Iterator[Claim]:
     (cell,) = [cell for cell in notebook.cells if cell.id == CLAIMS_CELL]
-    for line in CLAIM.finditer(cell.source):
-        number = float(line["number"].replace(",", ""))
-        yield Claim(line["what"], line["bound"] or "", number, line["unit"] or "")
+    for line in LINE.finditer(cell.source):
+        amount = AMOUNT.fullmatch(line["said"])
+        assert amount is not None, f"the tour's table says {line['said']!r}, which is no amount"
+        high = _number(amount["high"])
+        low = 0.0 if amount["most"] else _number(amount["low"] or amount["high"])
+        yield Claim(line["what"], line["said"], low, high, amount["unit"] or "")
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
 
 
 def main() -> int:
@@ -81,7 +83,7 @@ def main() -> int:
     print(f"\n  {'':<20}{'seen':>12}   the tour says")
     for claim in claims:
         verdict = "ok" if claim.holds(seen[claim.what]) else "WRONG"
-        print(f"  {claim.what:<20}{seen[claim.what]:>12,.10g}{claim.unit}   {claim}   {verdict}")
+        print(f"  {claim.what:<20}{seen[claim.what]:>12,.10g}{claim.unit}   {claim.said}   {verdict}")
     print(f"\nIn {perf_counter() - start:.0f} s. To read: {PAGE.relative_to(ROOT)}. To use: make lab.")
     wrong = [claim.what for claim in claims if not claim.holds(seen[claim.what])]
     if wrong:

@@ -27,7 +27,12 @@ class Kernel:
     def ask(self, code: str) -> Any:
         """Runs code that is no part of the notebook; what it prints is read as a Python literal."""
         cell = nbformat.v4.new_code_cell(code)
-        self._client.execute_cell(cell, len(self.notebook.cells), store_history=False)
+        # nbclient puts an executed cell back at its place, so it needs one for the moment.
+        self.notebook.cells.append(cell)
+        try:
+            self._client.execute_cell(cell, len(self.notebook.cells) - 1, store_history=False)
+        finally:
+            self.notebook.cells.pop()
         return ast.literal_eval("".join(output.text for output in cell.outputs if output.output_type == "stream"))
 
 
@@ -35,7 +40,12 @@ class Kernel:
 def running_kernel(path: Path, folder: Path) -> Iterator[Kernel]:
     """A kernel for the notebook at `path`, working in `folder`; it ends with the block."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of TCP on the loopback interface
+    )
     with client.setup_kernel():
         yield Kernel(client)
         client.set_widgets_metadata()
