@@ -58,8 +58,11 @@ def _bits(buffer: Any) -> bytes:
     return b"" if buffer is None else buffer.to_pybytes()
 
 
+def _content(number: int) -> str:
+    return f"d{number}[v{number}[row]:v{number}[following]]"
+
+
 def _expression(number: int, field: Field) -> str:
-    slice_ = f"d{number}[v{number}[row]:v{number}[row + 1]]"
     return {
         "null": "None",
         "boolean": f"v{number}[byte] & bit != 0",
@@ -67,11 +70,11 @@ def _expression(number: int, field: Field) -> str:
         "float": f"v{number}[row]",
         "number": f"int(v{number}[row]) if w{number}[byte] & bit else v{number}[row]",
         "int64": f"new_int(Int64, v{number}[row])",
-        "string": f"{slice_}.decode()",
-        "bytes": slice_,
-        "id": f"new_id({slice_}.decode(), {field.table!r})",
-        "encoded": f"value_of({slice_})",
-        "rest": f"value_of({slice_})",
+        "string": f"{_content(number)}.decode()",
+        "bytes": _content(number),
+        "id": f"Id({_content(number)}.decode(), {field.table!r})",
+        "encoded": f"value_of({_content(number)})",
+        "rest": f"value_of({_content(number)})",
     }[field.kind]
 
 
@@ -107,17 +110,17 @@ def _source(layout: Layout) -> str:
             if field.nullable:
                 value = f"({value}) if {present} else None"
             elif field.kind == "id":
-                setup += [
-                    f"id{number} = new_text(Id, {_expression(number, field)[7:].rsplit(', ', 1)[0]})",
-                    f"id{number}.table = {field.table!r}",
-                ]
+                # What Id(...) does, without its call: every document has one.
                 value = f"id{number}"
+                setup += [f"{value} = new_text(Id, {_content(number)}.decode())", f"{value}.table = {field.table!r}"]
             if later:
                 later.append(f"fields[{field.name!r}] = {value}")
             else:
                 entries.append(f"{field.name!r}: {value}")
     if any("byte" in line for line in (*entries, *later)):
         setup = ["byte = row >> 3", "bit = 1 << (row & 7)", *setup]
+    if any("following" in line for line in (*setup, *entries, *later)):
+        setup = ["following = row + 1", *setup]
     literal = "{" + ", ".join(entries) + "}"
     body = [*setup, f"fields = {literal}", *later] if later else setup
     made = "Document(fields)" if later else f"Document({literal})"
@@ -131,7 +134,6 @@ def _factory(layout: Layout) -> Callable[..., Any]:
         "Document": Document,
         "Id": Id,
         "Int64": Int64,
-        "new_id": Id,
         "new_text": str.__new__,
         "new_int": int.__new__,
         "value_of": value_of,
