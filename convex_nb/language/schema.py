@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.language.document_validation import field_name_fault
 from convex_nb.language.errors import SchemaDefinitionError, describe, shorten
+from convex_nb.language.index_references import check_index_references
 from convex_nb.language.limits import Limits
 from convex_nb.language.names import RESERVED_INDEXES, check_field_path, check_field_paths, check_identifier
 from convex_nb.language.validator_compiler import compile_document_check
@@ -154,7 +155,7 @@ class TableDefinition:
         check = self.__dict__.get("validate")
         if check is None:
             check = self.__dict__["validate"] = compile_document_check(self.validator)
-        return check(fields, table_name=table_name, tables=tables)  # type: ignore[no-any-return]
+        return check(fields, table_name=table_name, tables=tables)
 
     def to_code(self) -> str:
         """Return the expression that defines this table."""
@@ -266,6 +267,7 @@ def define_schema(
 ) -> SchemaDefinition:
     """Return a schema. With `schema_validation=False` documents are not checked; the indexes are there all the same.
 
+    Raises `SchemaDefinitionError`, also for an index over a field that no document of its table can have.
     `strict_table_name_types` is the reference's option for its type checker and changes nothing here.
     """
     if not isinstance(tables, Mapping):
@@ -278,4 +280,7 @@ def define_schema(
             raise SchemaDefinitionError(
                 f"Table {name!r} is {describe(table, 80)}, not a table. Write define_table({{...}}).", table=name
             )
+        # Documents that nothing checks may have fields that nobody declared.
+        if schema_validation:
+            check_index_references(name, table)
     return SchemaDefinition(MappingProxyType(dict(tables)), bool(schema_validation), bool(strict_table_name_types))

@@ -7,7 +7,8 @@ infinities, the edges of 53 and 64 bits, empty strings, strings with NUL and bey
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 from hypothesis import strategies as st
@@ -185,17 +186,35 @@ def _fields(validator: ObjectValidator) -> st.SearchStrategy[dict[str, Value]]:
 
 
 def tables() -> st.SearchStrategy[TableDefinition]:
-    """Any table, with up to three database indexes over top-level and nested fields."""
-    fields = st.lists(names() | st.sampled_from(["a.b", "name.first"]), min_size=1, max_size=3, unique=True)
-    indexes = st.lists(st.tuples(names(), fields, st.booleans()), max_size=3, unique_by=lambda index: index[0])
-    return st.builds(_with_indexes, document_validators(), indexes)
+    """Any table, with up to three database indexes over fields that its documents may have, nested ones included."""
+    return document_validators().flatmap(_with_indexes)
 
 
-def _with_indexes(validator: Validator, indexes: list[tuple[str, list[str], bool]]) -> TableDefinition:
+def _with_indexes(validator: Validator) -> st.SearchStrategy[TableDefinition]:
     table = define_table(validator)
-    for name, fields, staged in indexes:
-        table = table.index(name, fields, staged=staged)
-    return table
+    declared = sorted(set(_paths(validator)))
+    if not declared and not isinstance(validator, AnyValidator):
+        return st.just(table)
+    paths = st.sampled_from(declared) if declared else names()
+    index = st.tuples(names(), st.lists(paths, min_size=1, max_size=3, unique=True), st.booleans())
+    return st.lists(index, max_size=3, unique_by=lambda found: found[0]).map(
+        lambda indexes: reduce(lambda made, found: made.index(*found), indexes, table)
+    )
+
+
+def _paths(validator: Validator) -> Iterator[str]:
+    """Yield the dotted paths that an index over documents of `validator` may list."""
+    match validator:
+        case UnionValidator():
+            for member in validator.members:
+                yield from _paths(member)
+        case ObjectValidator():
+            for name, field in validator.fields.items():
+                if name.isidentifier():
+                    yield name
+                    yield from (f"{name}.{path}" for path in _paths(field))
+        case _:
+            return
 
 
 def schemas() -> st.SearchStrategy[SchemaDefinition]:
