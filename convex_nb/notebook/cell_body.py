@@ -23,6 +23,7 @@ class CellBody:
     take `ctx` first and do not start with an underscore. `bound` is every name that it binds."""
 
     tree: ast.Module
+    source: str
     filename: str
     handlers: tuple[str, ...]
     bound: frozenset[str]
@@ -44,7 +45,7 @@ def parse_body(shell: InteractiveShell, magic_line: str, body: str) -> CellBody:
     `%debug`, breakpoints and `inspect.getsource` show the cell as it was typed.
     """
     text = f"{magic_line}\n{body}"
-    filename = shell.compile.cache(text, shell.execution_count, raw_code=text)
+    filename = shell.compile.cache(text, _cell_number(shell), raw_code=text)
     source = f"\n{body}"
     tree = shell.compile.ast_parse(source, filename)
     assert isinstance(tree, ast.Module)
@@ -53,7 +54,13 @@ def parse_body(shell: InteractiveShell, magic_line: str, body: str) -> CellBody:
     handlers = tuple(name for node in tree.body if (name := _handler_name(node)))
     if not handlers:
         _refuse_functions_without_context(magic_line, tree)
-    return CellBody(tree, filename, handlers, frozenset(_bound(source, filename)))
+    return CellBody(tree, source, filename, handlers, frozenset(_bound(source, filename)))
+
+
+def _cell_number(shell: InteractiveShell) -> int:
+    """Return the number of the running cell; `execution_count` may be the next one's already."""
+    history = shell.history_manager
+    return shell.execution_count if history is None else len(history.input_hist_parsed) - 1
 
 
 def _handler_name(node: ast.stmt) -> str | None:
@@ -149,7 +156,8 @@ def _compile(shell: InteractiveShell, tree: ast.AST, filename: str, mode: str) -
 
 def last_expression(body: CellBody, most: int = 60) -> str:
     """Return the text of the last expression on one line, shortened: how a view of an ad-hoc query is named."""
-    text = " ".join(ast.unparse(body.tree.body[-1]).split())
+    segment = ast.get_source_segment(body.source, body.tree.body[-1]) or ""
+    text = " ".join(segment.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,16 +35,17 @@ class CellViews:
         for view in former:
             view.close()
 
-    def take(self, path: str, make: Callable[[], LiveView]) -> LiveView:
-        """Return the next former view of this path in the running cell, or a new one."""
-        view = next((view for view in self._former if view.path == path and view.comm is not None), None)
+    def take(self, path: str) -> LiveView | None:
+        """Return the next former view of this path in the running cell, if there is one."""
+        view = next((view for view in self._former if view.path == path), None)
         if view is not None:
             self._former.remove(view)
-        else:
-            view = make()
+        return view
+
+    def add(self, view: LiveView) -> None:
+        """Note that the running cell has made, or taken again, a view."""
         if self._running is not None:
             self._views.setdefault(self._running, []).append(view)
-        return view
 
     def discard(self, view: LiveView) -> None:
         """Forget a view that was closed."""

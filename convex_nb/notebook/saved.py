@@ -6,10 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from IPython.display import HTML, DisplayHandle, display
+from IPython.display import DisplayHandle, display
 
 if TYPE_CHECKING:
     from convex_nb.views.live_view import LiveView
+    from convex_nb.views.sheet import Sheet
 
 REFRESH_SECONDS: Final = 1.0
 WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
@@ -27,22 +28,20 @@ class Twins:
     def __init__(self) -> None:
         self.static = starts_static()
         """Whether views are shown as tables only."""
-        self._handles: dict[int, tuple[LiveView, DisplayHandle, str]] = {}
+        self._handles: dict[int, tuple[LiveView, DisplayHandle, Sheet]] = {}
         self._refreshed = 0.0
 
     def show(self, view: LiveView) -> None:
         """Display a view: as a pair where a browser may run it, as one bundle of texts elsewhere."""
         sheet = view.sheet()
-        texts = sheet._repr_mimebundle_()
         if self.static or view.comm is None or not _has_browser():
-            display(texts, raw=True)
+            display(sheet)
             return
-        html = sheet.html()
-        handle = display(HTML(html), display_id=True)
+        handle = display(sheet, display_id=True)
         bundle, metadata = view._repr_mimebundle_() or ({}, {})
         # Viewers without widgets draw the table above; a second text below it would say it twice.
         display({**bundle, "text/html": EMPTY_HTML}, metadata=metadata, raw=True)
-        self._handles[id(view)] = (view, handle, html)
+        self._handles[id(view)] = (view, handle, sheet)
 
     def discard(self, view: LiveView) -> None:
         """Leave the table of a closed view as it is."""
@@ -56,10 +55,10 @@ class Twins:
         if wait > 0 and not cell_ended:
             return wait
         for key, (view, handle, shown) in list(self._handles.items()):
-            html = view.sheet().html()
-            if html != shown:
-                handle.update(HTML(html))
-                self._handles[key] = (view, handle, html)
+            sheet = view.sheet()
+            if sheet != shown:
+                handle.update(sheet)
+                self._handles[key] = (view, handle, sheet)
         self._refreshed = time.monotonic()
         return None
 

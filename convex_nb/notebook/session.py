@@ -40,18 +40,26 @@ class Session:
         def watch(arguments: Mapping[str, Any]) -> Watched:
             return deployment.watch(target, arguments, self.flush.mark)
 
-        def make() -> LiveView:
-            return LiveView(path, watch, surroundings=Surroundings(deployment), on_close=self._forget)
-
         arguments = Arguments(given)
-        view = self.cells.take(path, make)
-        self._unbind(view)
+        view = self.cells.take(path)
+        if view is None:
+            view = LiveView(
+                path,
+                watch,
+                arguments.current(),
+                surroundings=Surroundings(deployment),
+                is_busy=lambda: self.cell is not None,
+                on_close=self._forget,
+            )
+        else:
+            self._unbind(view)
+            try:
+                view.ask(arguments.current(), watch)
+            except BaseException:
+                view.close()
+                raise
+        self.cells.add(view)
         self._bindings[id(view)] = arguments
-        try:
-            view.ask(arguments.current(), watch)
-        except BaseException:
-            view.close()
-            raise
         arguments.follow(lambda: self._moved(view, arguments))
         self.flush.add(deployment, view)
         return view

@@ -86,8 +86,10 @@ class LiveView(anywidget.AnyWidget):
         self,
         path: str,
         watch: Watch,
+        arguments: Mapping[str, Any] | None = None,
         *,
         surroundings: Surroundings | None = None,
+        is_busy: Callable[[], bool] | None = None,
         on_close: Callable[[LiveView], None] | None = None,
     ) -> None:
         self.path = path
@@ -97,6 +99,7 @@ class LiveView(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._query: Watched | None = None
         self._arguments: Mapping[str, Any] | None = None
+        self._asked = 0
         self._paused = False
         self._kind: Kind = "table"
         self._window = Window()
@@ -105,7 +108,9 @@ class LiveView(anywidget.AnyWidget):
         self._duration = 0.0
         self._encoded: dict[str, tuple[Any, Row]] = {}
         self._encoded_columns: list[Column] = []
-        self._screen = Screen(self._picture, self._to_browser)
+        self._screen = Screen(self._picture, self._to_browser, is_busy)
+        # Before the widget opens, so that it opens with its first page, or not at all if the query is refused.
+        self.ask(arguments)
         super().__init__(mark=f"{_SESSION}-{next(_numbers)}")
         self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
 
@@ -124,17 +129,24 @@ class LiveView(anywidget.AnyWidget):
     def ask(self, arguments: Mapping[str, Any] | None, watch: Watch | None = None) -> None:
         """Watch the query with these arguments from now on; None watches nothing, and the view says "loading".
 
-        `watch` replaces the query itself, as when its cell has run again.
+        `watch` replaces the query itself, as when its cell has run again. The latest call wins, whichever ends first.
+        Raises what refuses the query; the view stays as it was then.
         """
         with self._lock:
-            old = self._query
-            self._watch = watch or self._watch
-            self._query = self._watch(arguments) if arguments is not None and not self._paused else None
-            if arguments != self._arguments:
-                self._window.turn(0)
-            if watch is not None:
-                self._window, self._columns = Window(), Columns()
-            self._arguments = arguments
+            self._asked = asked = self._asked + 1
+            start = watch or self._watch
+        # Not under the lock: the query is the user's code.
+        query = start(arguments) if arguments is not None and not self._paused else None
+        with self._lock:
+            if asked != self._asked:
+                old = query
+            else:
+                old, self._query, self._watch = self._query, query, start
+                if arguments != self._arguments:
+                    self._window.turn(0)
+                if watch is not None:
+                    self._columns = Columns()
+                self._arguments = arguments
         if old is not None:
             old.close()
         self.absorb()

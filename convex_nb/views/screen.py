@@ -11,8 +11,8 @@ from typing import Any, Final
 from convex_nb.views.deltas import delta_between, is_empty
 from convex_nb.views.messages import Head, Row, Update
 
-LOST_AFTER: Final = 1.0
-"""Seconds after which an answer is no longer waited for, where answers cannot be heard while a cell runs."""
+UNHEARD_AFTER: Final = 0.1
+"""Seconds after which an answer is no longer waited for while it cannot be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,15 @@ class Picture:
 
 class Screen:
     """The browser's side as the kernel knows it. `compose` makes the current picture and is called only when it can be
-    sent; `send` carries a message. Not locked: its owner calls it under the owner's lock."""
+    sent; `send` carries a message; `is_busy` tells whether the main thread runs a cell. Not locked: its owner calls it
+    under the owner's lock."""
 
-    def __init__(self, compose: Callable[[], Picture], send: Callable[[Update], None]) -> None:
+    def __init__(
+        self, compose: Callable[[], Picture], send: Callable[[Update], None], is_busy: Callable[[], bool] | None = None
+    ) -> None:
         self._compose = compose
         self._send = send
+        self._is_busy = is_busy or (lambda: False)
         self._changed = True
         self._sequence = -1
         self._shown: Picture | None = None
@@ -52,10 +56,11 @@ class Screen:
         """Send what changed, if somebody looks and has drawn what was sent before."""
         if not (self._changed and self._tabs):
             return
-        # A kernel that hears on the main thread alone is deaf while a cell runs: it must not wait for answers.
-        waits = self._heard_beside or time.monotonic() - self._sent_at < LOST_AFTER
-        if self._in_flight is not None and waits:
-            return
+        if self._in_flight is not None:
+            # Where messages come in on the main thread alone, none is heard while a cell runs, and none is waited for.
+            is_deaf = self._is_busy() and not self._heard_beside
+            if not is_deaf or time.monotonic() - self._sent_at < UNHEARD_AFTER:
+                return
         update = self._advance()
         if update is not None:
             self._dispatch(update)

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.language.values import UNDEFINED, Id, Int64
 from convex_nb.views.cells import TEXT_MOST, cell_text, encode_cell, one_line, preview, short_id, time_text

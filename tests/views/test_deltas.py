@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.views.deltas import apply_delta, delta_between, is_empty
 from convex_nb.views.messages import Cell, Row

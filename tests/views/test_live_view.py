@@ -67,9 +67,9 @@ class Source:
 class Shown(LiveView):
     """A view that keeps what it sends."""
 
-    def __init__(self, source: Source, **options: Any) -> None:
+    def __init__(self, source: Source, args: Mapping[str, Any] | None = None, **options: Any) -> None:
         self.sent: list[Any] = []
-        super().__init__("messages:recent", source.watch, **options)
+        super().__init__("messages:recent", source.watch, args, **options)
 
     def send(self, content: Any, buffers: Any = None) -> None:
         self.sent.append(content)
@@ -92,9 +92,8 @@ def views() -> Iterator[list[LiveView]]:
 
 
 def opened(views: list[LiveView], source: Source, args: Mapping[str, Any] | None = None) -> Shown:
-    view = Shown(source)
+    view = Shown(source, args or {})
     views.append(view)
-    view.ask(args or {})
     return view
 
 
@@ -183,6 +182,37 @@ def test_an_error_keeps_the_last_good_rows(views: list[LiveView]) -> None:
     assert view.sent[-1]["head"]["problem"] is None
 
 
+def test_the_latest_arguments_win_whichever_answer_comes_first(views: list[LiveView]) -> None:
+    source = Source([message(1)])
+    view = opened(views, source)
+    slow: list[Query] = []
+
+    def watch_slowly(args: Mapping[str, Any]) -> Query:
+        if args["n"] == 1:
+            view.ask({"n": 2})  # a newer value comes while this one is being asked for
+            slow.append(Query(source, args))
+            return slow[0]
+        return Query(source, args)
+
+    view.ask({"n": 0}, watch_slowly)
+    view.ask({"n": 1})
+    assert view.arguments == {"n": 2}
+    assert slow[0].closed
+
+
+def test_a_refused_query_leaves_the_view_as_it_was(views: list[LiveView]) -> None:
+    source = Source([message(1)])
+    view = opened(views, source)
+
+    def refuse(args: Mapping[str, Any]) -> Query:
+        raise LookupError("no such function")
+
+    with pytest.raises(LookupError):
+        view.ask({}, refuse)
+    assert view.status == "ok"
+    assert not source.queries[0].closed
+
+
 def test_a_paused_view_stops_its_query_and_catches_up(views: list[LiveView]) -> None:
     source = Source([message(1)])
     view = opened(views, source)
@@ -201,7 +231,6 @@ def test_without_arguments_a_view_waits(views: list[LiveView]) -> None:
     source = Source([message(1)])
     view = Shown(source)
     views.append(view)
-    view.ask(None)
     assert (view.status, source.queries) == ("loading", [])
     assert view.whole()["head"]["state"] == "loading"
     view.ask({"author": "Ada"})
@@ -227,8 +256,7 @@ def test_the_browser_turns_pages_and_sorts(views: list[LiveView]) -> None:
 def test_a_closed_view_sends_nothing_and_may_be_closed_twice(views: list[LiveView]) -> None:
     closed: list[LiveView] = []
     source = Source([message(1)])
-    view = Shown(source, on_close=closed.append)
-    view.ask({})
+    view = Shown(source, {}, on_close=closed.append)
     looked_at(view)
     view.close()
     view.close()

@@ -6,8 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.views.deltas import apply_delta
 from convex_nb.views.messages import Head, Row, Update
@@ -38,7 +37,8 @@ class Kernel:
         self.kind: Any = "table"
         self.body: Any = None
         self.sent: list[Update] = []
-        self.screen = Screen(self.picture, self.sent.append)
+        self.is_busy = False
+        self.screen = Screen(self.picture, self.sent.append, lambda: self.is_busy)
 
     def picture(self) -> Picture:
         head: Head = {**HEAD, "rows": len(self.rows), "kind": self.kind}
@@ -131,13 +131,19 @@ def test_a_kernel_that_cannot_hear_while_it_computes_does_not_wait_for_ever(monk
     browser = Browser(kernel)
     browser.hello()
     kernel.change("a")
+    now[0] += 1
     kernel.change("b")
     assert len(kernel.sent) == 1
-    now[0] += 1.5
+    kernel.is_busy = True
     kernel.change("c")
     assert len(kernel.sent) == 2
+    kernel.change("d")
+    assert len(kernel.sent) == 2
+    now[0] += 1
+    kernel.change("e")
+    assert len(kernel.sent) == 3
     browser.read()
-    assert [key for key, _ in browser.page] == ["c"]
+    assert [key for key, _ in browser.page] == ["e"]
 
 
 def test_a_hidden_page_gets_nothing_until_it_comes_back() -> None:
