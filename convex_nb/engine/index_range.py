@@ -122,9 +122,11 @@ def key_interval(table: str, index: str, fields: Sequence[str], bounds: Sequence
                 "doesn't index this field.",
                 bound.field,
             )
+        if bound.field in equal:
+            raise refuse(f"Already defined equality bound in index range. Can't add {bound}.", bound.field)
         if bound.operator == "eq":
-            if bound.field in equal:
-                raise refuse(f"Already defined equality bound in index range. Can't add {bound}.", bound.field)
+            if any(each is not None and each.field == bound.field for each in (lower, upper)):
+                raise refuse(f"Already defined inequality bound in index range. Can't add {bound}.", bound.field)
             equal[bound.field] = bound.value
         elif bound.operator in ("gt", "gte"):
             if lower is not None:
@@ -141,8 +143,6 @@ def key_interval(table: str, index: str, fields: Sequence[str], bounds: Sequence
             upper.field,
         )
     bounded = lower or upper
-    if bounded is not None and bounded.field in equal:
-        raise refuse(f"Already defined equality bound in index range. Can't add {bounded}.", bounded.field)
     following = ordered[len(equal)] if len(equal) < len(ordered) else None
     if set(equal) != set(ordered[: len(equal)]) or (bounded is not None and bounded.field != following):
         raise refuse(
