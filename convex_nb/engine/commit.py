@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from convex_nb.engine.part import Part
     from convex_nb.engine.table import TableState
     from convex_nb.language.documents import Document
+    from convex_nb.language.schema import SchemaDefinition
 
 
 class Write(NamedTuple):
@@ -31,12 +32,13 @@ class Commit:
 
     ``writes`` are the documents that it changed, ``parts`` the whole Arrow segments that it added, by table
     (bulk imports), ``replaced`` the tables whose earlier content it removed first, ``created`` the tables that did
-    not exist for it, empty.
+    not exist for it, empty. ``creation_time`` is the last one that had been given out when it was made.
     """
 
     __slots__ = (
         "base",
         "created",
+        "creation_time",
         "failure",
         "parts",
         "published",
@@ -55,6 +57,7 @@ class Commit:
         parts: tuple[tuple[str, Part], ...] = (),
         replaced: frozenset[str] = frozenset(),
         created: Mapping[str, TableState] | None = None,
+        creation_time: float = 0.0,
     ) -> None:
         self.timestamp = timestamp
         self.writes = writes
@@ -62,6 +65,7 @@ class Commit:
         self.parts = parts
         self.replaced = replaced
         self.created = created or {}
+        self.creation_time = creation_time
         self.published = False
         self.failure: BaseException | None = None
         # The tables as the transaction saw them and as it left them: publishing swaps these in when nobody else
@@ -83,3 +87,21 @@ class Commit:
         return (
             f"Commit({self.timestamp}, {len(self.writes)} writes, {len(self.parts)} segments, source={self.source!r})"
         )
+
+
+class Push:
+    """A schema put in force. ``created`` are the tables that came into being with it, empty."""
+
+    __slots__ = ("created", "schema", "timestamp")
+
+    def __init__(self, timestamp: int, schema: SchemaDefinition | None, created: Mapping[str, TableState]) -> None:
+        self.timestamp = timestamp
+        self.schema = schema
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"Push({self.timestamp}, {0 if self.schema is None else len(self.schema.tables)} tables)"
+
+
+Entry: TypeAlias = Commit | Push
+"""What the log keeps one after another."""

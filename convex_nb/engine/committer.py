@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from convex_nb.engine.commit import Commit
+from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.snapshot import Catalog, Snapshot
 
 if TYPE_CHECKING:
+    from convex_nb.engine.commit import Entry
     from convex_nb.engine.history import History
     from convex_nb.engine.table import TableState
     from convex_nb.engine.transaction import Transaction
@@ -61,6 +62,8 @@ class Committer:
         """
         if not transaction.has_writes:
             return None
+        for name, part in transaction.parts:
+            self.log.stage(name, transaction.changed[name].number, part.segment)
         with deferred:
             with self._sequence:
                 commit = self._reserve(transaction, source)
@@ -86,7 +89,13 @@ class Committer:
                 raise Conflict(dependency.table, dependency.id, other.source)
         self._last = timestamp = max(self._now(), self._last + 1)
         commit = Commit(
-            timestamp, transaction.writes, source, transaction.parts, transaction.replaced, transaction.created
+            timestamp,
+            transaction.writes,
+            source,
+            transaction.parts,
+            transaction.replaced,
+            transaction.created,
+            transaction.database.last_creation_time,
         )
         tables = snapshot.tables
         commit.base = {name: tables.get(name) for name in transaction.changed}
@@ -104,21 +113,52 @@ class Committer:
             with self._sequence:
                 batch, self._pending = self._pending, []
             try:
-                positions = self.log.append(self._position, batch)
+                self._append(batch)
             except BaseException as failure:
                 for each in batch:
                     each.failure = failure
                 with self._sequence:
                     self.history.withdraw(batch)
                 raise
-            assert not isinstance(positions, tuple), "this log is written by us alone"
-            self._position = positions[-1]
             with self._sequence:
                 for each in batch:
                     self.head = self.head.apply(each)
                     each.settle()
                     self.commits += 1
                     self.history.published(self.head)
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        positions = self.log.append(self._position, entries)
+        assert not isinstance(positions, tuple), "this log is written by us alone"
+        self._position = positions[-1]
+
+    def replay(self, commit: Commit) -> None:
+        """Publish a commit that the log has already."""
+        with self._sequence:
+            self.history.add(commit)
+            self.head = self.head.apply(commit)
+            commit.settle()
+            self._last = commit.timestamp
+            self.history.published(self.head)
+
+    def replay_push(self, head: Snapshot) -> None:
+        """Publish what a push that the log has already made of the head."""
+        with self._sequence:
+            self.head = head
+            self._last = head.timestamp
+            self.history.published(head, keep=True)
+
+    def change_log(self, make: Callable[[Snapshot], WriteAheadLog]) -> bool:
+        """Go on with the log that ``make(head)`` gives, which has everything up to this head; no commit in between.
+
+        ``False`` if commits are waiting to be written to the old one: try again.
+        """
+        with deferred, self._publish, self._sequence:
+            if self._pending:
+                return False
+            self.log = make(self.head)
+            self._position = self.log.head
+            return True
 
     def reading_history(self) -> threading.Lock:
         """The lock under which ``history`` may be read."""
@@ -137,6 +177,9 @@ class Committer:
             timestamp = max(self._now(), self._last + 1) if keep else self.head.timestamp
             head = change(self.head, timestamp)
             if head is not None:
+                if keep:
+                    created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
+                    self._append([Push(timestamp, head.schema, created)])
                 self._last = max(self._last, timestamp)
                 self.head = head
                 if keep:

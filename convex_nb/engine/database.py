@@ -74,25 +74,30 @@ class Database:
         limits: Limits | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
         retention: int = DEFAULT_RETENTION_NS,
+        first: Snapshot | None = None,
+        creation_time: float = 0.0,
     ) -> None:
+        """Empty, or as of ``first``, the snapshot that ``log`` goes on from, and the last creation time then."""
         self.clock = clock or SystemClock()
         self.limits = limits or Limits.notebook()
         self.random_bytes = random_bytes
-        self.log = log or MemoryLog()
-        first = empty_snapshot(self.clock.now_ns())
+        first = first or empty_snapshot(self.clock.now_ns())
         self.history = History(first, retention)
-        self.committer = Committer(first, self.history, self.log, self.clock.now_ns)
+        self.committer = Committer(first, self.history, log or MemoryLog(), self.clock.now_ns)
         self.subscriptions = Subscriptions()
         self.on_commit: list[Callable[[Commit], None]] = []
         """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
         self._maintenance = Maintenance(self)
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
+        self._next_number = FIRST_USER_TABLE
         self._prefixes: dict[str, str] = {}
         self._lock = threading.Lock()
         self._maintaining = threading.Lock()
-        self._creation_time = 0.0
+        self._creation_time = creation_time
         self._minted: dict[tuple[int, int], list[str]] = {}
+        for state in first.tables.values():
+            self.remember_table(state.name, state.number)
 
     def __repr__(self) -> str:
         head = self.head
@@ -104,6 +109,11 @@ class Database:
     def head(self) -> Snapshot:
         """The newest published snapshot."""
         return self.committer.head
+
+    @property
+    def log(self) -> WriteAheadLog:
+        """Where commits are kept."""
+        return self.committer.log
 
     def at(self, timestamp: int) -> Snapshot:
         """The database as of ``timestamp`` (nanoseconds). Costs O(commits since the nearest kept snapshot).
@@ -234,10 +244,15 @@ class Database:
                             limit=self.limits.tables,
                             used=len(self._numbers) + 1,
                         )
-                    number = FIRST_USER_TABLE + len(self._numbers)
-                    self._names[number] = name
-                    self._numbers[name] = number
+                    number = self._next_number
+                    self.remember_table(name, number)
         return number
+
+    def remember_table(self, name: str, number: int) -> None:
+        """This is the number of that table, now and later."""
+        self._names[number] = name
+        self._numbers[name] = number
+        self._next_number = max(self._next_number, number + 1)
 
     @property
     def table_names(self) -> Mapping[int, str]:
@@ -312,6 +327,16 @@ class Database:
                 now = math.nextafter(last, math.inf)
             self._creation_time = now
             return now
+
+    @property
+    def last_creation_time(self) -> float:
+        """The greatest ``_creationTime`` given out so far."""
+        return self._creation_time
+
+    def creation_time_passed(self, time: float) -> None:
+        """Give out only creation times after ``time``."""
+        with self._lock:
+            self._creation_time = max(self._creation_time, time)
 
     def creation_times(self, number: int) -> float:
         """Reserve ``number`` consecutive representable creation times; the first of them."""

@@ -1,12 +1,14 @@
-"""Slow work in bounded steps: moving the delta into segments, merging segments, forgetting the past.
+"""Slow work in bounded steps: moving the delta into segments, merging segments, forgetting the past, checkpoints.
 
-Each step prepares a new form of one table beside the readers and writers, then replays the commits that happened
+A step of the first two prepares a new form of one table beside the readers and writers, then replays the commits that happened
 meanwhile and swaps it in. The documents stay the same, and so does the timestamp.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.part import Part
@@ -38,8 +40,8 @@ class Maintenance:
     def run(self, budget_ms: float) -> bool:
         """Take steps until ``budget_ms`` is used up or nothing is due; whether something still is.
 
-        A step that has begun is finished: one takes milliseconds for a delta, up to a few seconds for a merge of
-        millions of rows.
+        A step that has begun is finished: one takes milliseconds for a delta or the log, up to a few seconds for a
+        merge of millions of rows.
         """
         deadline = time.monotonic() + budget_ms / 1000
         database = self._database
@@ -47,26 +49,33 @@ class Maintenance:
         with committer.reading_history():
             database.history.trim(database.clock.now_ns(), committer.head)
         while True:
+            logged = database.log.maintain(committer.head, database.last_creation_time)
+            if logged and time.monotonic() >= deadline:
+                return True
             due = self._due(committer.head)
-            backfill = None if due is not None else self._backfill_due(committer.head)
-            if due is None and backfill is None:
-                return False
+            run = None if due is not None else self._run_due(committer.head)
+            if due is None and run is None:
+                if not logged:
+                    return False
+                continue
             if time.monotonic() >= deadline:
                 return True
-            if backfill is not None:
-                part, fields = backfill
-                part.prepared_run(fields)
+            if run is not None:
+                run()
             elif due is not None and not self._rewrite(*due):
                 return True
             self.steps += 1
 
-    def _backfill_due(self, head: Snapshot) -> tuple[Part, tuple[str, ...]] | None:
-        """The first segment that has no run yet of an index that is staged."""
+    def _run_due(self, head: Snapshot) -> Callable[[], object] | None:
+        """What builds the first run that is missing: of an index that is staged, or of a table just opened."""
         for state in head.tables.values():
-            for _, fields in staged_indexes(state):
-                for part in state.parts:
+            for part in state.parts:
+                for _, fields in staged_indexes(state):
                     if fields not in part.prepared:
-                        return part, fields
+                        return partial(part.prepared_run, fields)
+                position = part.unbuilt()
+                if position is not None:
+                    return partial(part.run, position)
         return None
 
     def _due(self, head: Snapshot) -> tuple[TableState, tuple[Part, ...], bool] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from convex_nb.engine.sorted_chunks import SortedChunks
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from convex_nb.engine.index import IndexRun
     from convex_nb.engine.segment import Segment
     from convex_nb.engine.table import TableIndex
+
+    Run: TypeAlias = IndexRun | tuple[str, ...]
+    """A run, or until somebody asks for it the fields that it will be of."""
 
 BY_ID = "by_id"
 
@@ -31,15 +34,14 @@ class Part:
     def __init__(
         self,
         segment: Segment,
-        runs: list[IndexRun | None],
+        runs: list[Run],
         dead: tuple[SortedChunks[int], ...] | None = None,
         prepared: dict[tuple[str, ...], IndexRun] | None = None,
     ) -> None:
         self.segment = segment
         # Runs of staged indexes, by their fields: built in the background, used by the push that turns them on.
         self.prepared = {} if prepared is None else prepared
-        # Shared by every version of the part. The run of by_id is built when a scan first asks for it, since ids
-        # are found through the segment's own lookup.
+        # Shared by every version of the part.
         self._runs = runs
         if dead is None:
             nothing: SortedChunks[int] = SortedChunks.empty()
@@ -51,7 +53,16 @@ class Part:
         """Index a segment. Costs O(rows log rows) per index, vectorised."""
         from convex_nb.engine.index_build import build_run
 
-        return cls(segment, [None if index.name == BY_ID else build_run(segment, index.fields) for index in indexes])
+        # The run of by_id is built when a scan first asks for it: ids are found through the segment's own lookup.
+        return cls(
+            segment,
+            [index.fields if index.name == BY_ID else build_run(segment, index.fields) for index in indexes],
+        )
+
+    @classmethod
+    def unindexed(cls, segment: Segment, indexes: Sequence[TableIndex]) -> Part:
+        """A segment whose runs are built when somebody asks for them."""
+        return cls(segment, [index.fields for index in indexes])
 
     def __len__(self) -> int:
         return self.segment.num_rows - len(self.dead[0])
@@ -59,16 +70,23 @@ class Part:
     def run(self, position: int) -> IndexRun:
         """The run of the index at ``position``."""
         run = self._runs[position]
-        if run is None:
+        if isinstance(run, tuple):
             from convex_nb.engine.index_build import build_run
 
             # Two threads may both build it; either result is right, so no lock.
-            run = self._runs[position] = build_run(self.segment, ("_id",))
+            run = self._runs[position] = build_run(self.segment, run)
         return run
 
-    def existing_run(self, position: int) -> IndexRun | None:
-        """The run of the index at ``position``, if it has been built."""
+    def run_or_fields(self, position: int) -> Run:
+        """The run of the index at ``position``, its fields where it has not been built yet."""
         return self._runs[position]
+
+    def unbuilt(self) -> int | None:
+        """The first index whose run is still to be built, by_id aside: it may never be asked for."""
+        for position, run in enumerate(self._runs):
+            if isinstance(run, tuple) and run != ("_id",):
+                return position
+        return None
 
     def prepared_run(self, fields: tuple[str, ...]) -> IndexRun:
         """The run of an index that is not in force, built now unless the background has done so."""
@@ -104,4 +122,4 @@ class Part:
     @property
     def nbytes(self) -> int:
         """Bytes of the columns and the runs that exist."""
-        return self.segment.nbytes + sum([run.nbytes for run in self._runs if run is not None])
+        return self.segment.nbytes + sum([run.nbytes for run in self._runs if not isinstance(run, tuple)])

@@ -11,15 +11,18 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
+    from convex_nb.engine.part import Run
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 
-def prepare(database: Database, head: Snapshot, schema: SchemaDefinition | None) -> dict[str, TableState]:
+def prepare(
+    database: Database, head: Snapshot, schema: SchemaDefinition | None, *, again: bool = False
+) -> dict[str, TableState]:
     """The tables of ``head`` under ``schema``, those included that only the schema names.
 
     Raises ``SchemaValidationError`` for the first stored document that does not fit. Tables whose definition stays
-    the same are taken over as they are.
+    the same are taken over as they are. ``again``: the push is in the log, so documents fit, and runs can wait.
     """
     before = head.schema
     definitions = {} if schema is None else schema.tables
@@ -30,11 +33,11 @@ def prepare(database: Database, head: Snapshot, schema: SchemaDefinition | None)
             tables[name] = state
             continue
         validated = before is not None and before.schema_validation
-        if definition is not None and schema is not None and schema.schema_validation:
+        if definition is not None and schema is not None and schema.schema_validation and not again:
             old = state.definition
             if not validated or old is None or old.validator != definition.validator:
                 check_documents(database, state, definition)
-        tables[name] = redefined(state, definition)
+        tables[name] = redefined(state, definition, build=not again)
     for name, definition in definitions.items():
         if name not in tables:
             tables[name] = TableState.create(name, database.table_number(name), definition)
@@ -51,8 +54,8 @@ def check_documents(database: Database, state: TableState, definition: TableDefi
             raise error.of_stored(state.name, document["_id"]) from None
 
 
-def redefined(state: TableState, definition: TableDefinition | None) -> TableState:
-    """The same documents under another definition: runs that exist are kept, new ones are built."""
+def redefined(state: TableState, definition: TableDefinition | None, *, build: bool = True) -> TableState:
+    """The same documents under another definition: runs that exist are kept, new ones are built, now or on demand."""
     indexes = table_indexes(definition)
     kept = {index.name: place for place, index in enumerate(state.indexes)}
     if [(index.name, index.fields) for index in indexes] == [(index.name, index.fields) for index in state.indexes]:
@@ -62,13 +65,18 @@ def redefined(state: TableState, definition: TableDefinition | None) -> TableSta
         place = kept.get(index.name)
         sources.append((index, place if place is not None and state.indexes[place].fields == index.fields else None))
     table = TableState.over(
-        state.name, state.number, definition, indexes, tuple([_reindexed(part, sources) for part in state.parts])
+        state.name, state.number, definition, indexes, tuple([_reindexed(part, sources, build) for part in state.parts])
     )
     return table.with_live(state.recent())
 
 
-def _reindexed(part: Part, sources: list[tuple[TableIndex, int | None]]) -> Part:
-    runs = [part.prepared_run(index.fields) if place is None else part.existing_run(place) for index, place in sources]
+def _reindexed(part: Part, sources: list[tuple[TableIndex, int | None]], build: bool) -> Part:
+    runs: list[Run] = []
+    for index, place in sources:
+        if place is not None:
+            runs.append(part.run_or_fields(place))
+        else:
+            runs.append(part.prepared_run(index.fields) if build else index.fields)
     fresh = Part(part.segment, runs)
     rows = part.dead_rows()
     for row, document in zip(rows, part.segment.documents(rows), strict=True):

@@ -20,7 +20,7 @@ class SortedChunks(Generic[V]):
     belong into ``merge``.
     """
 
-    __slots__ = ("_keys", "_length", "_maxima", "_values")
+    __slots__ = ("__weakref__", "_keys", "_length", "_maxima", "_values")
 
     CHUNK_SIZE: ClassVar[int] = 128
     """A chunk that grows beyond this is split in two; one that shrinks below a quarter joins a neighbour."""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convex_nb.engine.commit import Commit
+    from convex_nb.engine.commit import Entry
+    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.snapshot import Snapshot
 
 
 class MemoryLog:
@@ -17,14 +19,21 @@ class MemoryLog:
 
     @property
     def head(self) -> int:
-        """The position of the newest record."""
+        """The position of the newest entry."""
         return self._head
 
-    def append(self, expected_head: int, records: Sequence[Commit]) -> Sequence[int]:
-        """Give the records their positions. Nobody else appends, so the head is always the expected one."""
+    def append(self, expected_head: int, entries: Sequence[Entry]) -> Sequence[int]:
+        """Give the entries their positions. Nobody else appends, so the head is always the expected one."""
         assert expected_head == self._head
-        self._head += len(records)
+        self._head += len(entries)
         return range(expected_head + 1, self._head + 1)
+
+    def stage(self, table: str, number: int, segment: Segment) -> None:
+        """Nothing is written ahead."""
+
+    def maintain(self, head: Snapshot, creation_time: float) -> bool:
+        """Nothing is ever due."""
+        return False
 
     def close(self) -> None:
         """Nothing is held."""
