@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -48,19 +49,18 @@ class Column:
     ``numbers`` that of a numeric one. ``public`` keeps what `public_columns` made of an encoded column.
     """
 
-    __slots__ = ("data", "field", "nulls", "numbers", "offsets", "public", "values", "whole")
+    __slots__ = ("_ordinary", "data", "field", "nulls", "numbers", "offsets", "public", "values", "whole")
 
     def __init__(
         self, field: Field, values: ArrowArray, nulls: ArrowArray | None = None, whole: ArrowArray | None = None
     ) -> None:
         self.field = field
-        self.nulls = nulls
-        self.whole = whole
+        self.nulls = _from_start(nulls)
+        self.whole = _from_start(whole)
         self.data = b""
         self.offsets: Any = None
         self.numbers: Any = None
-        if values.offset:
-            values = pa.concat_arrays([values])
+        values = _from_start(values)
         if values.type in VARIABLE:
             values, self.data = _owned(values)
             self.offsets = _view(values.buffers()[1], "q" if values.type in LARGE.values() else "i")
@@ -68,6 +68,7 @@ class Column:
             self.numbers = _view(values.buffers()[1], "d" if values.type == pa.float64() else "q")
         self.values = values
         self.public: ArrowArray | None = None
+        self._ordinary: bool | None = None
 
     @classmethod
     def from_values(cls, field: Field, values: Sequence[Any]) -> Column:
@@ -125,6 +126,17 @@ class Column:
             return None
         return self.nulls if self.field.optional else self.values.is_null()
 
+    @property
+    def ordinary(self) -> bool:
+        """Whether a column of numbers has neither a NaN nor a negative zero, so that any comparison follows the total
+        order. Costs O(n) once."""
+        if self._ordinary is None:
+            numbers = numpy.frombuffer(self.numbers, numpy.float64)
+            self._ordinary = self.values.type != pa.float64() or not bool(
+                numpy.isnan(numbers).any() or (numpy.signbit(numbers) & (numbers == 0.0)).any()
+            )
+        return self._ordinary
+
     def to_list(self) -> list[Any]:
         """The values as Python ones, with ``None`` and ``MISSING``. Costs O(n) slow steps."""
         kind, table = self.field.kind, self.field.table
@@ -150,12 +162,19 @@ class Column:
         return sum(array.nbytes for array in arrays if array is not None)
 
 
+def _from_start(array: ArrowArray | None) -> ArrowArray | None:
+    """The array in buffers of its own if it is a slice of others: code that reads buffers counts from their start."""
+    return array if array is None or not array.offset else pa.concat_arrays([array])
+
+
 def _owned(values: ArrowArray) -> tuple[ArrowArray, bytes]:
     """A variable-length array over a ``bytes`` object, and that object: slicing it is what makes decoding quick."""
     validity, offsets, data = values.buffers()
-    content = b"" if data is None else data.to_pybytes()
     if not len(values):
         offsets = pa.py_buffer(bytes(8))
+    large = values.type in LARGE.values()
+    end = _view(offsets, "q" if large else "i")[len(values)]
+    content = b"" if data is None else data.slice(0, end).to_pybytes()
     return pa.Array.from_buffers(
         values.type, len(values), [validity, offsets, pa.py_buffer(content)], null_count=values.null_count
     ), content

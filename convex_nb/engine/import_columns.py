@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from convex_nb.engine.columns import LARGE, MOST_BYTES
+from convex_nb.engine.columns import LARGE, MOST_BYTES, VARIABLE
 from convex_nb.language.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def _one_array(column: ArrowArray) -> ArrowArray:
         return column
     if column.type in LARGE and column.nbytes > MOST_BYTES // 2:
         column = column.cast(LARGE[column.type])
-    if column.num_chunks == 1:
+    if column.num_chunks == 1 and column.type in VARIABLE:
         return column.chunk(0)
+    # Always a copy: the column may be a view of a numpy array that somebody goes on writing to. (Text is copied later.)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 

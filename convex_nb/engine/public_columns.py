@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.layout import Kind
     from convex_nb.engine.segment import Segment
 
-Rows: TypeAlias = NDArray[Any]
+Rows: TypeAlias = NDArray[Any] | slice
 
 
 def public_table(parts: Sequence[tuple[Segment, Rows | None]], fields: Sequence[str] | None = None) -> ArrowTable:
@@ -30,7 +30,7 @@ def public_table(parts: Sequence[tuple[Segment, Rows | None]], fields: Sequence[
     A field whose values are all booleans, strings, bytes or numbers is a column of that type: ``int64`` where all
     are whole Python numbers or all `Int64`, otherwise ``float64``. Anything else is text: the JSON that people
     read. Missing and null are both Arrow's null. ``_creationTime`` is in milliseconds. ``fields`` chooses columns;
-    one that no row has is all null. Columns are shared, not copied, where a part is wanted whole.
+    one that no row has is all null. Columns are shared, not copied, where a part is wanted whole or by a slice.
     """
     columns = [_columns(segment, fields) for segment, _ in parts]
     if fields is None:
@@ -45,9 +45,14 @@ def public_table(parts: Sequence[tuple[Segment, Rows | None]], fields: Sequence[
         arrays = []
         for column, (segment, rows) in zip(found, parts, strict=True):
             array = pa.nulls(segment.num_rows, type_) if column is None else _public(column, kind).cast(type_)
-            arrays.append(array if rows is None else array.take(pa.array(rows)))
+            arrays.append(array if rows is None else taken(array, rows))
         chunks[name] = pa.chunked_array(arrays, type_)
     return pa.table(chunks)
+
+
+def taken(array: ArrowArray, rows: Rows) -> ArrowArray:
+    """Some rows of an array; shared, not copied, for a slice."""
+    return array[rows] if isinstance(rows, slice) else array.take(pa.array(rows))
 
 
 def _columns(segment: Segment, names: Sequence[str] | None) -> Mapping[str, Column]:

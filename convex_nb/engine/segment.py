@@ -37,7 +37,7 @@ class Segment:
     fields in the order in which the segment first saw them. ``document(row)`` costs about a microsecond.
     """
 
-    __slots__ = ("_documents", "_lookup", "columns", "document", "find", "layout", "num_rows")
+    __slots__ = ("__weakref__", "_documents", "_lookup", "columns", "document", "find", "layout", "num_rows")
 
     document: Callable[[int], Document]
     find: Callable[[str], int]

@@ -124,6 +124,19 @@ def test_columns_without_a_schema(column: Any, values: list[Any]) -> None:
     assert same_fields(fields_of(segment), expected)
 
 
+@pytest.mark.parametrize("nulls", ["missing", "null"])
+def test_slices_of_columns(nulls: str) -> None:
+    values = [None, True, False, None, True, True, None, False, True, None, None, True]
+    table = pa.table({"a": pa.array(values), "b": pa.array([None if x is None else [x] for x in values])}).slice(3)
+    definition = define_table({"a": v.optional(v.nullable(v.boolean())), "b": v.any().as_optional()})
+    segment = imported(table, definition, nulls=nulls)
+    segment.check()
+    expected = [{"a": x, "b": None if x is None else [x]} for x in values[3:]]
+    if nulls == "missing":
+        expected = [{name: x for name, x in fields.items() if x is not None} for fields in expected]
+    assert same_fields(fields_of(segment), expected)
+
+
 def test_nulls_can_be_stored() -> None:
     table = {"a": [1, None], "b": [None, "x"], "c": [None, None], "d": [{"e": None}, None]}
     segment = imported(table, nulls="null")
@@ -394,6 +407,18 @@ def test_errors_survive_pickling() -> None:
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
     assert again.offenders == caught.value.offenders
+
+
+def test_what_the_caller_writes_later_is_not_seen() -> None:
+    numbers = numpy.arange(3.0)
+    segment = imported({"a": numbers})
+    numbers[:] = -1
+    assert fields_of(segment) == [{"a": 0.0}, {"a": 1.0}, {"a": 2.0}]
+
+
+def test_a_slice_does_not_hold_the_whole() -> None:
+    table = pa.table({"text": ["x" * 100] * 1000})
+    assert imported(table.slice(0, 10)).nbytes < 10 * 300
 
 
 def test_many_rows() -> None:
