@@ -113,9 +113,8 @@ class Deployment:
         )
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            [f"<tr><td>{escape(table.name)}</td><td>{table.count():,}</td></tr>" for table in self.tables.values()]
-        )
+        tables = self.tables.values() if self._closed is None else ()
+        rows = "".join([f"<tr><td>{escape(table.name)}</td><td>{table.count():,}</td></tr>" for table in tables])
         head = "<tr><th>table</th><th>documents</th></tr>" if rows else ""
         return f"<p>{escape(repr(self).strip('<>'))}</p>" + (f"<table>{head}{rows}</table>" if rows else "")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from convex_nb.engine.bulk import segment_from_arrow
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.offenders import ImportedRowsError, ImportedValuesError
+from convex_nb.engine.part import Part
 from convex_nb.engine.segment import Segment
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import InvalidValueError, describe
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.table import TableState
+    from convex_nb.language.schema import TableDefinition
 
 Mode: TypeAlias = Literal["append", "replace"]
 Nulls: TypeAlias = Literal["missing", "null"]
@@ -85,13 +87,17 @@ def import_rows(
     while True:
         head = database.head
         state = head.table(table) or database.new_table(table, head.catalog)
-        segments = list(_segments(database, state, rows, nulls, progress))
+        definition = state.definition if database.validates(head) else None
+        segments = list(_segments(database, state, definition, rows, nulls, progress))
+        transaction = database.begin(head)
+        if segments:
+            segment = segments[0] if len(segments) == 1 else Segment.concat([(each, None) for each in segments])
+            transaction.add_part(table, Part.build(segment, state.indexes), replace=mode == "replace")
+        elif mode == "replace":
+            for document in transaction.read(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY):
+                transaction.delete(document["_id"], table)
         try:
-            if segments:
-                segment = segments[0] if len(segments) == 1 else Segment.concat([(each, None) for each in segments])
-                database.import_segment(table, segment, replace=mode == "replace")
-            elif mode == "replace":
-                _empty(database, table)
+            database.commit(transaction, "import")
         except Conflict:
             # Another schema was pushed meanwhile: the rows have to fit that one.
             continue
@@ -101,10 +107,14 @@ def import_rows(
 
 
 def _segments(
-    database: Database, state: TableState, rows: pyarrow.Table, nulls: Nulls, progress: Progress | None
+    database: Database,
+    state: TableState,
+    definition: TableDefinition | None,
+    rows: pyarrow.Table,
+    nulls: Nulls,
+    progress: Progress | None,
 ) -> Iterator[Segment]:
     first = database.creation_times(rows.num_rows)
-    validates = database.validates(database.head)
     for start in range(0, rows.num_rows, BATCH):
         if progress is not None:
             progress(start, rows.num_rows)
@@ -116,17 +126,10 @@ def _segments(
                 # Reserved times are evenly spaced, so the sum is exact.
                 creation_time=first + start * math.ulp(first),
                 random=database.random_bytes,
-                definition=state.definition if validates else None,
+                definition=definition,
                 tables=database.table_names,
                 nulls=nulls,
             )
         except (ImportedRowsError, ImportedValuesError) as error:
             offenders = [each._replace(row=each.row + start) for each in error.offenders]
             raise type(error)(state.name, offenders) from None
-
-
-def _empty(database: Database, table: str) -> None:
-    transaction = database.begin()
-    for document in transaction.read(table, BY_CREATION_TIME, MIN_KEY, MAX_KEY):
-        transaction.delete(document["_id"], table)
-    database.commit(transaction, "import")

@@ -38,7 +38,7 @@ def functions_of(name: str) -> dict[str, list[Function]]:
 
 def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:
     folder = Path(name)
-    if folder.is_dir() and ("/" in name or not _is_importable(name)):
+    if name and folder.is_dir() and ("/" in name or not _is_importable(name)):
         root = _import_file(folder.resolve().name, folder / "__init__.py", folder)
     elif _is_importable(name):
         root = _import(name)

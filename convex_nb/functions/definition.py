@@ -66,7 +66,7 @@ class Function:
     @property
     def signature(self) -> str:
         """The parameters as they are written, without the context."""
-        text = str(self.__signature__)
+        text = str(self.__signature__.replace(return_annotation=inspect.Signature.empty))
         # Under `from __future__ import annotations` every annotation is a string.
         postponed = all(isinstance(each, str) for each in getattr(self.handler, "__annotations__", {}).values())
         return text.replace("'", "") if postponed else text

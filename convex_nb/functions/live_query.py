@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from convex_nb.engine.read_set import ReadSet
 from convex_nb.language.ordering import same_value
 from convex_nb.language.values import copy_value
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from convex_nb.engine.materialised import Materialised
-    from convex_nb.engine.read_set import ReadSet
     from convex_nb.functions.reactor import Reactor
     from convex_nb.functions.registry import Entry
     from convex_nb.functions.runner import Result
@@ -32,12 +32,11 @@ class Outcome(NamedTuple):
     value: Any
     error: Exception | None
     timestamp: int
-    tables: frozenset[str]
+    read_set: ReadSet
     duration_ms: float
-    read_set: ReadSet | None = None
 
 
-NOTHING_YET: Final = Outcome(0, None, None, 0, frozenset(), 0.0)
+NOTHING_YET: Final = Outcome(0, None, None, 0, ReadSet(), 0.0)
 
 
 class SharedQuery:
@@ -104,9 +103,8 @@ class SharedQuery:
             value,
             result.error,
             timestamp,
-            frozenset(result.read_set.tables()),
-            result.duration_ms,
             result.read_set,
+            result.duration_ms,
         )
 
 
@@ -123,7 +121,10 @@ class Subscription:
         query: SharedQuery,
         callback: Callable[[Any], object],
         on_error: Callable[[Exception], object] | None,
+        since: int,
     ) -> None:
+        self.since = since
+        """The newest commit when it began."""
         self._reactor = reactor
         self._query = query
         self._callback = callback
@@ -258,14 +259,12 @@ class LiveQuery:
     @property
     def tables(self) -> frozenset[str]:
         """The tables of which it read a range in the last run."""
-        return self._query.outcome.tables
+        return frozenset(self._query.outcome.read_set.tables())
 
     @property
     def reads(self) -> list[str]:
         """What the last run read, index by index, such as "messages by by_author, 1 range". Costs O(ranges)."""
         read_set = self._query.outcome.read_set
-        if read_set is None:
-            return []
         lines = [
             f"{table} by {index}, {len(starts)} range{'' if len(starts) == 1 else 's'}"
             for (table, index), (starts, _) in read_set.merged().items()

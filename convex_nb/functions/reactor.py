@@ -94,7 +94,7 @@ class Reactor:
         key, args = self._key(entry, given, is_eager=True)
         with self._lock:
             query = self._shared(key, entry, args, is_eager=True)
-            subscription = Subscription(self, query, callback, on_error)
+            subscription = Subscription(self, query, callback, on_error, self._database.head.timestamp)
             query.subscriptions = (*query.subscriptions, subscription)
         self._catch_up(query, subscription)
         subscription.offer(query.outcome)
@@ -223,9 +223,18 @@ class Reactor:
             self._run(query, snapshot)
         # Only now, so that a callback which looks at another subscription finds the same moment there.
         for query in list(self._changed):
-            for subscription in query.subscriptions:
-                subscription.offer(query.outcome)
+            # Before its callbacks, which may bring about the next change.
             self._changed.pop(query, None)
+            try:
+                outcome = query.outcome
+                for subscription in query.subscriptions:
+                    # One that has just begun is about to offer itself what its own thread can read by now.
+                    if outcome.timestamp >= subscription.since:
+                        subscription.offer(outcome)
+            except BaseException:
+                with self._lock:
+                    self._changed[query] = None
+                raise
 
     def refresh(self) -> list[LiveQuery]:
         """Run every stale watched query at one snapshot; return those with news since the last refresh."""

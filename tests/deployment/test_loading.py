@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import convex_nb
+from convex_nb import FunctionNotFoundError, SchemaDefinitionError
+
+TASKS = """
+from convex_nb import internal_query, mutation, query
+from .shared import TITLE
+
+@query
+def list(ctx):
+    return TITLE
+
+@internal_query("elsewhere:hidden")
+def hidden(ctx):
+    return 1
+
+def helper(ctx): ...
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "my_app"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "shared.py").write_text("TITLE = 'tasks'\n")
+    (folder / "tasks.py").write_text(TASKS)
+    (folder / "sub" / "__init__.py").write_text("")
+    (folder / "sub" / "deep.py").write_text(
+        "from convex_nb import query\nfrom my_app.tasks import list\n\n@query\ndef f(ctx):\n    return 'deep'\n"
+    )
+    (folder / "_private.py").write_text("raise RuntimeError\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_app"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("by", ["package", "folder"])
+def test_a_package_is_loaded_by_paths_relative_to_it(app: Path, by: str) -> None:
+    with convex_nb.open() as dep:
+        name = "my_app" if by == "package" else str(app)
+        assert dep.load(name) == {"elsewhere:hidden", "sub/deep:f", "tasks:list"}
+        assert [dep.query("tasks:list"), dep.query("sub/deep:f"), dep.query("elsewhere:hidden")] == ["tasks", "deep", 1]
+        assert dep.load(name) == frozenset()
+
+
+def test_a_folder_that_is_no_package_is_loaded_as_well(app: Path) -> None:
+    (app / "__init__.py").unlink()
+    (app / "sub" / "__init__.py").unlink()
+    with convex_nb.open() as dep:
+        assert "sub/deep:f" in dep.load(str(app))
+
+
+def test_a_single_module_goes_by_its_own_name(app: Path) -> None:
+    with convex_nb.open() as dep:
+        assert dep.load("my_app.sub.deep") == {"deep:f"}
+
+
+def test_changed_files_are_loaded_anew_and_live_queries_follow(app: Path) -> None:
+    with convex_nb.open() as dep:
+        dep.load("my_app")
+        seen: list[str] = []
+        dep.subscribe("sub/deep:f", {}, seen.append)
+        (app / "sub" / "deep.py").write_text(
+            "from convex_nb import query\n\n@query\ndef f(ctx):\n    return 'deeper'\n"
+        )
+        later = app.stat().st_mtime + 10
+        os.utime(app / "sub" / "deep.py", (later, later))
+        assert dep.load("my_app") == {"sub/deep:f"}
+        assert seen == ["deep", "deeper"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("def broken(:", SyntaxError),
+        ("import nowhere_to_be_found", ImportError),
+        ("from convex_nb import query\n@query\ndef f(): ...", SchemaDefinitionError),
+    ],
+)
+def test_a_broken_module_changes_nothing(app: Path, text: str, error: type[Exception]) -> None:
+    with convex_nb.open() as dep:
+        (app / "zzz.py").write_text(text)
+        with pytest.raises(error):
+            dep.load("my_app")
+        assert list(dep.functions) == []
+
+
+@pytest.mark.parametrize("name", ["nowhere_to_be_found", "json", "./nowhere", "./empty", ""])
+def test_where_there_are_no_functions(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with convex_nb.open() as dep, pytest.raises(FunctionNotFoundError):
+        dep.load(name)
