@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from convex_nb.engine.part import Part
-    from convex_nb.engine.table import TableState
+    from convex_nb.engine.table import TableIndex, TableState
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import SchemaDefinition
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Write(NamedTuple):
     """The net change of one document, with its full key in every index of its table.
 
-    ``old_keys`` and ``new_keys`` are parallel to ``TableState.indexes``; each is ``None`` where the document
+    ``old_keys`` and ``new_keys`` are parallel to the table's indexes; each is ``None`` where the document
     did not exist before, or does not exist after.
     """
 
@@ -32,7 +32,8 @@ class Commit:
 
     ``writes`` are the documents that it changed, ``parts`` the whole Arrow segments that it added, by table
     (bulk imports), ``replaced`` the tables whose earlier content it removed first, ``created`` the tables that did
-    not exist for it, empty. ``creation_time`` is the last one that had been given out when it was made.
+    not exist for it, empty. ``indexes`` are those of the tables that it changed, by table: a later push may change
+    what the keys of a write would be. ``creation_time`` is the last one that had been given out when it was made.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Commit:
         "created",
         "creation_time",
         "failure",
+        "indexes",
         "parts",
         "published",
         "replaced",
@@ -54,6 +56,7 @@ class Commit:
         timestamp: int,
         writes: tuple[Write, ...],
         source: str,
+        indexes: Mapping[str, tuple[TableIndex, ...]],
         parts: tuple[tuple[str, Part], ...] = (),
         replaced: frozenset[str] = frozenset(),
         created: Mapping[str, TableState] | None = None,
@@ -62,6 +65,7 @@ class Commit:
         self.timestamp = timestamp
         self.writes = writes
         self.source = source
+        self.indexes = indexes
         self.parts = parts
         self.replaced = replaced
         self.created = created or {}

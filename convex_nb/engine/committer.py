@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.commit import Commit, Push
@@ -13,7 +13,6 @@ from convex_nb.engine.snapshot import Catalog, Snapshot
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.history import History
-    from convex_nb.engine.table import TableState
     from convex_nb.engine.transaction import Transaction
     from convex_nb.engine.wal.protocol import WriteAheadLog
 
@@ -82,7 +81,7 @@ class Committer:
             raise Conflict(next(iter(transaction.changed)), None, "")
         later = self.history.since(snapshot.timestamp)
         if later:
-            found = transaction.read_set.conflict(later, _tables(head, later))
+            found = transaction.read_set.conflict(later)
             if found is not None:
                 self.conflicts += 1
                 dependency, other = found
@@ -92,6 +91,7 @@ class Committer:
             timestamp,
             transaction.writes,
             source,
+            {name: state.indexes for name, state in transaction.changed.items()},
             transaction.parts,
             transaction.replaced,
             transaction.created,
@@ -185,16 +185,6 @@ class Committer:
                 if keep:
                     self.history.published(head, keep=True)
             return head
-
-
-def _tables(head: Snapshot, commits: Sequence[Commit]) -> Mapping[str, TableState]:
-    """The tables by name, those included that only a pending commit has brought."""
-    tables = head.tables
-    for commit in commits:
-        for name, state in commit.created.items():
-            if name not in tables:
-                tables = {**tables, name: state}
-    return tables
 
 
 def empty_snapshot(timestamp: int) -> Snapshot:

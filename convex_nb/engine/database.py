@@ -163,7 +163,7 @@ class Database:
 
     def touched(self, commit: Commit) -> set[Any]:
         """The tokens of the subscriptions that a commit touches."""
-        return self.subscriptions.touched(commit, self.head.tables)
+        return self.subscriptions.touched(commit)
 
     def subscribe(self, read_set: ReadSet, token: Any, timestamp: int) -> bool:
         """Watch what was read at ``timestamp`` under ``token``; whether it has been touched since then already.
@@ -175,7 +175,7 @@ class Database:
             if timestamp < self.history.floor:
                 return True
             commits = [commit for commit in self.history.since(timestamp) if commit.published]
-            return read_set.conflict(commits, self.head.tables) is not None
+            return read_set.conflict(commits) is not None
 
     # -- schema ------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
-    from convex_nb.engine.table import TableState
 
 
 class Interval(NamedTuple):
@@ -68,20 +67,20 @@ class ReadSet:
         """The tables of which a range was read (a ``get`` by id is not listed: its id names no table)."""
         return {interval.table for interval in self.intervals}
 
-    def conflict(self, commits: Iterable[Commit], tables: Mapping[str, TableState]) -> tuple[Dependency, Commit] | None:
+    def conflict(self, commits: Iterable[Commit]) -> tuple[Dependency, Commit] | None:
         """The first change among ``commits`` that falls into this read set, or ``None``.
 
-        ``tables`` tell which key belongs to which index. Costs O(changed keys x log intervals).
+        Costs O(changed keys x log intervals).
         """
         if not self:
             return None
         for commit in commits:
-            dependency = self.touched_by(commit, tables)
+            dependency = self.touched_by(commit)
             if dependency is not None:
                 return dependency, commit
         return None
 
-    def touched_by(self, commit: Commit, tables: Mapping[str, TableState]) -> Dependency | None:
+    def touched_by(self, commit: Commit) -> Dependency | None:
         """The first document of ``commit`` that this read set depends on, or ``None``."""
         ids = self.ids
         spans = self.merged()
@@ -89,8 +88,7 @@ class ReadSet:
             if write.id in ids:
                 return Dependency(write.table, write.id)
             if spans:
-                state = tables[write.table]
-                for position, index in enumerate(state.indexes):
+                for position, index in enumerate(commit.indexes[write.table]):
                     span = spans.get((write.table, index.name))
                     if span is not None and (
                         (write.old_keys is not None and _contains(span, write.old_keys[position]))
@@ -102,8 +100,7 @@ class ReadSet:
             if ids or any(name == table for name, _ in spans):
                 return Dependency(table, None)
         for table, part in commit.parts:
-            state = tables[table]
-            for position, index in enumerate(state.indexes):
+            for position, index in enumerate(commit.indexes[table]):
                 span = spans.get((table, index.name))
                 if span is not None and any(part.touches(position, lo, hi) for lo, hi in zip(*span, strict=True)):
                     return Dependency(table, None)

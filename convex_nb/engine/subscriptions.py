@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.part import Part
     from convex_nb.engine.read_set import ReadSet
-    from convex_nb.engine.table import TableState
 
 Token = Any
 """Whatever the subscriber wants to be named by; hashable."""
@@ -220,8 +219,8 @@ class Subscriptions:
             if old is not None:
                 self._forget(old, token)
 
-    def touched(self, commit: Commit, tables: Mapping[str, TableState]) -> set[Token]:
-        """Everybody who read something that ``commit`` changed. ``tables`` tell which key is of which index."""
+    def touched(self, commit: Commit) -> set[Token]:
+        """Everybody who read something that ``commit`` changed."""
         found: set[Token] = set()
         with self._lock:
             if not self._read_sets:
@@ -233,7 +232,7 @@ class Subscriptions:
                     holders = ids.get(write.id)
                     if holders is not None:
                         found |= holders
-                for position, index in enumerate(tables[write.table].indexes):
+                for position, index in enumerate(commit.indexes[write.table]):
                     intervals = indexes.get((write.table, index.name))
                     if intervals is not None:
                         old = None if write.old_keys is None else write.old_keys[position]
@@ -243,7 +242,7 @@ class Subscriptions:
                         if new is not None and new != old:
                             intervals.find(new, found)
             for table, part in commit.parts:
-                for position, index in enumerate(tables[table].indexes):
+                for position, index in enumerate(commit.indexes[table]):
                     intervals = indexes.get((table, index.name))
                     if intervals is not None:
                         intervals.within(part, position, found)

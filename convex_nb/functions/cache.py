@@ -118,7 +118,7 @@ class QueryCache:
         if snapshot.timestamp < good_until:
             return True
         commits = self._runner.database.commits_between(good_until, snapshot.timestamp)
-        if commits is None or len(commits) > _FAR or result.read_set.conflict(commits, snapshot.tables) is not None:
+        if commits is None or len(commits) > _FAR or result.read_set.conflict(commits) is not None:
             return False
         result.valid_until = snapshot.timestamp
         return True
