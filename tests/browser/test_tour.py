@@ -12,6 +12,7 @@ from tests.browser.lab import NotebookPage
 pytestmark = pytest.mark.browser
 
 CHAT = ["load", "chat-schema", "chat-send", "chat-recent"]
+FLIGHTS = ["flights-read", "flights-schema", "flights-import", "flights-departures", "flights-board"]
 
 
 def live_table(notebook: NotebookPage, cell: str, **state: object) -> Locator:
@@ -58,15 +59,7 @@ def test_only_the_live_one_of_the_static_pair_is_visible(notebook: NotebookPage)
 
 def test_a_dropdown_of_the_page_moves_a_board_of_real_flights(notebook: NotebookPage, screens: Path) -> None:
     notebook.open("tour.ipynb")
-    for cell in [
-        *CHAT,
-        "flights-read",
-        "flights-schema",
-        "flights-import",
-        "flights-departures",
-        "chat-picker",
-        "flights-board",
-    ]:
+    for cell in [*CHAT, "chat-picker", *FLIGHTS]:
         notebook.run(cell)
     jfk = live_table(notebook, "flights-board", path="flights:departures", state="live")
     rows = jfk.get_attribute("data-rows")

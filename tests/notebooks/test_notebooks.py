@@ -18,13 +18,15 @@ STATE = """
 import threading
 
 import convex_nb
-import ipywidgets
+from convex_nb.views.live_view import LiveView
+from ipywidgets.widgets.widget import _instances
 
 _dep = convex_nb.current()
 print({
     "functions": sorted(_dep.functions),
     "flights": _dep.table("flights").count(),
-    "widgets": len(ipywidgets.Widget.widgets),
+    "queries": _dep.statistics().reactor.queries,
+    "views": sum(isinstance(widget, LiveView) for widget in _instances.values()),
     "threads": threading.active_count(),
 })
 """
