@@ -270,7 +270,7 @@ def memory_line() -> Line:
             dep.push(SCHEMA)
             dep.import_table("events", columns)
             settle(dep)
-            return pa.total_allocated_bytes() - before + tracemalloc.get_traced_memory()[0]
+            return float(pa.total_allocated_bytes() - before + tracemalloc.get_traced_memory()[0])
 
     def peer() -> float:
         tracemalloc.stop()
