@@ -6,12 +6,16 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from convex_nb.engine.planner import Range, passes, read_filtered
 from convex_nb.language.errors import InvalidCursorError, InvalidValueError
+from convex_nb.language.limits import UNLIMITED
 from convex_nb.language.values import size_of
 
 if TYPE_CHECKING:
+    from convex_nb.engine.filters import Expression
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
 
@@ -19,6 +23,7 @@ PAGE_SIZE = 20
 _LONGEST_PAGE = 8192
 _AFTER, _END = b"\x01", b"\x02"
 _FINGERPRINT = 12
+_CHECK = 4
 
 
 class Page(TypedDict):
@@ -42,21 +47,20 @@ class PageOptions(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A query to be paged: its interval, its direction, its filter, and how a document's key is made."""
+    """A query to be paged."""
 
-    table: str
-    index_name: str
-    lo: bytes
-    hi: bytes
-    reverse: bool
-    key_of: Callable[[Document], bytes] | None
-    passes: Callable[[Document], bool] | None
-    shape: str
+    range: Range
+    filters: tuple[Expression, ...]
+    fields: tuple[str, ...]
+    """The fields of the index."""
+    key_of: Callable[[Document], bytes]
+    """A document's key in the index."""
 
     def fingerprint(self) -> bytes:
         """Tells this query from every other; the same in every process."""
-        names = (self.table.encode(), self.index_name.encode(), self.shape.encode())
-        parts = (*names, self.lo, self.hi, bytes([self.reverse]))
+        table, index, lo, hi, reverse = self.range
+        texts = (table, index, *self.fields, *map(repr, self.filters))
+        parts = (lo, hi, bytes([reverse]), *[text.encode() for text in texts])
         return hashlib.sha256(b"".join([len(part).to_bytes(4) + part for part in parts])).digest()[:_FINGERPRINT]
 
 
@@ -98,130 +102,131 @@ def paginate(transaction: Transaction, source: Source, options: PageOptions) -> 
     """
     if transaction.paginated:
         raise InvalidValueError(
-            "This query or mutation function ran multiple paginated queries. "
-            "Only a single paginated query is supported in each function."
+            "This query or mutation function ran multiple paginated queries. Convex only supports a single paginated "
+            "query in each function."
         )
     transaction.paginated = True
     fingerprint = source.fingerprint()
-    lo, hi = source.lo, source.hi
-    end = options.end_cursor if options.end_cursor is not None else transaction.journal
-    if options.cursor is not None:
-        start = _decode(options.cursor, fingerprint)
-        if start is None:
-            # The end is a place as well: nothing lies behind it, whatever has been added before it.
-            return _finished(transaction, [], _encode(None, fingerprint), True, None, None)
-        lo, hi = (lo, min(hi, start)) if source.reverse else (max(lo, start + b"\x00"), hi)
-    pinned = end is not None
-    if end is not None:
-        stop = _decode(end, fingerprint)
-        if stop is not None:
-            lo, hi = (max(lo, stop), hi) if source.reverse else (lo, min(hi, stop + b"\x00"))
+    start = None if options.cursor is None else _position(options.cursor, fingerprint)
+    end = _end(transaction.journal, options, fingerprint)
+    if start == _END:
+        # The end is a place as well: nothing lies behind it, whatever has been added before it.
+        transaction.journal = _cursor(_END, fingerprint)
+        return Page(page=[], isDone=True, continueCursor=transaction.journal, splitCursor=None, pageStatus=None)
+    reading = _read(transaction, source, options, _between(source.range, start, end), end is not None)
+    if reading.complete:
+        position = _END if end is None else end
     else:
-        stop = None
-    reading = _Reading(transaction, source, options, lo, hi, None if pinned else options.num_items)
-    if reading.stopped_by_limit or not reading.exhausted:
-        last = reading.last_key()
-        continue_cursor = _encode(last, fingerprint)
-    else:
-        continue_cursor = end if end is not None else _encode(None, fingerprint)
-    done = reading.exhausted and not reading.stopped_by_limit and (not pinned or stop is None)
-    split = reading.middle_key()
-    return _finished(
-        transaction,
-        reading.documents,
-        continue_cursor,
-        done,
-        None if split is None else _encode(split, fingerprint),
-        reading.status(),
+        position = _AFTER + source.key_of(reading.looked_at(reading.rows - 1))
+    transaction.journal = _cursor(position, fingerprint)
+    split = None
+    if reading.rows > 2:
+        split = _cursor(_AFTER + source.key_of(reading.looked_at((reading.rows - 1) // 2)), fingerprint)
+    return Page(
+        page=reading.documents,
+        isDone=position == _END,
+        continueCursor=transaction.journal,
+        splitCursor=split,
+        pageStatus=reading.status(options),
     )
 
 
-def _finished(
-    transaction: Transaction, documents: list[Document], cursor: str, done: bool, split: str | None, status: str | None
-) -> Page:
-    transaction.journal = cursor
-    return Page(page=documents, isDone=done, continueCursor=cursor, splitCursor=split, pageStatus=status)
+def _end(journal: str | None, options: PageOptions, fingerprint: bytes) -> bytes | None:
+    """The position at which the page has to end, if it is settled."""
+    if options.end_cursor is not None:
+        return _position(options.end_cursor, fingerprint)
+    if journal is None:
+        return None
+    try:
+        return _position(journal, fingerprint)
+    except InvalidCursorError:
+        # The code has changed since: this is the first run of another query.
+        return None
 
 
-class _Reading:
-    """The documents of one page as they are read, and why the reading ended."""
+def _between(whole: Range, start: bytes | None, end: bytes | None) -> Range:
+    """The part of a range behind the position ``start``, up to and including the document at ``end``."""
+    lo, hi = whole.lo, whole.hi
+    if start is not None:
+        key = start[1:]
+        lo, hi = (lo, min(hi, key)) if whole.reverse else (max(lo, key + b"\x00"), hi)
+    if end is not None and end != _END:
+        key = end[1:]
+        lo, hi = (max(lo, key), hi) if whole.reverse else (lo, min(hi, key + b"\x00"))
+    return whole._replace(lo=lo, hi=max(lo, hi))
 
-    def __init__(
-        self, transaction: Transaction, source: Source, options: PageOptions, lo: bytes, hi: bytes, wanted: int | None
-    ) -> None:
-        self._source = source
-        self._options = options
-        self.documents: list[Document] = []
-        self.rows = 0
-        self.bytes = 0
-        self.exhausted = False
-        self.stopped_by_limit = False
-        self._seen: list[Document] = []
-        most_rows = options.maximum_rows_read
-        most_bytes = options.maximum_bytes_read
-        plain = source.passes is None and most_rows is None and most_bytes is None
-        if plain:
-            self.documents = transaction.read(source.table, source.index_name, lo, hi, source.reverse, wanted)
-            self._seen = self.documents
-            self.rows = len(self.documents)
-            self.exhausted = wanted is None or self.rows < wanted
-            return
-        scan = transaction.scan(source.table, source.index_name, lo, hi, source.reverse)
-        try:
-            for document in scan:
-                self._seen.append(document)
-                self.rows += 1
-                if source.passes is None or source.passes(document):
-                    self.documents.append(document)
-                if most_bytes is not None:
-                    self.bytes += size_of(document)
-                if wanted is not None and len(self.documents) == wanted:
-                    return
-                if (most_rows is not None and self.rows >= most_rows) or (
-                    most_bytes is not None and self.bytes >= most_bytes
-                ):
-                    self.stopped_by_limit = True
-                    return
-            self.exhausted = True
-        finally:
-            scan.close()
 
-    def last_key(self) -> bytes:
-        assert self._source.key_of is not None
-        return self._source.key_of(self._seen[-1])
+class _Read(NamedTuple):
+    """The documents of a page, and how it was read: see `Reading`."""
 
-    def middle_key(self) -> bytes | None:
-        if len(self._seen) <= 2:
-            return None
-        assert self._source.key_of is not None
-        return self._source.key_of(self._seen[(len(self._seen) - 1) // 2])
+    documents: list[Document]
+    rows: int
+    complete: bool
+    looked_at: Callable[[int], Document]
+    size: int = 0
+    """Bytes read, where they are capped."""
+    capped: bool = False
+    """Whether a cap on rows or bytes ended the page."""
 
-    def status(self) -> str | None:
-        if self.stopped_by_limit:
+    def status(self, options: PageOptions) -> str | None:
+        """Whether the page should or must be split."""
+        if self.capped:
             return "SplitRequired"
-        options = self._options
-        near = (
-            (options.maximum_rows_read is not None and self.rows * 4 > options.maximum_rows_read * 3)
-            or (options.maximum_bytes_read is not None and self.bytes * 4 > options.maximum_bytes_read * 3)
-            or len(self.documents) * 4 > _LONGEST_PAGE * 3
+        shares = (
+            (self.rows, options.maximum_rows_read),
+            (self.size, options.maximum_bytes_read),
+            (len(self.documents), _LONGEST_PAGE),
         )
+        near = any(most is not None and 4 * used > 3 * most for used, most in shares)
         return "SplitRecommended" if near else None
 
 
-def _encode(key: bytes | None, fingerprint: bytes) -> str:
-    position = _END if key is None else _AFTER + key
-    check = hashlib.sha256(fingerprint + position).digest()[:4]
+def _read(transaction: Transaction, source: Source, options: PageOptions, where: Range, pinned: bool) -> _Read:
+    wanted = None if pinned else options.num_items
+    if options.maximum_rows_read is not None or options.maximum_bytes_read is not None:
+        return _read_capped(transaction, source, options, where, wanted)
+    if source.filters:
+        return _Read(*read_filtered(transaction, where, source.filters, wanted))
+    documents = transaction.read(*where, limit=wanted)
+    return _Read(documents, len(documents), len(documents) != wanted, documents.__getitem__)
+
+
+def _read_capped(
+    transaction: Transaction, source: Source, options: PageOptions, where: Range, wanted: int | None
+) -> _Read:
+    """Row by row, until there are enough documents, or as many rows or bytes as the caps allow."""
+    most_rows = UNLIMITED if options.maximum_rows_read is None else options.maximum_rows_read
+    most_bytes = UNLIMITED if options.maximum_bytes_read is None else options.maximum_bytes_read
+    documents: list[Document] = []
+    seen: list[Document] = []
+    size = 0
+    with closing(transaction.scan(*where)) as scan:
+        for document in scan:
+            seen.append(document)
+            size += size_of(document)
+            if passes(source.filters, document):
+                documents.append(document)
+            if len(documents) == wanted:
+                return _Read(documents, len(seen), False, seen.__getitem__, size)
+            if len(seen) >= most_rows or size >= most_bytes:
+                return _Read(documents, len(seen), False, seen.__getitem__, size, capped=True)
+    return _Read(documents, len(seen), True, seen.__getitem__, size)
+
+
+def _cursor(position: bytes, fingerprint: bytes) -> str:
+    check = hashlib.sha256(fingerprint + position).digest()[:_CHECK]
     return base64.urlsafe_b64encode(fingerprint + check + position).decode().rstrip("=")
 
 
-def _decode(cursor: str, fingerprint: bytes) -> bytes | None:
-    """The key after which a cursor stands, ``None`` for the end. Raises ``InvalidCursorError``."""
+def _position(cursor: str, fingerprint: bytes) -> bytes:
+    """The position at which a cursor stands: ``_END``, or ``_AFTER`` and a key. Raises ``InvalidCursorError``."""
     try:
         content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except (binascii.Error, ValueError):
         content = b""
-    of, check, position = content[:_FINGERPRINT], content[_FINGERPRINT : _FINGERPRINT + 4], content[_FINGERPRINT + 4 :]
-    if not position or hashlib.sha256(of + position).digest()[:4] != check or position[:1] not in (_AFTER, _END):
+    of, rest = content[:_FINGERPRINT], content[_FINGERPRINT:]
+    check, position = rest[:_CHECK], rest[_CHECK:]
+    if not position or hashlib.sha256(of + position).digest()[:_CHECK] != check:
         raise InvalidCursorError(
             "InvalidCursor: this is not a cursor. Pass the continueCursor of an earlier page, or None to start.",
             cursor=cursor,
@@ -232,11 +237,11 @@ def _decode(cursor: str, fingerprint: bytes) -> bytes | None:
             "different query. A cursor continues the query that gave it: same table, index, range, order, filters.",
             cursor=cursor,
         )
-    return None if position == _END else position[1:]
+    return position
 
 
 def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1:
         raise InvalidValueError(f"{name} is a whole number, got {value!r}.", value=value)
     return int(value)
 

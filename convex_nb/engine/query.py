@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
-from convex_nb.engine.filters import Expression, FilterBuilder, build_filter, matches
-from convex_nb.engine.index_range import RangeFunction, collect_bounds, key_interval
+from convex_nb.engine.filters import Expression, FilterBuilder, build_filter
+from convex_nb.engine.index_range import Bound, RangeFunction, collect_bounds, key_interval
 from convex_nb.engine.pagination import Page, Source, page_options, paginate
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.planner import Range, count_filtered, passes, read_columns, read_filtered
 from convex_nb.language.errors import IndexNotFoundError, InvalidValueError, NotUniqueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+    from convex_nb.engine.explanation import Explanation
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
 
@@ -20,42 +25,27 @@ if TYPE_CHECKING:
 class OrderedQuery:
     """A query whose order is settled. Nothing is read before one of the reading methods is called."""
 
-    __slots__ = ("_filters", "_hi", "_index", "_lo", "_reverse", "_table", "_transaction")
+    __slots__ = ("_bounds", "_filters", "_range", "_transaction")
 
     def __init__(
         self,
         transaction: Transaction,
-        table: str,
-        index: str = BY_CREATION_TIME,
-        lo: bytes = MIN_KEY,
-        hi: bytes = MAX_KEY,
-        reverse: bool = False,
+        range: Range,
+        bounds: tuple[Bound, ...] = (),
         filters: tuple[Expression, ...] = (),
     ) -> None:
         self._transaction = transaction
-        self._table = table
-        self._index = index
-        self._lo = lo
-        self._hi = hi
-        self._reverse = reverse
+        self._range = range
+        # The range as it was written.
+        self._bounds = bounds
         self._filters = filters
 
     def __repr__(self) -> str:
-        text = f"query({self._table!r}).with_index({self._index!r})"
-        for expression in self._filters:
-            text += f".filter({expression!r})"
-        return text + (".order('desc')" if self._reverse else "")
-
-    def _state(self) -> tuple[Any, ...]:
-        return (
-            self._transaction,
-            self._table,
-            self._index,
-            self._lo,
-            self._hi,
-            self._reverse,
-            self._filters,
-        )
+        calls = "".join([f".{bound.operator}({bound.field!r}, {bound.value!r})" for bound in self._bounds])
+        bounds = f", lambda q: q{calls}" if calls else ""
+        text = f"query({self._range.table!r}).with_index({self._range.index_name!r}{bounds})"
+        text += "".join([f".filter(lambda q: {expression!r})" for expression in self._filters])
+        return text + (".order('desc')" if self._range.reverse else "")
 
     def filter(self, predicate: Callable[[FilterBuilder], Any]) -> Self:
         """Keep the documents for which the expression is true; several filters must all hold.
@@ -63,9 +53,8 @@ class OrderedQuery:
         A document that is filtered out was read all the same: it counts for limits and for what the query depends on.
         """
         limit = self._transaction.database.limits.query_operators
-        query = type(self)(*self._state())
-        query._filters = (*self._filters, build_filter(predicate, limit=limit))
-        return query
+        filters = (*self._filters, build_filter(predicate, limit=limit))
+        return type(self)(self._transaction, self._range, self._bounds, filters)
 
     def order(self, direction: str) -> OrderedQuery:
         """An order can be given once: this raises ``InvalidValueError``."""
@@ -77,22 +66,15 @@ class OrderedQuery:
     def collect(self) -> list[Document]:
         """All documents, in order. Costs about a microsecond a document."""
         if self._filters:
-            return list(self)
-        return self._transaction.read(self._table, self._index, self._lo, self._hi, self._reverse)
+            return read_filtered(self._transaction, self._range, self._filters).documents
+        return self._transaction.read(*self._range)
 
     def take(self, n: int) -> list[Document]:
         """The first ``n`` documents that pass the filters; later ones are not read."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-            raise InvalidValueError(f"take(n) takes a whole number that is not negative, got {n!r}.", value=n)
+        _check_number("take(n)", n)
         if not self._filters:
-            return self._transaction.read(self._table, self._index, self._lo, self._hi, self._reverse, n)
-        documents: list[Document] = []
-        if n:
-            for document in self:
-                documents.append(document)
-                if len(documents) == n:
-                    break
-        return documents
+            return self._transaction.read(*self._range, limit=n)
+        return read_filtered(self._transaction, self._range, self._filters, n).documents if n else []
 
     def first(self) -> Document | None:
         """The first document, or ``None``."""
@@ -105,18 +87,44 @@ class OrderedQuery:
         if len(documents) > 1:
             ids = [document["_id"] for document in documents]
             raise NotUniqueError(
-                f"unique() query returned more than one result from table {self._table}: [{', '.join(ids)}]. "
+                f"unique() query returned more than one result from table {self._range.table}: [{', '.join(ids)}]. "
                 "Use first() or take(n) where several are expected.",
-                table=self._table,
+                table=self._range.table,
                 document_ids=ids,
             )
         return documents[0] if documents else None
 
     def count(self) -> int:
-        """How many documents there are. Without filters none is read: costs O(log documents)."""
+        """How many documents there are; none is made. Costs O(log documents), with filters O(documents)."""
         if self._filters:
-            return sum([1 for _ in self])
-        return self._transaction.count(self._table, self._index, self._lo, self._hi)
+            return count_filtered(self._transaction, self._range, self._filters)
+        return self._transaction.count(*self._range[:4])
+
+    def arrow(self, *, fields: Sequence[str] | None = None, limit: int | None = None) -> pyarrow.Table:
+        """The documents, or the first ``limit`` of them, as an Arrow table in the query's order; none is made.
+
+        A column for each field (or for each of ``fields``): text, bytes, booleans, ``int64`` where all numbers are
+        whole, else ``float64``; JSON text where values are nested or of several types. Missing and null are both
+        null. ``_creationTime`` is a ``float64`` of milliseconds. Columns are shared with the storage where possible.
+        """
+        if limit is not None:
+            _check_number("arrow(limit=...)", limit)
+        return read_columns(self._transaction, self._range, self._filters, fields, limit)
+
+    def df(self, *, fields: Sequence[str] | None = None, limit: int | None = None) -> pandas.DataFrame:
+        """The same as a DataFrame, in which ``_creationTime`` is a UTC timestamp.
+
+        Whole numbers and booleans that some documents lack have pandas' nullable types.
+        """
+        from convex_nb.engine.columnar import to_frame
+
+        return to_frame(self.arrow(fields=fields, limit=limit))
+
+    def explain(self) -> Explanation:
+        """How ``collect`` would read this: the range, what DuckDB does and what Python, and why. Reads no document."""
+        from convex_nb.engine.explanation import explain
+
+        return explain(self._transaction, self._range, self._bounds, self._filters)
 
     def paginate(
         self,
@@ -132,30 +140,18 @@ class OrderedQuery:
         shorter than asked for: only ``isDone`` says that nothing follows. Raises ``InvalidCursorError``.
         """
         chosen = page_options(num_items if options is None else options, cursor)
-        state = self._transaction.table(self._table)
-        filters = self._filters
-        source = Source(
-            self._table,
-            self._index,
-            self._lo,
-            self._hi,
-            self._reverse,
-            None if state is None else state.indexes[state.position(self._index)].key_of,
-            (lambda document: all(matches(each, document) for each in filters)) if filters else None,
-            repr(filters),
-        )
+        state = self._transaction.table_or_new(self._range.table)
+        index = state.indexes[state.position(self._range.index_name)]
+        source = Source(self._range, self._filters, index.fields, index.key_of)
         return paginate(self._transaction, source, chosen)
 
     def __iter__(self) -> Iterator[Document]:
         """One document after another; what is not asked for is not read."""
-        scan = self._transaction.scan(self._table, self._index, self._lo, self._hi, self._reverse)
         filters = self._filters
-        try:
+        with closing(self._transaction.scan(*self._range)) as scan:
             for document in scan:
-                if all(matches(expression, document) for expression in filters):
+                if passes(filters, document):
                     yield document
-        finally:
-            scan.close()
 
 
 class Query(OrderedQuery):
@@ -167,9 +163,10 @@ class Query(OrderedQuery):
         """Read in ascending (``"asc"``, the default) or descending (``"desc"``) order of the index."""
         if direction not in ("asc", "desc"):
             raise InvalidValueError(f'order() takes "asc" or "desc", got {direction!r}.', value=direction)
-        ordered = OrderedQuery(*self._state())
-        ordered._reverse = direction == "desc"
-        return ordered
+        range = self._range
+        if (direction == "desc") is not range.reverse:
+            range = Range(range.table, range.index_name, range.lo, range.hi, not range.reverse)
+        return OrderedQuery(self._transaction, range, self._bounds, self._filters)
 
 
 class QueryInitializer(Query):
@@ -179,7 +176,7 @@ class QueryInitializer(Query):
 
     def full_table_scan(self) -> Query:
         """The whole table in creation order: what is read when no index is chosen."""
-        return Query(*self._state())
+        return Query(self._transaction, self._range, filters=self._filters)
 
     def with_index(self, index: str, range_function: RangeFunction | None = None, /, **equalities: Any) -> Query:
         """Read an index, in its order, all of it or a range of it.
@@ -188,16 +185,17 @@ class QueryInitializer(Query):
         Raises ``IndexNotFoundError`` and ``IndexRangeError``.
         """
         transaction = self._transaction
-        state = transaction.table(self._table)
-        if state is None:
-            state = transaction.database.new_table(self._table, transaction.snapshot.catalog)
+        table = self._range.table
+        state = transaction.table_or_new(table)
         definition = state.definition
         if definition is not None and any(each.staged and each.name == index for each in definition.indexes):
-            raise IndexNotFoundError(self._table, index, staged=True)
+            raise IndexNotFoundError(table, index, staged=True)
         fields = state.indexes[state.position(index)].fields
-        query = Query(*self._state())
-        query._index = index
-        bounds = collect_bounds(self._table, index, range_function, equalities)
-        if bounds:
-            query._lo, query._hi = key_interval(self._table, index, fields, bounds)
-        return query
+        bounds = collect_bounds(table, index, range_function, equalities)
+        lo, hi = key_interval(table, index, fields, bounds) if bounds else (MIN_KEY, MAX_KEY)
+        return Query(transaction, Range(table, index, lo, hi, False), bounds, self._filters)
+
+
+def _check_number(call: str, n: object) -> None:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise InvalidValueError(f"{call} takes a whole number that is not negative, got {n!r}.", value=n)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.planner import Range
 from convex_nb.engine.query import QueryInitializer
 from convex_nb.language.errors import InvalidIdError, InvalidValueError
 from convex_nb.language.ids import decode_id
@@ -42,7 +43,7 @@ class DatabaseReader:
     def query(self, table: str) -> QueryInitializer:
         """Start a query of a table. One that does not exist yet is empty."""
         check_table_name(table)
-        return QueryInitializer(self._transaction, table)
+        return QueryInitializer(self._transaction, Range.whole(table))
 
     def normalize_id(self, table: str, text: str) -> Id | None:
         """``text`` as an id if it is one of ``table``, else ``None``. Does not look whether the document exists."""

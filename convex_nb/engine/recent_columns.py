@@ -1,0 +1,84 @@
+"""The Arrow form of documents that are in no segment yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from convex_nb.engine.segment import Segment
+    from convex_nb.language.documents import Document
+
+
+class Located(NamedTuple):
+    """Some rows of a segment, and which of the documents asked for each of them is."""
+
+    segment: Segment
+    rows: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+
+
+class _Batch(NamedTuple):
+    documents: Sequence[Document]
+    """In row order. Holding them keeps their identities from being given to others."""
+    segment: Segment
+
+
+class RecentColumns:
+    """Frozen batches of documents as segments, shared by the states of a table that follow one another.
+
+    Documents are known by identity: one that a commit replaced is simply not asked for again. Batches double in size
+    like those of a log-structured tree, so that a table that is read after every commit converts each of its
+    documents O(log documents) times.
+    """
+
+    __slots__ = ("_batches",)
+
+    def __init__(self) -> None:
+        # Replaced as a whole: threads that race lose some work, nothing else.
+        self._batches: tuple[_Batch, ...] = ()
+
+    def located(self, documents: Sequence[Document], table: str) -> list[Located]:
+        """Where rows of these documents are, converting those that have none. Costs O(documents in all batches)."""
+        from convex_nb.engine.segment import Segment, in_creation_order
+
+        numbers = {id(document): number for number, document in enumerate(documents)}
+        batches = list(self._batches)
+        found: list[Located] = []
+        for batch in batches:
+            located = _located(batch, numbers)
+            found.append(located)
+            for row in located.rows.tolist():
+                del numbers[id(batch.documents[row])]
+        if numbers:
+            missing = [documents[number] for number in numbers.values()]
+            numbers = {id(document): number for document, number in zip(missing, numbers.values(), strict=True)}
+            while batches and len(batches[-1].documents) <= 2 * len(missing):
+                absorbed, located = batches.pop(), found.pop()
+                numbers.update(
+                    (id(absorbed.documents[row]), number)
+                    for row, number in zip(located.rows.tolist(), located.numbers.tolist(), strict=True)
+                )
+                # Mostly gone: the rest of them goes too.
+                kept = range(len(absorbed.documents))
+                missing += [
+                    absorbed.documents[row]
+                    for row in (kept if 2 * len(located.rows) > len(absorbed.documents) else located.rows.tolist())
+                ]
+            missing = list(in_creation_order(missing))
+            batch = _Batch(missing, Segment.from_documents(missing, table))
+            batches.append(batch)
+            found.append(_located(batch, numbers))
+            self._batches = tuple(batches)
+        return [located for located in found if len(located.rows)]
+
+
+def _located(batch: _Batch, numbers: dict[int, int]) -> Located:
+    import numpy as np
+
+    chosen = np.array([numbers.get(id(document), -1) for document in batch.documents], np.int64)
+    rows = np.flatnonzero(chosen >= 0)
+    return Located(batch.segment, rows, chosen[rows])
