@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -134,6 +136,28 @@ class IntervalIndex:
     def everybody(self) -> set[Token]:
         """All who hold an interval."""
         return self._whole.union(*self._prefixes.values(), *self._holders.values())
+
+    def held(self) -> dict[tuple[bytes, bytes], set[Token]]:
+        """Every interval and who holds it."""
+        held = {(lo, lo + MAX_KEY): set(holders) for lo, holders in self._prefixes.items()}
+        if self._whole:
+            held[MIN_KEY, MAX_KEY] = set(self._whole)
+        for span, holders in self._holders.items():
+            held.setdefault(span, set()).update(holders)
+        return held
+
+    def check(self) -> None:
+        """Verify what the search relies on. Raises ``AssertionError`` with its state."""
+        state = f"{self._chunks}, los {self._los}, greatest {self._greatest}, reach {self._reach}"
+        spans = [span for chunk in self._chunks for span in chunk]
+        assert len(spans) == len(self._holders) == len(self._holders.keys() & spans), f"{state}: held {self._holders}"
+        assert all(chunk and chunk == sorted(chunk) for chunk in self._chunks), f"{state}: out of order"
+        los = [lo for lo, _ in spans]
+        assert los == sorted(los), f"{state}: chunks are out of order"
+        assert self._los == [chunk[0][0] for chunk in self._chunks], f"{state}: wrong los"
+        assert self._greatest == [max([hi for _, hi in chunk]) for chunk in self._chunks], f"{state}: wrong greatest"
+        assert self._reach == list(accumulate(self._greatest, max)), f"{state}: wrong reach"
+        assert self._lengths == Counter(map(len, self._prefixes)), f"lengths {self._lengths} of {self._prefixes}"
 
     def _insert(self, span: tuple[bytes, bytes]) -> None:
         place = max(0, bisect_right(self._los, span[0]) - 1)
@@ -269,14 +293,18 @@ class Subscriptions:
     def check(self) -> None:
         """Verify that the structure holds exactly the read sets. Raises ``AssertionError`` with its state."""
         with self._lock:
-            expected: dict[tuple[str, str], set[Token]] = {}
+            expected: dict[tuple[str, str], dict[tuple[bytes, bytes], set[Token]]] = {}
+            ids: dict[str, set[Token]] = {}
             for token, read_set in self._read_sets.items():
-                for table, index, _, _ in read_set:
-                    expected.setdefault((table, index), set()).add(token)
-            actual = {where: index.everybody() for where, index in self._indexes.items()}
+                for table, index, lo, hi in read_set:
+                    expected.setdefault((table, index), {}).setdefault((lo, hi), set()).add(token)
+                for id in read_set.ids:
+                    ids.setdefault(id, set()).add(token)
+            actual = {where: intervals.held() for where, intervals in self._indexes.items()}
             assert actual == expected, f"subscriptions {actual} are not the read sets {expected}"
-            ids = {id for read_set in self._read_sets.values() for id in read_set.ids}
-            assert self._ids.keys() == ids, f"watched ids {self._ids.keys()} are not those read {ids}"
+            assert self._ids == ids, f"watched ids {self._ids} are not those read {ids}"
+            for intervals in self._indexes.values():
+                intervals.check()
 
     def _readers(self, tables: frozenset[str]) -> set[Token]:
         found: set[Token] = set()

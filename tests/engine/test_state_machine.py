@@ -257,9 +257,10 @@ class EngineMachine(RuleBasedStateMachine):
             assert self.database.head is head
             return
         if commit is None:
-            assert not each.written
+            assert not changes
             return
         assert not (touched or each.must_fail or too_old), f"{each.reads} was touched by {each.since}"
+        assert changes
         assert commit.timestamp > head.timestamp
         self.changed(changes)
 
