@@ -78,7 +78,7 @@ def _codes(column: Column | None, keys: Keys) -> list[NDArray[Any]] | None:
         present = column.values.is_valid().to_numpy(zero_copy_only=False).astype(numpy.uint8) * 2
         marks = column.null_marks()
         absent = 0 if marks is None else marks.to_numpy(zero_copy_only=False).astype(numpy.uint8)
-        return [present + absent, numpy.where(present == 2, numbers, 0)]
+        return [present + absent, numbers]
     sample = min(len(keys), _SAMPLE)
     repeated = sample - pc.count_distinct(keys.slice(0, sample)).as_py()
     # As with birthdays: so many repetitions in a sample mean about sample**2 / (2 * repeated) different values.

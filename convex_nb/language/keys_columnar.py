@@ -36,7 +36,7 @@ def number_keys(values: ArrowArray) -> Keys:
 
 
 def number_order(values: ArrowArray) -> NDArray[numpy.uint64]:
-    """Numbers as unsigned integers in the same order, the total order's; anything where the array is null."""
+    """Numbers as unsigned integers in the same order, the total order's; that of zero where the array is null."""
     floats = numpy.ascontiguousarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=numpy.float64)
     bits = floats.view(numpy.uint64)
     # All bits of negative numbers flip, and the sign bit of the others.
