@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from convex_nb.engine.read_set import ReadSet
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from convex_nb.functions.runner import Result
 
 log: Final = logging.getLogger("convex_nb")
+_numbers: Final = count(1)
 
 
 class Outcome(NamedTuple):
@@ -49,6 +51,7 @@ class SharedQuery:
         "is_eager",
         "key",
         "materialised",
+        "number",
         "outcome",
         "path",
         "runs",
@@ -81,6 +84,8 @@ class SharedQuery:
         self.outcome = NOTHING_YET
         self.runs = 0
         self.stale = False
+        # Those that a commit touched run, and are announced, in the order in which they were first followed.
+        self.number = next(_numbers)
 
     def __repr__(self) -> str:
         return f"SharedQuery({self.path!r}, {self.args!r}, {len(self.subscriptions) + len(self.views)} followers)"

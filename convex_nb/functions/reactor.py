@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.materialised import Materialised
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS: Final = 8
 """Rounds that one flush makes before it hands over: a thread that commits once must not serve all others for ever."""
+
+_number = attrgetter("number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +222,10 @@ class Reactor:
             for view in query.views:
                 view.mark()
         snapshot = self._database.head
-        for query in list(self._due):
+        for query in sorted(self._due, key=_number):
             self._run(query, snapshot)
         # Only now, so that a callback which looks at another subscription finds the same moment there.
-        for query in list(self._changed):
+        for query in sorted(self._changed, key=_number):
             # Before its callbacks, which may bring about the next change.
             self._changed.pop(query, None)
             try:
@@ -270,7 +273,7 @@ class Reactor:
     def _run_stale(self) -> None:
         if self._stale and not self.paused:
             snapshot = self._database.head
-            for query in list(self._stale):
+            for query in sorted(self._stale, key=_number):
                 self._run(query, snapshot)
 
     def _run(self, query: SharedQuery, snapshot: Snapshot) -> None:

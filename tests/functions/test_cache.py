@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from convex_nb import Deployment, QueryCtx, mutation, query
+from convex_nb import Deployment, QueryCtx, define_schema, define_table, mutation, query, v
 from convex_nb.functions import cache
 from convex_nb.functions.cache import weigh
 from convex_nb.functions.definition import Function
@@ -125,6 +125,28 @@ def test_a_push_between_two_questions_asks_anew() -> None:
         dep.mutation(add_task, text="a")
         assert dep.query(function) == 1
         assert len(runs) == 2
+
+
+def test_commits_from_before_a_push_that_reorders_indexes_count() -> None:
+    function, runs = counted()
+    with open_app() as dep:
+        assert dep.query(function) == 0
+        dep.mutation(add_task, text="a")
+        tasks = define_table({"text": v.string(), "done": v.boolean()}).index("by_text", ["text"])
+        dep.push(define_schema({"tasks": tasks.index("by_done", ["done"])}))
+        assert dep.query(function) == 1
+        assert len(runs) == 2
+
+
+def test_a_question_about_an_older_moment_is_not_answered_with_a_newer_one() -> None:
+    function, _ = counted()
+    with open_app() as dep:
+        before = dep._database.head
+        dep.mutation(add_task, text="a")
+        assert dep.query(function) == 1
+        entry = dep._registry.find(function, "query")
+        assert dep._cache.fetch(entry, {}, before).value == 0
+        assert dep.query(function) == 1
 
 
 def figures(dep: Deployment) -> tuple[int, int, int]:

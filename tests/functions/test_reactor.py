@@ -472,6 +472,171 @@ def test_subscribers_of_many_threads_end_where_the_database_is() -> None:
         dep.check()
 
 
+# -- interleavings that threads would need luck for: handlers that do what another thread might do just then
+
+
+def test_a_commit_into_what_only_the_running_run_reads_is_seen() -> None:
+    @query("m:grows")
+    def grows(ctx: QueryCtx) -> list[int]:
+        tasks = ctx.db.query("tasks").count()
+        if not tasks:
+            return [0, 0]
+        counters = ctx.db.query("counters").count()
+        if not counters:
+            # Nobody has been told yet that this query depends on counters.
+            dep.mutation(add_to_counter, name="n")
+        return [tasks, counters]
+
+    with open_app() as dep:
+        subscription = dep.subscribe(grows, {}, lambda value: None)
+        watched = dep.watch(grows, {}, nothing)
+        dep.mutation(add_task, text="a")
+        assert subscription.value == [1, 1]
+        dep.refresh()
+        assert watched.value == [1, 1]
+    with open_app() as dep:
+        dep.mutation(add_task, text="a")
+        assert dep.subscribe(grows, {}, lambda value: None).value == [1, 1]
+
+
+def test_a_run_that_a_later_one_has_overtaken_does_not_go_back() -> None:
+    seen: list[int] = []
+    nested: list[int] = []
+
+    @query("m:overtaken")
+    def overtaken(ctx: QueryCtx) -> int:
+        number = ctx.db.query("tasks").count()
+        if number == 1 and not nested:
+            nested.append(0)
+            dep.mutation(add_task, text="b")
+            dep.subscribe(overtaken, {}, nested.append)
+        return number
+
+    with open_app() as dep:
+        dep.subscribe(overtaken, {}, seen.append)
+        dep.mutation(add_task, text="a")
+        dep.settle()
+        assert (seen, nested) == ([0, 2], [0, 2])
+        dep.check()
+
+
+def test_a_mark_set_before_an_overtaken_run_is_not_lost() -> None:
+    done: list[None] = []
+
+    @query("m:first")
+    def first(ctx: QueryCtx) -> int:
+        number = ctx.db.query("tasks").count()
+        if number and not done:
+            done.append(None)
+            dep.mutation(add_task, text="b")
+            # Runs `second` at the newest commit; then one more, which marks it again.
+            late.append(dep.subscribe(second, {}, lambda value: None))
+            dep.mutation(add_task, text="c")
+        return number
+
+    @query("m:second")
+    def second(ctx: QueryCtx) -> int:
+        return ctx.db.query("tasks").count()
+
+    late: list[Subscription] = []
+    with open_app() as dep:
+        one = dep.subscribe(first, {}, lambda value: None)
+        two = dep.subscribe(second, {}, lambda value: None)
+        dep.mutation(add_task, text="a")
+        dep.settle()
+        assert [each.value for each in (one, two, *late)] == [3, 3, 3]
+        dep.check()
+
+
+def test_a_follower_that_begins_during_an_older_run_reads_its_own_threads_commit() -> None:
+    began: list[list[int]] = []
+
+    @query("m:first")
+    def first(ctx: QueryCtx) -> int:
+        number = ctx.db.query("tasks").count()
+        if number == 1:
+            dep.mutation(add_task, text="b")
+        return number
+
+    @query("m:second")
+    def second(ctx: QueryCtx) -> int:
+        number = ctx.db.query("tasks").count()
+        if number == 1:
+            # This run is at the snapshot from before "b", and the mark that "b" left was taken off when it began.
+            began.append([])
+            dep.subscribe(second, {}, began[-1].append)
+        return number
+
+    with open_app() as dep:
+        dep.subscribe(first, {}, lambda value: None)
+        dep.subscribe(second, {}, lambda value: None)
+        dep.mutation(add_task, text="a")
+        assert began == [[2]]
+
+
+def test_callbacks_of_one_subscription_do_not_overlap() -> None:
+    running: list[int] = []
+    seen: list[tuple[int, int]] = []
+
+    def callback(value: Any) -> None:
+        running.append(1)
+        seen.append((value or 0, len(running)))
+        if (value or 0) < 3:
+            dep.mutation(add_to_counter, name="n")
+        running.pop()
+
+    with open_app() as dep:
+        dep.subscribe(counter_value, {"name": "n"}, callback)
+        assert seen == [(0, 1), (1, 1), (2, 1), (3, 1)]
+
+
+def test_long_ranges_are_carried_over_and_dropped_when_they_are_not_read_any_more() -> None:
+    @query("m:long")
+    def long(ctx: QueryCtx) -> Any:
+        turned = ctx.run_query(counter_value, name="n") or 0
+        return ctx.db.query("tasks").with_index("by_done", done=turned > 0).collect()
+
+    with open_app() as dep:
+        rows = [{"text": str(n), "done": bool(n % 2)} for n in range(1000)]
+        dep.transact(lambda db: db.insert_many("tasks", rows))
+        subscription = dep.subscribe(long, {}, lambda value: None)
+        (shared,) = dep._reactor._queries.values()
+        dep.mutation(add_task, text="one more")
+        assert (shared.materialised.patched, len(shared.materialised)) == (1, 1)
+        dep.mutation(add_to_counter, name="n")
+        assert len(shared.materialised) == 1
+        assert subscription.value == dep.query(long)
+        assert len(subscription.value) == 500
+
+
+def test_callbacks_come_in_the_order_in_which_their_queries_were_first_followed() -> None:
+    order: list[int] = []
+    with open_app() as dep:
+        for n in range(20):
+            which = query(f"m:f{n}")(lambda ctx, n=n: [ctx.db.query("tasks").count(), n])
+            dep.subscribe(which, {}, lambda value: order.append(value[1]))
+        order.clear()
+        dep.mutation(add_task, text="a")
+        assert order == list(range(20))
+
+
+def test_a_commit_during_a_run_marks_it_again() -> None:
+    @query("m:during")
+    def during(ctx: QueryCtx) -> int:
+        number = ctx.db.query("tasks").count()
+        if number == 1:
+            dep.mutation(add_task, text="b")
+        return number
+
+    with open_app() as dep:
+        subscription = dep.subscribe(during, {}, lambda value: None)
+        watched = dep.watch(during, {}, nothing)
+        dep.mutation(add_task, text="a")
+        assert subscription.value == 2
+        dep.refresh()
+        assert watched.value == 2
+
+
 # -- everything at once
 
 
