@@ -61,19 +61,17 @@ def _ready() -> Deployment:
 
 
 def _add_magics(shell: InteractiveShell) -> Callable[[], None]:
-    magics = ConvexMagics(shell)
     manager: Any = shell.magics_manager
-    configurables: list[Any] = shell.configurables  # what %config lists
+    configurables: list[Any] = shell.configurables
+    magics = ConvexMagics(shell)  # which puts itself among the configurables, for %config
     shell.register_magics(magics)
-    configurables.append(magics)
 
     def remove() -> None:
         for kind, names in magics.magics.items():
             for name in names:
                 manager.magics[kind].pop(name, None)
         manager.registry.pop(type(magics).__name__, None)
-        if magics in configurables:
-            configurables.remove(magics)
+        configurables.remove(magics)
 
     return remove
 

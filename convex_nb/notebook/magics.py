@@ -123,9 +123,11 @@ class ConvexMagics(Magics):
         calls = get_session().calls
         calls.begin()
         value = deployment.mutation(function, arguments)
-        if options.once is not None:
-            done.add(options.once)
         self._say(calls.card(deployment), options)
+        if options.once is not None:
+            # No value: the second time there is none, and a notebook that runs again should look the same.
+            done.add(options.once)
+            return None
         return value
 
     @magic_arguments()

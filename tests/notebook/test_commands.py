@@ -1,0 +1,107 @@
+"""The sub-commands of `%convex`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.notebook.conftest import Notebook
+
+
+def test_status_says_what_there_is(chat: Notebook) -> None:
+    chat.ok('send(author="Ada", body="hello")')
+    lines = chat.ok("%convex").value.text().splitlines()
+    assert lines[0].startswith("convex_nb ")
+    assert "messages (1)" in lines[1]
+    assert lines[2] == "functions: 1 mutation, 1 query"
+    assert lines[3] == "now: 1 live view, 1 commit"
+    assert "explain" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("tabels", "has no command 'tabels'. Did you mean tables?"),
+        ("xyz", "has no command 'xyz'. See %convex?"),
+        ("explain", "takes NAME"),
+        ("tables now", "takes nothing after it"),
+        ("display widgets", "takes `static` or `live`, not 'widgets'"),
+        ("explain messages:send", "messages:send is a mutation"),
+        ("explain messages:recnt", "Did you mean messages:recent?"),
+    ],
+)
+def test_wrong_usage(chat: Notebook, line: str, said: str) -> None:
+    ran = chat.run(f"%convex {line}")
+    assert said in ran.text
+    assert len(ran.text.strip().splitlines()) == 1
+
+
+def test_tables(chat: Notebook) -> None:
+    chat.ok("%%convex_mutation\ndb.insert('loose', {'n': 1})")
+    rows = {row[0]: row[1:] for row in chat.ok("%convex tables").value.rows}
+    assert rows["messages"] == ["0", "2 fields, 1 index", "by_author (author)"]
+    assert rows["loose"] == ["1", "not in the schema", ""]
+
+
+def test_functions(chat: Notebook) -> None:
+    rows = {row[0]: row[1:] for row in chat.ok("%convex functions").value.rows}
+    assert rows["messages:send"] == ["mutation", "(author: str, body: str)", ""]
+    assert rows["messages:recent"] == ["query", "(author: str | None = None)", "1 live view"]
+
+
+def test_logs_show_calls_and_what_they_printed(chat: Notebook) -> None:
+    chat.ok(
+        "%%convex_mutation m\ndef talk(ctx, fail: bool = False):\n    print('hello')\n    assert not fail, 'no luck'"
+    )
+    chat.ok("talk()")
+    chat.run("talk(fail=True)")
+    newest, before = chat.ok("%convex logs").value.rows[:2]
+    assert (newest[1], newest[3], newest[4]) == ("m:talk", "AssertionError: no luck", "hello")
+    assert (before[1], before[3], before[4]) == ("m:talk", "ok", "hello")
+
+
+def test_the_schema_as_code(chat: Notebook) -> None:
+    assert '.index("by_author", ["author"])' in chat.ok("%convex schema").value.data
+    chat.ok("%convex reset")
+    assert "No schema yet" in chat.ok("%convex schema").text
+
+
+def test_explain(chat: Notebook) -> None:
+    chat.ok('live(recent, author="Ada")')
+    chat.ok('send(author="Ada", body="x")')
+    rows = chat.ok("%convex explain messages:recent").value.rows
+    assert [(row[0], row[1], row[3], row[5]) for row in rows] == [
+        ("", "messages by by_creation_time, 1 range", "2", "ok"),
+        ('author="Ada"', "messages by by_author, 1 range", "2", "ok"),
+    ]
+
+
+def test_explain_what_no_view_shows(chat: Notebook) -> None:
+    chat.ok("%%convex_query --no-live\ndef by_id(ctx, id: str):\n    return ctx.db.get(id)")
+    assert "needs id, and no view shows it" in chat.run("%convex explain by_id").text
+    chat.ok("%%convex_query --no-live\ndef nothing(ctx):\n    return 1")
+    assert [row[1] for row in chat.ok("%convex explain nothing").value.rows] == ["nothing"]
+    assert chat.deployment.statistics().reactor.watched == 1
+
+
+def test_drop(chat: Notebook) -> None:
+    view = chat.ok("live('messages:recent')").value
+    assert "dropped messages:recent" in chat.ok("%convex drop messages:recent").text
+    assert "messages:recent" not in chat.deployment.functions
+    assert view.status == "error"
+
+
+def test_reset(chat: Notebook) -> None:
+    before = chat.deployment
+    view = chat.ok("live(recent)").value
+    chat.ok("%convex reset")
+    assert chat.deployment is not before
+    assert (view.comm, len(chat.deployment.tables), chat.session.flush.views) == (None, 0, [])
+    chat.ok('%%convex_mutation --once seed\ndb.insert("messages", {"n": 1})')
+    assert chat.deployment.table("messages").count() == 1
+
+
+def test_every_command_is_in_the_help(notebook: Notebook) -> None:
+    from convex_nb.notebook.commands import COMMANDS
+
+    text = notebook.shell.magics_manager.magics["line"]["convex"].__doc__ or ""
+    assert [name for name in COMMANDS if name != "status" and f"%convex {name}" not in text] == []

@@ -1,0 +1,150 @@
+"""When views refresh."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from convex_nb.notebook import flush as flush_module
+from convex_nb.notebook.flush import Flush
+
+
+class Deployment:
+    """Refreshes what was marked."""
+
+    def __init__(self) -> None:
+        self.stale: list[Any] = []
+        self.refreshes: list[str] = []
+
+    def refresh(self) -> list[Any]:
+        self.refreshes.append(threading.current_thread().name)
+        changed, self.stale = self.stale, []
+        return changed
+
+
+class View:
+    """Counts what the flush asks of it."""
+
+    def __init__(self) -> None:
+        self.query = object()
+        self.absorbed = 0
+        self.pumped = 0
+
+    def absorb(self) -> None:
+        self.absorbed += 1
+
+    def pump(self) -> None:
+        self.pumped += 1
+
+
+def made(
+    *, threaded: bool = False, after: Callable[[bool], float | None] | None = None
+) -> tuple[Flush, Deployment, View]:
+    flush, deployment, view = Flush(after, threaded=threaded), Deployment(), View()
+    flush.add(cast(Any, deployment), cast(Any, view))
+    return flush, deployment, view
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_views_with_news_absorb_and_the_others_only_send_what_waited() -> None:
+    flush, deployment, view = made()
+    other = View()
+    flush.add(cast(Any, deployment), cast(Any, other))
+    deployment.stale = [view.query]
+    flush.now()
+    assert (view.absorbed, view.pumped, other.absorbed, other.pumped) == (1, 0, 0, 1)
+    assert len(deployment.refreshes) == 1
+
+
+def test_without_threads_nothing_happens_until_somebody_flushes() -> None:
+    flush, deployment, _ = made()
+    flush.mark()
+    assert deployment.refreshes == []
+
+
+def test_the_thread_flushes_what_is_marked_and_sleeps_otherwise() -> None:
+    flush, deployment, view = made(threaded=True)
+    try:
+        deployment.stale = [view.query]
+        flush.mark()
+        until(lambda: view.absorbed == 1)
+        assert deployment.refreshes == ["convex_nb views"]
+        time.sleep(2 * flush_module.INTERVAL)
+        assert len(deployment.refreshes) == 1
+    finally:
+        flush.close()
+
+
+def test_marks_in_quick_succession_are_one_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flush_module, "INTERVAL", 0.3)
+    flush, deployment, view = made(threaded=True)
+    try:
+        flush.mark()
+        until(lambda: len(deployment.refreshes) == 1)
+        for _ in range(1000):
+            flush.mark()
+        until(lambda: len(deployment.refreshes) == 2)
+        assert view.pumped == 2
+    finally:
+        flush.close()
+
+
+def test_a_failing_view_does_not_end_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+    flush, deployment, view = made(threaded=True)
+    try:
+        view.pump = lambda: 1 // 0  # type: ignore[method-assign,assignment]
+        flush.mark()
+        until(lambda: "could not be refreshed" in caplog.text)
+        del view.pump
+        deployment.stale = [view.query]
+        flush.mark()
+        until(lambda: view.absorbed == 1)
+    finally:
+        flush.close()
+
+
+def test_closing_ends_the_thread() -> None:
+    flush, *_ = made(threaded=True)
+    threads = threading.active_count()
+    flush.close()
+    assert threading.active_count() == threads - 1
+
+
+def test_what_comes_after_is_told_when_a_cell_has_ended_and_may_ask_to_come_again() -> None:
+    told: list[bool] = []
+
+    def after(cell_ended: bool) -> float | None:
+        told.append(cell_ended)
+        return 0.01 if len(told) < 3 else None
+
+    flush, *_ = made(threaded=True, after=after)
+    try:
+        assert flush.now(cell_ended=True) == 0.01
+        flush.mark()
+        until(lambda: len(told) == 3)
+        assert told == [True, False, False]
+    finally:
+        flush.close()
+
+
+def test_only_the_last_move_of_a_view_is_made() -> None:
+    flush, _, view = made(threaded=True)
+    try:
+        with flush._flushing:
+            moves: list[int] = []
+            for number in range(10):
+                flush.later(cast(Any, view), lambda number=number: moves.append(number))  # type: ignore[misc]
+        flush.now()
+        assert moves == [9]
+    finally:
+        flush.close()

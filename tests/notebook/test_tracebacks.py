@@ -1,0 +1,86 @@
+"""Errors as the notebook shows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.notebook.conftest import Notebook
+
+HANDLER = """%%convex_mutation messages
+def fail(ctx, author: str):
+    ctx.db.insert("messages", {"author": author, "body": "x"})
+    return helper(author)
+"""
+HELPER = 'def helper(author):\n    raise ValueError(f"{author} is on holiday")'
+
+
+@pytest.fixture
+def failing(chat: Notebook) -> Notebook:
+    chat.ok(HELPER)
+    chat.ok(HANDLER)
+    return chat
+
+
+OURS = ("convex_nb/", "interactiveshell.py", "run_cell_magic", "definition.py", "runner.py", "magics.py")
+
+
+@pytest.mark.parametrize("call", ['fail(author="Ada")', 'convex_nb.current().mutation("messages:fail", author="Ada")'])
+def test_a_handlers_error_shows_the_users_lines_only(failing: Notebook, call: str) -> None:
+    failing.ok("import convex_nb")
+    ran = failing.run(call)
+    assert isinstance(ran.error, ValueError)
+    assert "ValueError: Ada is on holiday" in ran.text
+    assert "Nothing was written." in ran.text
+    assert "return helper(author)" in ran.text
+    assert 'raise ValueError(f"{author} is on holiday")' in ran.text
+    assert [name for name in OURS if name in ran.text] == []
+    assert failing.deployment.table("messages").count() == 0
+
+
+def test_an_ad_hoc_cell_shows_its_own_line(chat: Notebook) -> None:
+    ran = chat.run('%%convex_mutation\nx = 1\ndb.insert("messages", {"author": x})')
+    assert "----> 3 db.insert" in ran.text
+    assert "Nothing was written." in ran.text
+    assert [name for name in OURS if name in ran.text] == []
+
+
+def test_a_cell_is_called_by_its_number(chat: Notebook) -> None:
+    ran = chat.run("%%convex_mutation\n1 / 0")
+    number = len(chat.shell.user_ns["In"]) - 1
+    assert f"Cell In[{number}], line 2" in ran.text
+
+
+def test_an_error_of_a_magic_itself_is_a_sentence(chat: Notebook) -> None:
+    ran = chat.run("%convex drop messages:sent")
+    (line,) = ran.text.strip().splitlines()
+    assert line.startswith("FunctionNotFoundError: No function has the path 'messages:sent', nothing was dropped.")
+    assert line.endswith("Did you mean messages:send?")
+
+
+def test_the_debugger_sees_the_same_frames(failing: Notebook) -> None:
+    failing.run('fail(author="Ada")')
+    frames = []
+    traceback = failing.shell.InteractiveTB.tb
+    while traceback is not None:
+        frames.append(traceback.tb_frame.f_code.co_name)
+        traceback = traceback.tb_next
+    assert frames == ["<module>", "fail", "helper"]
+
+
+def test_other_errors_are_shown_as_ever(chat: Notebook) -> None:
+    assert "ZeroDivisionError" in chat.run("1 / 0").text
+    assert "SyntaxError" in chat.run("def f(:").text
+    assert "%%convex_querry" in chat.run("%%convex_querry\n1").text
+
+
+def test_a_views_error_shows_in_the_view_and_recovers(chat: Notebook) -> None:
+    chat.ok("%%convex_query messages\ndef picky(ctx):\n    return [helper(row) for row in ctx.db.query('messages')]")
+    view = chat.ok("live('messages:picky')").value
+    chat.ok('send(author="Ada", body="x")')
+    assert (view.status, type(view.error)) == ("error", NameError)
+    problem = view.whole()["head"]["problem"]
+    assert problem["message"].startswith("NameError: name 'helper'")
+    assert "line 3, in picky" in problem["traceback"]
+    assert [name for name in OURS if name in problem["traceback"]] == []
+    chat.ok("%%convex_query messages --no-live\ndef picky(ctx):\n    return [1]")
+    assert (view.status, view.value) == ("ok", [1])
