@@ -13,7 +13,7 @@ from binascii import Error as Base64Error
 from math import copysign, isfinite
 from typing import Any, NoReturn
 
-from convex_nb.language.documents import Document, ReadOnlyList
+from convex_nb.language.documents import Document, ReadOnlyList, freeze
 from convex_nb.language.errors import InvalidValueError, describe
 from convex_nb.language.limits import Limits
 from convex_nb.language.normalisation import checked_text, is_known_key, to_value
@@ -32,7 +32,8 @@ def to_json(value: object) -> Any:
     try:
         return _encode(value, 0)
     except (_NotNormalisedError, InvalidValueError):
-        return _encode(to_value(value), 0)
+        # What is frozen is trusted, so that this ends also where a key is too unusual to be known.
+        return _encode(freeze(to_value(value)), 0)
 
 
 def to_wire_json(value: object) -> Any:

@@ -216,6 +216,7 @@ def checked_text(text: str) -> str:
     return text
 
 
+_MOST_KNOWN_KEYS: Final = 10_000
 _known_keys: set[str] = set()
 
 is_known_key = _known_keys.__contains__
@@ -247,7 +248,7 @@ def checked_key(key: object, length: int = _NOTEBOOK.nested_field_name_length) -
             f"Object key {describe(key, 80)} has {len(key)} characters; at most {length} are allowed.", value=key
         )
     # Names repeat without end, so short ones that passed are remembered; the set is bounded.
-    if len(key) <= 64 and len(_known_keys) < 10_000:
+    if len(key) <= 64 and len(_known_keys) < _MOST_KNOWN_KEYS:
         _known_keys.add(key)
     return key
 

@@ -64,6 +64,13 @@ def _types(form: Any) -> set[type]:
     return {type(form)}.union(*map(_types, inside))
 
 
+def test_more_keys_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convex_nb.language.normalisation._MOST_KNOWN_KEYS", 0)
+    value = {"x" * 1024: 1, "never seen before": {"nor this": [Int64(1)]}}
+    for form in (value, freeze(value), [value], {"a": freeze(value)}):
+        assert same_value(loads(dumps(form)), form)
+
+
 def _deep(levels: int) -> Any:
     value: Any = 1.0
     for _ in range(levels):

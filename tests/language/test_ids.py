@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from convex_nb.language.errors import InvalidIdError
-from convex_nb.language.ids import ALPHABET, decode_id, encode_id, encode_ids, is_id, new_id
+from convex_nb.language.ids import ALPHABET, _text, decode_id, encode_id, encode_ids, is_id, new_id
 
 
 def _stability() -> bytes:
@@ -80,6 +80,12 @@ def test_what_is_no_id(text: str, reason: str) -> None:
         decode_id(text)
     assert found.value.id == text
     assert not is_id(text)
+
+
+def test_a_table_number_is_written_in_its_shortest_form() -> None:
+    for vint in (b"\x81\x00", b"\x80\x00", b"\xff\xff\xff\xff\x1f", b"\x81\x80\x80\x80\x00"):
+        with pytest.raises(InvalidIdError, match="Invalid table number"):
+            decode_id(_text(vint + bytes(16)))
 
 
 @pytest.mark.parametrize("text", [None, 5, b"j57000820c20a1g7104gm2rc1m70ynr8", [], UnicodeError()])

@@ -125,6 +125,32 @@ def test_an_index_key_is_the_fields_then_the_tie_breakers(fields: tuple[str, ...
     assert key_function(list(fields))(freeze(document)) == encode_key(*tuple_)
 
 
+EVERY_BRANCH = [
+    "",
+    "a\x00b",
+    "é",
+    Id("j57", "t"),
+    1,
+    0,
+    -1,
+    1.5,
+    -1.5,
+    -0.0,
+    float("nan"),
+    True,
+    False,
+    None,
+    b"",
+    Int64(1),
+]
+
+
+@pytest.mark.parametrize("value", EVERY_BRANCH)
+def test_compiled_keys_of_every_type(value: Any) -> None:
+    assert key_function(("a",))({**SYSTEM, "a": value}) == encode_key(value, 1.5, "j5700")
+    assert key_function(("a.b",))({**SYSTEM, "a": {"b": value}}) == encode_key(value, 1.5, "j5700")
+
+
 @given(st.dictionaries(st.sampled_from("ab"), values()), st.floats(allow_nan=False))
 def test_compiled_keys_are_the_keys_of_the_tuple(fields: dict[str, Any], time: float) -> None:
     document = {**fields, "_id": Id("j5700", "t"), "_creationTime": time}

@@ -250,6 +250,7 @@ LIMITS: list[tuple[TableDefinition, dict[str, Any], str | None]] = [
     (define_table({"a": v.optional(v.string())}), {"a": "x" * 2**20}, "bytes"),
     (define_table({"a": v.nullable(v.string())}), {"a": "é" * 2**19}, "bytes"),
     (define_table({"a": v.string(), "b": v.string()}), {"a": "x" * 2**19, "b": "y" * 2**19}, "bytes"),
+    (define_table({"a": v.string(), "b": v.array(v.null())}), {"a": "é" * 2**19, "b": []}, "bytes"),
     (define_table({"a": v.bytes()}), {"a": bytes(2**20)}, "`a` \\(1048578 bytes\\)"),
     (define_table(v.union(v.object({"a": v.string()}), v.object({}))), {"a": "x" * 2**20}, "bytes"),
     (ANYTHING, {"a": ["x" * 2**19, "x" * 2**19]}, "bytes"),
