@@ -58,3 +58,10 @@ def test_table_numbers(ids: list[str | None]) -> None:
 )
 def test_known_ids(text: str) -> None:
     assert id_table_numbers(pa.array([text])).tolist() == [table_number(text)]
+
+
+@pytest.mark.parametrize("number", [1, 10001, 2**20, 2**27, 2**32 - 1])
+def test_spare_bits_at_the_end(number: int) -> None:
+    text = encode_id(number, bytes(range(16)))
+    changed = [text[:-1] + letter for letter in ALPHABET]
+    assert id_table_numbers(pa.array(changed)).tolist() == [table_number(each) for each in changed]
