@@ -170,7 +170,8 @@ def mutation_line() -> Line:
 
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute(
-        'create table events (_id text primary key, _creationTime, "group", name, score, size, done, note) without rowid'
+        'create table events (_id text primary key, _creationTime, "group", name, score, size, done, note) '
+        "without rowid"
     )
     connection.execute('create index by_group on events ("group", _creationTime, _id)')
     connection.execute('create index by_score on events ("score", _creationTime, _id)')
