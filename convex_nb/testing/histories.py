@@ -4,8 +4,8 @@ What executions read and wrote tells which came before which: who read a version
 replaced a version comes after who made it (``ww``) and after everybody who still read it (``rw``), and what began
 after something had ended comes after it (real time). Executions that could have happened in some order make a graph
 without cycles. Three kinds of objects show the order of their versions by themselves, so that nothing has to be
-believed of the database: lists that are only appended to, registers whose writes say what they replaced, and
-sets of points on a line that are only added to and read by ranges, where *not* seeing a point says as much as seeing it.
+believed of the database: lists that are only appended to, registers whose writes say what they replaced, and points
+on a line that are only added to and read by ranges, where *not* seeing a point says as much as seeing it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from convex_nb.testing.cycles import shortest_cycle
@@ -82,7 +83,7 @@ class Anomaly:
     """Why a history could not have happened one after another."""
 
     kind: str
-    """``"cycle"``, ``"internal"``, ``"aborted read"``, ``"intermediate read"``, ``"unknown value"`` or ``"forked list"``."""
+    """``cycle``, ``internal``, ``aborted read``, ``intermediate read``, ``unknown value`` or ``forked list``."""
     text: str
     executions: tuple[Execution, ...]
 
@@ -184,7 +185,7 @@ class _Graph:
             raise _FoundError("forked list", text, *[self.history[node] for node, _ in reads])
         unseen = [self._writers[value] for value in appended if value not in seen]
         makers = [self._writer(value, reads[0][0]) for value in chain]
-        for before, after in zip(makers, makers[1:], strict=False):
+        for before, after in pairwise(makers):
             self._edge(before, after, f"ww {label}")
         for writer in unseen:
             self._edge(makers[-1] if makers else None, writer, f"ww {label}")

@@ -133,14 +133,11 @@ class Workload:
         started = self.moment()
         transaction = self.database.begin(writable=False)
         db = DatabaseReader(transaction)
-        operations: list[Operation] = []
-        for document in db.query("lists").collect():
-            operations.append(ReadList(document["key"], tuple(document["values"])))
-        for document in db.query("registers").collect():
-            operations.append(Read(document["key"], document["value"]))
-        everything = frozenset([document["value"] for document in db.query("points").collect()])
-        operations.append(ReadRange(0, (self._transactions // EPOCH + 1) * POINTS, everything))
-        self.record(operations, started, committed=True)
+        lists = [ReadList(each["key"], tuple(each["values"])) for each in db.query("lists").collect()]
+        registers = [Read(each["key"], each["value"]) for each in db.query("registers").collect()]
+        everything = frozenset([each["value"] for each in db.query("points").collect()])
+        points = ReadRange(0, (self._transactions // EPOCH + 1) * POINTS, everything)
+        self.record([*lists, *registers, points], started, committed=True)
 
 
 class _Attempt:

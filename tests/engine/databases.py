@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from convex_nb.engine import history, index, maintenance, materialised, merge, subscriptions
+from convex_nb.engine import history, index, maintenance, materialised, merge, planner, subscriptions
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
@@ -40,6 +40,8 @@ def small_thresholds(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(index, "FENCE", 3)
     patch.setattr(merge, "SHORT", 4)
     patch.setattr(merge, "WORTHWHILE", 2)
+    patch.setattr(planner, "LONG", 6)
+    patch.setattr(planner, "_CHUNK", 3)
     patch.setattr(maintenance, "RECENT", 5)
     patch.setattr(maintenance, "MOST_PARTS", 3)
     patch.setattr(history, "EVERY", 3)

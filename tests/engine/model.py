@@ -52,9 +52,8 @@ def bounds_of(draw: st.DrawFn, fields: Fields) -> Bounds:
     values = VALUES | st.just(UNDEFINED)
     bounds = [("eq", name, draw(values)) for name in fields[:equal]]
     if equal < len(fields):
-        for choice in ("gt", "gte"), ("lt", "lte"):
-            if draw(st.booleans()):
-                bounds.append((draw(st.sampled_from(choice)), fields[equal], draw(values)))
+        chosen = [choice for choice in (("gt", "gte"), ("lt", "lte")) if draw(st.booleans())]
+        bounds += [(draw(st.sampled_from(choice)), fields[equal], draw(values)) for choice in chosen]
     return tuple(draw(st.permutations(bounds)))
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.index_range import IndexRangeBuilder, collect_bounds, key_interval
@@ -85,7 +84,10 @@ def test_the_last_field_may_be_the_creation_time(database: Database) -> None:
 
 
 IN_ORDER = "Tried to query index myTable.by_a_b but the query didn't use the index fields in order."
-NOT_INDEXED = 'The index range included a comparison with "c", but myTable.by_a_b with fields ["a", "b"] doesn\'t index this field.'
+NOT_INDEXED = (
+    'The index range included a comparison with "c", '
+    'but myTable.by_a_b with fields ["a", "b"] doesn\'t index this field.'
+)
 TWO_FIELDS = (
     "Upper and lower bounds in `range` can only be applied to a single index field. This query against index "
     'myTable.by_a_b attempted to set a range bound on both "a" and "b".'

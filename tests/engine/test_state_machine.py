@@ -252,17 +252,25 @@ class EngineMachine(RuleBasedStateMachine):
         head = self.database.head
         try:
             commit = self.database.commit(each.transaction)
-        except Conflict as conflict:
-            assert touched or each.must_fail or each.may_fail or too_old, f"a conflict for nothing: {conflict}"
+        except Conflict:
+            commit = None
+            refused = True
+        else:
+            refused = False
+        if refused:
+            assert touched or each.must_fail or each.may_fail or too_old, (
+                f"{each.reads} was not touched by {each.since}"
+            )
             assert self.database.head is head
-            return
-        if commit is None:
+        elif commit is None:
             assert not changes
-            return
-        assert not (touched or each.must_fail or too_old), f"{each.reads} was touched by {each.since}"
-        assert changes
-        assert commit.timestamp > head.timestamp
-        self.changed(changes)
+        else:
+            assert not touched, f"{each.reads} was touched by {each.since}"
+            assert not each.must_fail
+            assert not too_old
+            assert changes
+            assert commit.timestamp > head.timestamp
+            self.changed(changes)
 
     @rule(table=st.sampled_from(TABLES), documents=st.lists(DOCUMENTS, min_size=1, max_size=8))
     def import_some(self, table: str, documents: list[dict[str, Any]]) -> None:
