@@ -586,6 +586,8 @@ def test_callbacks_of_one_subscription_do_not_overlap() -> None:
         running.pop()
 
     with open_app() as dep:
+        # The query is known, so the first call is outside of any flush.
+        dep.subscribe(counter_value, {"name": "n"}, lambda value: None)
         dep.subscribe(counter_value, {"name": "n"}, callback)
         assert seen == [(0, 1), (1, 1), (2, 1), (3, 1)]
 
