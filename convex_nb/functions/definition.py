@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from types import FunctionType
@@ -17,6 +18,8 @@ from convex_nb.language.validators import ObjectValidator, Validator, as_validat
 
 if TYPE_CHECKING:
     from convex_nb.functions.registry import Entry
+
+_ID_ANNOTATION = re.compile(r"typing\.Annotated\[[\w.]*\bId, '(\w+)'\]")
 
 Handler: TypeAlias = Callable[..., Any]
 Kind: TypeAlias = Literal["query", "mutation"]
@@ -67,6 +70,7 @@ class Function:
     def signature(self) -> str:
         """The parameters as they are written, without the context."""
         text = str(self.__signature__.replace(return_annotation=inspect.Signature.empty))
+        text = _ID_ANNOTATION.sub(r'Id["\1"]', text)
         # Under `from __future__ import annotations` every annotation is a string.
         postponed = all(isinstance(each, str) for each in getattr(self.handler, "__annotations__", {}).values())
         return text.replace("'", "") if postponed else text
