@@ -65,18 +65,22 @@ class Worker:
 
 
 def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.Event) -> None:
+    failures = 0
     while not stop.is_set():
         due.wait(IDLE_SECONDS)
         due.clear()
-        while not stop.wait(PAUSE_SECONDS):
+        more = True
+        while more and not stop.wait(min(PAUSE_SECONDS * 2**failures, IDLE_SECONDS)):
             background = owner()
             if background is None:
                 return
             try:
                 more = background.work()
+                failures = 0
             except Exception:
-                log.exception("convex_nb: background work failed")
+                # Said once: what fails for a reason fails again after the next commit.
+                if not failures:
+                    log.exception("convex_nb: background work failed; it is tried again later")
+                failures = min(failures + 1, 10)
                 more = False
             del background
-            if not more:
-                break

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from convex_nb.deployment import worker
+from convex_nb.deployment.worker import Worker
+
+
+class Work:
+    def __init__(self, answer: Callable[[int], bool]) -> None:
+        self.calls = 0
+        self._answer = answer
+
+    def work(self) -> bool:
+        self.calls += 1
+        return self._answer(self.calls)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.0)
+
+
+def test_it_works_until_nothing_is_due_and_sleeps_until_it_is_woken() -> None:
+    rested = threading.Semaphore(0)
+
+    def answer(call: int) -> bool:
+        more = call not in (3, 4)
+        if not more:
+            rested.release()
+        return more
+
+    work = Work(answer)
+    thread = Worker(work)
+    assert work.calls == 0
+    thread.wake()
+    assert rested.acquire(timeout=20)
+    assert work.calls == 3
+    thread.wake()
+    assert rested.acquire(timeout=20)
+    assert work.calls == 4
+    thread.stop()
+    thread.stop()
+    thread.wake()
+    assert work.calls == 4
+
+
+def test_what_fails_is_said_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    tried = threading.Semaphore(0)
+
+    def fail(call: int) -> bool:
+        tried.release()
+        raise RuntimeError("broken")
+
+    work = Work(fail)
+    thread = Worker(work)
+    with caplog.at_level(logging.ERROR, "convex_nb"):
+        for _ in range(3):
+            thread.wake()
+            assert tried.acquire(timeout=20)
+        thread.stop()
+    assert work.calls == 3
+    assert len(caplog.records) == 1
+
+
+def test_it_ends_when_nobody_has_its_owner_any_more() -> None:
+    working = threading.Event()
+
+    def answer(call: int) -> bool:
+        working.set()
+        return True
+
+    work = Work(answer)
+    thread = Worker(work)
+    thread.wake()
+    assert working.wait(20)
+    del work
+    gc.collect()
+    assert thread._thread is not None
+    thread._thread.join(20)
+    assert not thread._thread.is_alive()
