@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
@@ -115,11 +115,14 @@ def run_definitions(shell: InteractiveShell, body: CellBody) -> ast.Expression |
     return last
 
 
-def run_cell(shell: InteractiveShell, body: CellBody) -> dict[str, Any]:
-    """Run the cell over the notebook's namespace; what it binds is returned and bound nowhere."""
-    scope: dict[str, Any] = {}
-    exec(_compile(shell, body.tree, body.filename, "exec"), shell.user_ns, scope)
-    return scope
+def run_cell(shell: InteractiveShell, body: CellBody, offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the cell over the notebook's namespace; what it binds is returned and bound nowhere.
+
+    `offered` are names that it may use without importing them; the notebook's own come first.
+    """
+    scope = {**offered, **shell.user_ns}
+    exec(_compile(shell, body.tree, body.filename, "exec"), scope)
+    return {name: scope[name] for name in body.bound if name in scope}
 
 
 def evaluate(shell: InteractiveShell, body: CellBody, expression: ast.Expression) -> Any:

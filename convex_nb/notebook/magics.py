@@ -15,6 +15,8 @@ from IPython.display import display
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.language.schema import define_schema, define_table
+from convex_nb.language.validators import v
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.cards import needs_arguments_card, once_card
 from convex_nb.notebook.cell_body import CellBody, as_handler, last_expression, parse_body, run_cell
@@ -136,7 +138,7 @@ class ConvexMagics(Magics):
     @no_var_expand
     @cell_magic
     def convex_schema(self, line: str, cell: str) -> None:
-        """Declare tables: each `name = define_table(...)` is one.
+        """Declare tables: each `name = define_table(...)` is one. `define_table` and `v` need no import here.
 
         Examples::
 
@@ -147,7 +149,7 @@ class ConvexMagics(Magics):
             messages = define_table({"author": v.string(), "body": v.string(), "likes": v.number()})
         """
         options, body = self._read(self.convex_schema, line, cell)
-        scope = run_cell(self.shell, body)
+        scope = run_cell(self.shell, body, {"v": v, "define_table": define_table, "define_schema": define_schema})
         tables = tables_in(scope)
         if not tables:
             raise UsageError("%%convex_schema: the cell declares no table. Write `messages = define_table({...})`.")

@@ -267,6 +267,14 @@ def test_checking_a_schema_changes_nothing(chat: Notebook) -> None:
     assert chat.deployment.schema is before
 
 
+def test_a_schema_cell_needs_no_imports(notebook: Notebook) -> None:
+    for name in ("v", "define_table"):
+        notebook.shell.user_ns.pop(name, None)
+    notebook.ok('%%convex_schema\ncats = define_table({name: v.string() for name in ("name", "colour")})')
+    assert "cats" in tables_of(notebook)
+    assert "v" not in notebook.shell.user_ns
+
+
 def test_a_schema_cell_without_a_table_is_refused(notebook: Notebook) -> None:
     assert "declares no table" in notebook.run("%%convex_schema\nx = 5").text
 
