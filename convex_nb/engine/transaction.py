@@ -30,6 +30,8 @@ class Savepoint(NamedTuple):
     changed: dict[str, TableState]
     writes: dict[str, Write]
     created: dict[str, TableState]
+    parts: tuple[tuple[str, Part], ...]
+    replaced: frozenset[str]
 
 
 class Transaction:
@@ -314,13 +316,15 @@ class Transaction:
 
     def savepoint(self) -> Savepoint:
         """Where to go back to if what follows fails. Costs O(documents written so far)."""
-        return Savepoint(dict(self._changed), dict(self._writes), dict(self._created))
+        return Savepoint(dict(self._changed), dict(self._writes), dict(self._created), self.parts, self.replaced)
 
     def rollback_to(self, savepoint: Savepoint) -> None:
         """Undo the writes since ``savepoint``; the reads since then stay in the read set."""
         self._changed = dict(savepoint.changed)
         self._writes = dict(savepoint.writes)
         self._created = dict(savepoint.created)
+        self._parts = list(savepoint.parts)
+        self._replaced = set(savepoint.replaced)
 
     @property
     def writes(self) -> tuple[Write, ...]:
