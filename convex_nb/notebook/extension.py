@@ -15,6 +15,7 @@ from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.notebook import tracebacks
 from convex_nb.notebook.calls import ends_in_mutation
 from convex_nb.notebook.commands import counted
+from convex_nb.notebook.completion import add_matcher
 from convex_nb.notebook.magics import ConvexMagics
 from convex_nb.notebook.session import close_session, get_session
 from convex_nb.views.card import Card
@@ -38,6 +39,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         undo.callback(_add_magics(shell))
         undo.callback(_add_events(shell))
         undo.callback(_add_formatter(shell))
+        undo.callback(add_matcher(shell))
         undo.callback(tracebacks.install(shell))
         _loaded[id(shell)] = undo.pop_all()
     deployment = _ready()
