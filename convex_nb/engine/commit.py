@@ -37,6 +37,7 @@ class Commit:
     """
 
     __slots__ = (
+        "__weakref__",
         "base",
         "created",
         "creation_time",
@@ -96,7 +97,7 @@ class Commit:
 class Push:
     """A schema put in force. ``created`` are the tables that came into being with it, empty."""
 
-    __slots__ = ("created", "schema", "timestamp")
+    __slots__ = ("__weakref__", "created", "schema", "timestamp")
 
     def __init__(self, timestamp: int, schema: SchemaDefinition | None, created: Mapping[str, TableState]) -> None:
         self.timestamp = timestamp

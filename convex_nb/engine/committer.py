@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.commit import Commit, Push
@@ -106,26 +107,29 @@ class Committer:
 
     def _write_through(self, commit: Commit) -> None:
         with self._publish:
-            if commit.published:
-                return
+            if not commit.published and commit.failure is None:
+                self._flush()
             if commit.failure is not None:
                 raise commit.failure
+
+    def _flush(self) -> None:
+        """Append all that is pending and publish it, or note why that failed; ``_publish`` is held."""
+        with self._sequence:
+            batch, self._pending = self._pending, []
+        try:
+            self._append(batch)
+        except BaseException as failure:
             with self._sequence:
-                batch, self._pending = self._pending, []
-            try:
-                self._append(batch)
-            except BaseException as failure:
-                for each in batch:
-                    each.failure = failure
-                with self._sequence:
-                    self.history.withdraw(batch)
-                raise
-            with self._sequence:
-                for each in batch:
-                    self.head = self.head.apply(each)
-                    each.settle()
-                    self.commits += 1
-                    self.history.published(self.head)
+                self.history.withdraw(batch)
+            for each in batch:
+                each.failure = failure
+            return
+        with self._sequence:
+            for each in batch:
+                self.head = self.head.apply(each)
+                each.settle()
+                self.commits += 1
+                self.history.published(self.head)
 
     def _append(self, entries: Sequence[Entry]) -> None:
         positions = self.log.append(self._position, entries)
@@ -148,17 +152,25 @@ class Committer:
             self._last = head.timestamp
             self.history.published(head, keep=True)
 
-    def change_log(self, make: Callable[[Snapshot], WriteAheadLog]) -> bool:
-        """Go on with the log that ``make(head)`` gives, which has everything up to this head; no commit in between.
+    @contextmanager
+    def _nothing_pending(self) -> Iterator[None]:
+        """Both locks, with every commit that has a timestamp published.
 
-        ``False`` if commits are waiting to be written to the old one: try again.
+        Whoever commits waits for ``_publish`` then, so this begins when each thread has been served once.
         """
-        with deferred, self._publish, self._sequence:
-            if self._pending:
-                return False
+        with deferred, self._publish:
+            while True:
+                with self._sequence:
+                    if not self._pending:
+                        yield
+                        return
+                self._flush()
+
+    def change_log(self, make: Callable[[Snapshot], WriteAheadLog]) -> None:
+        """Go on with the log that ``make(head)`` gives, which has everything up to this head; no commit in between."""
+        with self._nothing_pending():
             self.log = make(self.head)
             self._position = self.log.head
-            return True
 
     def reading_history(self) -> threading.Lock:
         """The lock under which ``history`` may be read."""
@@ -170,10 +182,8 @@ class Committer:
         For what is no transaction: a push (``keep``: a state that commits alone do not lead to), and maintenance,
         which gives the same documents in another form and keeps the timestamp. ``None`` leaves everything as it is.
         """
-        with deferred, self._publish, self._sequence:
-            # What is pending was validated against the old head but is published onto the new one.
-            if self._pending:
-                return None
+        # What is pending was validated against the old head, and must not be published onto the new one.
+        with self._nothing_pending():
             timestamp = max(self._now(), self._last + 1) if keep else self.head.timestamp
             head = change(self.head, timestamp)
             if head is not None:

@@ -1,7 +1,7 @@
 """Slow work in bounded steps: moving the delta into segments, merging segments, forgetting the past, checkpoints.
 
-A step of the first two prepares a new form of one table beside the readers and writers, then replays the commits that happened
-meanwhile and swaps it in. The documents stay the same, and so does the timestamp.
+A step of the first two prepares a new form of one table beside the readers and writers, then replays the commits that
+happened meanwhile and swaps it in. The documents stay the same, and so does the timestamp.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import staged_indexes
-from convex_nb.engine.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.table import TableState
 
@@ -109,8 +108,7 @@ class Maintenance:
         parts = tuple([part for part in state.parts if part not in merged])
         recent = state.recent() if with_delta else []
         if recent or any(len(part) for part in merged):
-            segment = Segment.concat([(part.segment, part.alive_rows()) for part in merged], recent)
-            parts = (*parts, Part.build(segment, state.indexes))
+            parts = (*parts, Part.joined(merged, recent, state.indexes))
         table = TableState.over(state.name, state.number, state.definition, state.indexes, parts)
         if not with_delta:
             table = table.with_live_of(state)

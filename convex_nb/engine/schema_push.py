@@ -77,11 +77,7 @@ def _reindexed(part: Part, sources: list[tuple[TableIndex, int | None]], build: 
             runs.append(part.run_or_fields(place))
         else:
             runs.append(part.prepared_run(index.fields) if build else index.fields)
-    fresh = Part(part.segment, runs)
-    rows = part.dead_rows()
-    for row, document in zip(rows, part.segment.documents(rows), strict=True):
-        fresh = fresh.bury(tuple([index.key_of(document) for index, _ in sources]), row)
-    return fresh
+    return Part(part.segment, runs).without(part.dead_rows(), [index for index, _ in sources])
 
 
 def staged_indexes(state: TableState) -> list[tuple[str, tuple[str, ...]]]:

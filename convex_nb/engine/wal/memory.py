@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.wal.protocol import StorageStatistics
 
 
 class MemoryLog:
@@ -31,9 +32,13 @@ class MemoryLog:
     def stage(self, table: str, number: int, segment: Segment) -> None:
         """Nothing is written ahead."""
 
-    def maintain(self, head: Snapshot, creation_time: float) -> bool:
+    def maintain(self, head: Snapshot, creation_time: float) -> bool:  # noqa: ARG002
         """Nothing is ever due."""
         return False
+
+    def statistics(self) -> StorageStatistics | None:
+        """There are none."""
+        return None
 
     def close(self) -> None:
         """Nothing is held."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +16,33 @@ class Moved(NamedTuple):
     """The log went on without us: the entries that others appended since the head that we expected."""
 
     entries: tuple[Entry, ...]
+
+
+class LoggedEntry(NamedTuple):
+    """An entry that is in the log and in no checkpoint."""
+
+    position: int
+    timestamp: int
+    blobs: tuple[int, ...]
+    """The numbers of the blobs that it refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageStatistics:
+    """Figures of a durable file."""
+
+    path: str
+    """Where it is."""
+    nbytes: int
+    """Its size, without SQLite's sidecar."""
+    free_bytes: int
+    """How much of it is free for reuse."""
+    logged: int
+    """Commits and pushes that no checkpoint covers yet: what opening replays."""
+    checkpoints: int
+    """Checkpoints since it was opened."""
+    failure: str | None
+    """Why upkeep did not succeed the last time, if it did not."""
 
 
 class WriteAheadLog(Protocol):
@@ -42,6 +70,10 @@ class WriteAheadLog(Protocol):
     @property
     def head(self) -> int:
         """The position of the newest entry; 0 for an empty log."""
+        ...
+
+    def statistics(self) -> StorageStatistics | None:
+        """Figures of what is on disk, if anything is."""
         ...
 
     def close(self) -> None:

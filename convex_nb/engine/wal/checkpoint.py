@@ -1,0 +1,232 @@
+"""Checkpoints: a snapshot written to the file piece by piece, beside commits, so that the log before it can go.
+
+What a snapshot consists of is immutable: segments, the dead rows of each, the recent documents of each table. Each is
+written once, as a blob, and later checkpoints refer to it for as long as the snapshot still has the same object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from convex_nb.engine.wal.records import encode_documents
+from convex_nb.engine.wal.segment_chunks import segment_to_chunks
+from convex_nb.engine.wal.storage_errors import DamagedError
+from convex_nb.engine.wal.storage_file import CHUNK_BYTES, Blob, StorageFile
+from convex_nb.language.schema_json import schema_from_json, schema_to_json
+
+if TYPE_CHECKING:
+    from convex_nb.engine.part import Part
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.table import TableState
+    from convex_nb.language.schema import SchemaDefinition
+
+
+class PartEntry(NamedTuple):
+    """A segment of a table, and its dead rows."""
+
+    segment: Blob
+    dead: Blob | None
+
+
+class TableEntry(NamedTuple):
+    """A table of a checkpoint."""
+
+    name: str
+    number: int
+    parts: list[PartEntry]
+    recent: Blob | None
+
+
+class Manifest(NamedTuple):
+    """What a checkpoint holds: one snapshot, and the last creation time that had been given out."""
+
+    timestamp: int
+    creation_time: float
+    schema: SchemaDefinition | None
+    tables: list[TableEntry]
+
+    def blobs(self) -> Iterator[int]:
+        """The numbers of the blobs that it refers to."""
+        for table in self.tables:
+            for part in table.parts:
+                yield part.segment.number
+                if part.dead is not None:
+                    yield part.dead.number
+            if table.recent is not None:
+                yield table.recent.number
+
+    def to_chunks(self) -> Iterator[bytes]:
+        """The manifest as bytes, in pieces."""
+        form = self._replace(schema=None if self.schema is None else schema_to_json(self.schema))  # type: ignore[arg-type]
+        return in_pieces(json.dumps({"manifest": form}).encode())
+
+    @classmethod
+    def of_chunks(cls, chunks: Iterable[bytes]) -> Manifest:
+        """The manifest whose pieces these are. Raises `DamagedError`."""
+        try:
+            timestamp, creation_time, schema, tables = json.loads(b"".join(chunks))["manifest"]
+            return cls(
+                timestamp,
+                creation_time,
+                None if schema is None else schema_from_json(schema),
+                [
+                    TableEntry(name, number, [PartEntry(Blob(*s), _blob(d)) for s, d in parts], _blob(recent))
+                    for name, number, parts, recent in tables
+                ],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"a checkpoint ({error})") from None
+
+
+def _blob(form: Any) -> Blob | None:
+    return None if form is None else Blob(*form)
+
+
+def in_pieces(data: bytes) -> Iterator[bytes]:
+    """Bytes cut into chunks."""
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]
+
+
+class Copies:
+    """Which objects the file has a copy of, and the numbers of blobs. Holds no object alive."""
+
+    def __init__(self, last_number: int) -> None:
+        self._blobs: WeakKeyDictionary[Any, Blob] = WeakKeyDictionary()
+        self._numbers = count(last_number + 1)
+
+    def new_number(self) -> int:
+        """A number that no blob has."""
+        return next(self._numbers)
+
+    def find(self, thing: object) -> Blob | None:
+        """The copy of an object, if there is one."""
+        return self._blobs.get(thing)
+
+    def add(self, thing: object, blob: Blob) -> None:
+        """The file has a copy of this object."""
+        self._blobs[thing] = blob
+
+    def forget(self, numbers: set[int]) -> None:
+        """These blobs are about to be deleted."""
+        for thing, blob in list(self._blobs.items()):
+            if blob.number in numbers:
+                del self._blobs[thing]
+
+
+class ChunkWriter:
+    """Writes blobs in transactions of about a megabyte, so that commits pass in between."""
+
+    def __init__(self, file: StorageFile, purpose: str) -> None:
+        self._file = file
+        self._purpose = purpose
+        self._waiting: list[tuple[int, int, bytes]] = []
+        self._bytes = 0
+
+    def write(self, number: int, chunks: Iterable[bytes]) -> Generator[None, None, Blob]:
+        """Write a blob; a step ends where a transaction does. The last chunks wait for the next ``flush``."""
+        place = 0
+        for chunk in chunks:
+            if self._bytes + len(chunk) > CHUNK_BYTES and self._waiting:
+                self.flush()
+                yield
+            self._waiting.append((number, place, chunk))
+            self._bytes += len(chunk)
+            place += 1
+        return Blob(number, place)
+
+    def flush(self) -> None:
+        """Write what waits, in a transaction."""
+        with self._file.transaction(self._purpose):
+            self.flush_inside()
+
+    def flush_inside(self) -> None:
+        """Write what waits, inside a transaction."""
+        for number, place, chunk in self._waiting:
+            self._file.write_chunk(number, place, chunk)
+        self._waiting = []
+        self._bytes = 0
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint that is complete."""
+
+    root: dict[str, Any]
+    """The root that leads to it."""
+    blobs: set[int]
+    """The numbers of the blobs that it consists of."""
+
+
+def write_checkpoint(
+    file: StorageFile, copies: Copies, root: Mapping[str, Any], head: Snapshot, creation_time: float
+) -> Generator[None, None, Checkpoint]:
+    """Write a checkpoint of ``head`` in steps. It counts from the last one on, which writes ``root`` with it."""
+    writer = ChunkWriter(file, "write a checkpoint")
+    snapshot = _SnapshotWriter(writer, copies)
+    manifest = yield from snapshot.write(head, creation_time)
+    blob = yield from writer.write(copies.new_number(), manifest.to_chunks())
+    root = {**root, "checkpoint": blob}
+    with file.transaction("finish a checkpoint"):
+        writer.flush_inside()
+        file.write_root(root)
+    for thing, copy in snapshot.fresh:
+        copies.add(thing, copy)
+    return Checkpoint(root, {blob.number, *manifest.blobs()})
+
+
+class _SnapshotWriter:
+    """Writes those parts of a snapshot that the file has no copy of yet."""
+
+    def __init__(self, writer: ChunkWriter, copies: Copies) -> None:
+        self._writer = writer
+        self._copies = copies
+        self.fresh: list[tuple[object, Blob]] = []
+        """What was written: copies once the checkpoint is complete."""
+
+    def write(self, head: Snapshot, creation_time: float) -> Generator[None, None, Manifest]:
+        """Write in steps; what the snapshot then consists of."""
+        tables: list[TableEntry] = []
+        for state in head.tables.values():
+            parts: list[PartEntry] = []
+            for part in state.parts:
+                chunks = partial(segment_to_chunks, part.segment, state.name, state.number)
+                segment = yield from self._copy(part.segment, chunks)
+                dead = None
+                if part.dead[0]:
+                    dead = yield from self._copy(part.dead[0], partial(_dead_chunks, part))
+                parts.append(PartEntry(segment, dead))
+            recent = None
+            if state.live[0]:
+                recent = yield from self._copy(state.live[0], partial(_recent_chunks, state))
+            tables.append(TableEntry(state.name, state.number, parts, recent))
+        return Manifest(head.timestamp, creation_time, head.schema, tables)
+
+    def _copy(self, thing: object, chunks: Callable[[], Iterable[bytes]]) -> Generator[None, None, Blob]:
+        blob = self._copies.find(thing)
+        if blob is None:
+            blob = yield from self._writer.write(self._copies.new_number(), chunks())
+            self.fresh.append((thing, blob))
+        return blob
+
+
+def _dead_chunks(part: Part) -> Iterator[bytes]:
+    import numpy
+
+    return in_pieces(numpy.array(part.dead_rows(), "<i4").tobytes())
+
+
+def _recent_chunks(state: TableState) -> Iterator[bytes]:
+    return encode_documents(state.name, state.number, state.recent())
+
+
+def rows_of_chunks(chunks: Iterable[bytes]) -> list[int]:
+    """The numbers of dead rows that a checkpoint wrote."""
+    import numpy
+
+    rows: list[int] = numpy.frombuffer(b"".join(chunks), "<i4").tolist()
+    return rows

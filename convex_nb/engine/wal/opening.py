@@ -1,0 +1,255 @@
+"""Opening, creating and saving durable files."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import struct
+from collections.abc import Callable, Generator, Iterator
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from convex_nb.engine.database import Database, SystemClock
+from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, write_checkpoint
+from convex_nb.engine.wal.file_lock import FileLock
+from convex_nb.engine.wal.read_only import ReadOnlyLog
+from convex_nb.engine.wal.recovery import Recovery
+from convex_nb.engine.wal.sidecar import breaks_off_early
+from convex_nb.engine.wal.sqlite import SqliteLog
+from convex_nb.engine.wal.storage_errors import DamagedError, corrupt, refusing_damage
+from convex_nb.engine.wal.storage_file import APPLICATION_ID, FORMAT, Durability, StorageFile, nothing, sidecar
+from convex_nb.language.errors import StorageCorruptError, StorageError, StorageExistsError, StorageVersionError
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Clock
+    from convex_nb.engine.snapshot import Snapshot
+
+_HEADER: Final = struct.Struct(">16s44xI4xI28x")
+_MAGIC: Final = b"SQLite format 3\x00"
+
+
+def open_database(
+    path: str | PathLike[str],
+    *,
+    durability: Durability = "full",
+    read_only: bool = False,
+    clock: Clock | None = None,
+    reached: Callable[[str], None] = nothing,
+    **options: Any,
+) -> Database:
+    """The database of a durable file, created if absent; ``options`` are those of `Database`.
+
+    With ``read_only`` it is the state as of now, beside whoever writes it. Raises ``DeploymentLockedError``,
+    ``StorageError``, ``StorageCorruptError`` and ``StorageVersionError``; the file is left as it was then. Costs what
+    reading its documents' bytes costs, and replaying the log.
+    """
+    place = Path(path).resolve()
+    if not place.parent.is_dir():
+        raise StorageError(f"There is no folder {place.parent} for {place.name}: nothing was opened.", path=str(place))
+    if read_only:
+        return _look_at(place, clock, options)
+    lock = FileLock.acquire(place)
+    try:
+        if not place.exists():
+            _create(place, (clock or SystemClock()).now_ns(), reached)
+        return _open(place, lock, durability, clock, reached, options)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _open(
+    path: Path,
+    lock: FileLock,
+    durability: Durability,
+    clock: Clock | None,
+    reached: Callable[[str], None],
+    options: dict[str, Any],
+) -> Database:
+    _identify(path)
+    if breaks_off_early(sidecar(path)) and not _is_relaxed(path):
+        raise corrupt(path, f"a commit in {sidecar(path).name}, before others that do,")
+    with refusing_damage(path):
+        file = StorageFile.open(path, durability, reached)
+        try:
+            recovery = Recovery(file)
+            first, creation_time = recovery.first()
+            root = recovery.root
+            if root["relaxed"] != (durability == "relaxed"):
+                root = {**root, "relaxed": durability == "relaxed"}
+                with file.transaction("note the durability"):
+                    file.write_root(root)
+            database = Database(clock=clock, first=first, creation_time=creation_time, **options)
+            recovery.replay(database)
+            log = SqliteLog(file, lock, root, recovery.copies, recovery.kept, recovery.entries, recovery.logged_bytes)
+            database.committer.change_log(lambda _: log)
+        except BaseException:
+            file.close()
+            raise
+    return database
+
+
+def _look_at(path: Path, clock: Clock | None, options: dict[str, Any]) -> Database:
+    if not path.exists():
+        raise StorageError(f"There is no file {path}: nothing was opened.", path=str(path))
+    # Closing a file that this process has open as well would make SQLite lose its locks.
+    if not FileLock.held_here(path):
+        _identify(path)
+    with refusing_damage(path):
+        file = StorageFile.open_read_only(path)
+        try:
+            recovery = Recovery(file)
+            first, creation_time = recovery.first()
+            database = Database(clock=clock, first=first, creation_time=creation_time, **options)
+            recovery.replay(database)
+        finally:
+            file.close()
+    log = ReadOnlyLog(path, recovery.position)
+    database.committer.change_log(lambda _: log)
+    return database
+
+
+def _identify(path: Path) -> None:
+    """Refuse what is no file of ours, or of a newer version, without touching it."""
+    try:
+        with path.open("rb") as handle:
+            header = handle.read(_HEADER.size)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read ({error.strerror}): nothing was opened.", path=str(path)) from None
+    if not header:
+        raise StorageCorruptError(
+            f"{path} is empty: it never was a database, or everything was cut off. Nothing was changed. Delete it to "
+            "begin anew under this name.",
+            path=str(path),
+        )
+    magic, version, application = _HEADER.unpack(header) if len(header) == _HEADER.size else (b"", 0, 0)
+    if magic != _MAGIC or application != APPLICATION_ID or not version:
+        raise StorageCorruptError(
+            f"{path} is no database of convex_nb, or its first page is damaged. Nothing was changed. If it is one, "
+            f'`convex_nb.repair("{path.name}", "repaired.convex")` saves what verifies.',
+            path=str(path),
+        )
+    if version > FORMAT:
+        raise StorageVersionError(
+            f"{path} was written by a newer convex_nb: its format is {version}, and this one reads up to {FORMAT}. "
+            "Nothing was changed. Install the newer version.",
+            path=str(path),
+            version=version,
+            newest=FORMAT,
+        )
+
+
+def _is_relaxed(path: Path) -> bool:
+    """Whether the file's commits were not all waited for, so that a power cut may have torn several of them."""
+    try:
+        file = StorageFile.open_read_only(path)
+    except DamagedError:
+        return False
+    with contextlib.closing(file):
+        try:
+            return bool(file.read_root()["relaxed"])
+        except DamagedError:
+            return False
+
+
+def _create(path: Path, timestamp: int, reached: Callable[[str], None]) -> None:
+    with _building(path, reached) as file:
+        with file.transaction("create it"):
+            file.write_root(_root(timestamp, "full"))
+        file.finish(path)
+
+
+def _root(timestamp: int, durability: Durability) -> dict[str, Any]:
+    return {
+        "file": secrets.token_hex(16),
+        "timestamp": timestamp,
+        "checkpoint": None,
+        "position": 0,
+        "relaxed": durability == "relaxed",
+    }
+
+
+@contextlib.contextmanager
+def _building(path: Path, reached: Callable[[str], None]) -> Iterator[StorageFile]:
+    """A new file that has another name until it is finished."""
+    # Whoever has the lock of `path` owns this name as well: what a crash left there can go.
+    unfinished = path.with_name(f"{path.name}-new")
+    _remove(unfinished)
+    file = StorageFile.build(unfinished, reached)
+    try:
+        yield file
+    finally:
+        file.close()
+        _remove(unfinished)
+
+
+def _remove(path: Path) -> None:
+    for each in (path, sidecar(path), path.with_name(f"{path.name}-shm")):
+        each.unlink(missing_ok=True)
+
+
+def save_database(
+    database: Database,
+    path: str | PathLike[str],
+    *,
+    durability: Durability = "full",
+    reached: Callable[[str], None] = nothing,
+) -> None:
+    """Write a database to a new file and go on there: from now on its commits are durable.
+
+    The file appears under its name when it is complete. Commits go on meanwhile and wait only for the end. Raises
+    ``StorageExistsError`` and the errors of ``open_database``; the database stays where it was then.
+    """
+    place = Path(path).resolve()
+    if not place.parent.is_dir():
+        raise StorageError(f"There is no folder {place.parent}: nothing was saved.", path=str(place))
+    lock = FileLock.acquire(place)
+    try:
+        _save(database, place, lock, durability, reached)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _save(
+    database: Database, path: Path, lock: FileLock, durability: Durability, reached: Callable[[str], None]
+) -> None:
+    if path.exists():
+        raise StorageExistsError(
+            f"{path} exists already, and was left as it is. Save under another name, or delete it first.",
+            path=str(path),
+        )
+    before = database.log
+    with _building(path, reached) as file:
+        copies = Copies(0)
+        root = _root(database.head.timestamp, durability)
+        with file.transaction("save"):
+            file.write_root(root)
+        _complete(write_checkpoint(file, copies, root, database.head, database.last_creation_time))
+        file.sync()
+
+        def finish(head: Snapshot) -> SqliteLog:
+            rest = write_checkpoint(file, copies, root, head, database.last_creation_time)
+            checkpoint = _complete(rest)
+            file.finish(path)
+            try:
+                saved = StorageFile.open(path, durability, reached)
+                saved.read_root()
+            except BaseException:
+                _remove(path)
+                raise
+            return SqliteLog(saved, lock, checkpoint.root, copies, checkpoint.blobs)
+
+        # The first checkpoint has nearly everything; commits wait only for what came since.
+        database.committer.change_log(finish)
+    before.close()
+
+
+def _complete(steps: Generator[None, None, Checkpoint]) -> Checkpoint:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            checkpoint: Checkpoint = end.value
+            return checkpoint

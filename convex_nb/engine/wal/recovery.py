@@ -1,0 +1,153 @@
+"""What a durable file holds, as a database: the newest checkpoint, and the log replayed over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from convex_nb.engine.commit import Commit, Write
+from convex_nb.engine.part import Part
+from convex_nb.engine.schema_push import prepare
+from convex_nb.engine.snapshot import Catalog, Snapshot
+from convex_nb.engine.table import TableState, table_indexes
+from convex_nb.engine.wal.checkpoint import Copies, Manifest, TableEntry, rows_of_chunks
+from convex_nb.engine.wal.protocol import LoggedEntry
+from convex_nb.engine.wal.records import (
+    AnyRecord,
+    CommitRecord,
+    ElsewhereRecord,
+    PushRecord,
+    decode_documents,
+    decode_record,
+)
+from convex_nb.engine.wal.segment_chunks import segment_of_chunks
+from convex_nb.engine.wal.storage_errors import DamagedError, of_table
+from convex_nb.engine.wal.storage_file import Blob
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Database
+    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.wal.storage_file import StorageFile
+    from convex_nb.language.schema import SchemaDefinition
+
+LoadSegment: TypeAlias = "Callable[[str, Blob], Segment]"
+"""Gives the segment of a table that a blob holds."""
+
+
+class Recovery:
+    """Reads a file, once. Raises `DamagedError` for anything that does not verify."""
+
+    def __init__(self, file: StorageFile) -> None:
+        self._file = file
+        self.root = file.read_root()
+        self.copies = Copies(file.last_blob())
+        self.kept: set[int] = set()
+        self.entries: list[LoggedEntry] = []
+        self.logged_bytes = 0
+
+    @property
+    def position(self) -> int:
+        """The position of the newest record that was read."""
+        return self.entries[-1].position if self.entries else int(self.root["position"])
+
+    def first(self) -> tuple[Snapshot, float]:
+        """The snapshot of the newest checkpoint, and the last creation time that had been given out then."""
+        blob = self.root["checkpoint"]
+        if blob is None:
+            return Snapshot(self.root["timestamp"], {}, Catalog(None)), 0.0
+        manifest = Manifest.of_chunks(self._file.chunks(Blob(*blob)))
+        self.kept = {blob[0], *manifest.blobs()}
+        tables = {entry.name: self._table(entry, manifest.schema) for entry in manifest.tables}
+        return Snapshot(manifest.timestamp, tables, Catalog(manifest.schema)), manifest.creation_time
+
+    def _table(self, entry: TableEntry, schema: SchemaDefinition | None) -> TableState:
+        definition = None if schema is None else schema.tables.get(entry.name)
+        indexes = table_indexes(definition)
+        parts: list[Part] = []
+        with of_table(entry.name):
+            for segment, dead in entry.parts:
+                part = Part.unindexed(self.segment(entry.name, segment), indexes)
+                if dead is not None:
+                    part = part.without(rows_of_chunks(self._file.chunks(dead)), indexes)
+                    self.copies.add(part.dead[0], dead)
+                parts.append(part)
+            table = TableState.over(entry.name, entry.number, definition, indexes, tuple(parts))
+            if entry.recent is not None:
+                pieces = [decode_documents(chunk).documents for chunk in self._file.chunks(entry.recent)]
+                table = table.with_live([document for piece in pieces for document in piece])
+                self.copies.add(table.live[0], entry.recent)
+        return table
+
+    def segment(self, table: str, blob: Blob) -> Segment:
+        """The segment of a table that a blob holds."""
+        with of_table(table):
+            segment = segment_of_chunks(self._file.chunks(blob))
+        self.copies.add(segment, blob)
+        return segment
+
+    def replay(self, database: Database) -> None:
+        """Bring a database that began at ``first`` up to the newest record."""
+        for position, timestamp, data in self._file.records(self.root["position"]):
+            blobs: tuple[int, ...] = ()
+            record = decode_record(data)
+            self.logged_bytes += len(data)
+            if isinstance(record, ElsewhereRecord):
+                blobs = (record.blob.number,)
+                whole = b"".join(self._file.chunks(record.blob))
+                self.logged_bytes += len(whole)
+                record = decode_record(whole)
+            if isinstance(record, CommitRecord):
+                blobs += tuple([blob.number for _, blob in record.parts])
+            try:
+                replay(database, record, timestamp, self.segment)
+            except (KeyError, AssertionError) as error:
+                raise DamagedError(f"record {position} of the log ({error!r})") from None
+            self.entries.append(LoggedEntry(position, timestamp, blobs))
+
+
+def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegment) -> None:
+    """Do again what a record says. Costs O(writes), and nothing is validated: it was when it was logged."""
+    if isinstance(record, PushRecord):
+        for name, number in record.created.items():
+            database.remember_table(name, number)
+        tables = prepare(database, database.head, record.schema, again=True)
+        database.committer.replay_push(Snapshot(timestamp, tables, Catalog(record.schema)))
+    elif isinstance(record, CommitRecord):
+        database.committer.replay(_commit(database, record, timestamp, load))
+        database.creation_time_passed(record.creation_time)
+
+
+def _commit(database: Database, record: CommitRecord, timestamp: int, load: LoadSegment) -> Commit:
+    head = database.head
+    definitions = {} if head.schema is None else head.schema.tables
+    created: dict[str, TableState] = {}
+    for name, number in record.created.items():
+        database.remember_table(name, number)
+        created[name] = TableState.create(name, number, definitions.get(name))
+    tables = {**created, **head.tables}
+    for name in record.replaced:
+        tables[name] = tables[name].empty()
+    parts: list[tuple[str, Part]] = []
+    for name, blob in record.parts:
+        part = Part.unindexed(load(name, blob), tables[name].indexes)
+        tables[name] = tables[name].with_part(part)
+        parts.append((name, part))
+    writes: list[Write] = []
+    for name, id, new in record.writes:
+        table = tables[name]
+        old = table.get(id)
+        assert old is not None or new is not None, f"{id} is not there"
+        old_keys = None if old is None else table.keys_of(old)
+        new_keys = None if new is None else table.keys_of(new)
+        writes.append(Write(name, id, old, new, old_keys, new_keys))
+    changed = {write.table for write in writes} | {name for name, _ in parts} | record.replaced
+    return Commit(
+        timestamp,
+        tuple(writes),
+        record.source,
+        {name: tables[name].indexes for name in changed},
+        tuple(parts),
+        record.replaced,
+        created,
+        record.creation_time,
+    )

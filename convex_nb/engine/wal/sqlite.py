@@ -1,0 +1,258 @@
+"""The log of a deployment that lives in a file."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from convex_nb.engine.commit import Commit
+from convex_nb.engine.wal.checkpoint import ChunkWriter, Copies, in_pieces, write_checkpoint
+from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
+from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
+from convex_nb.engine.wal.segment_chunks import segment_to_chunks
+from convex_nb.engine.wal.storage_file import CHUNK_BYTES, PAGE_BYTES, Blob, StorageFile
+from convex_nb.language.errors import StorageError
+
+if TYPE_CHECKING:
+    from convex_nb.engine.commit import Entry
+    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.wal.file_lock import FileLock
+
+LOG_BYTES = 8 << 20
+"""A checkpoint is due when the log has more than this since the last one,"""
+LOG_RECORDS = 10_000
+"""or more than so many records: what opening has to replay."""
+RETRY_SECONDS = 5.0
+"""Upkeep that the disk has refused is tried again after this."""
+_SHRINK_PAGES: Final = 64
+_SHRINK_FROM: Final = (16 << 20) // PAGE_BYTES
+
+_timestamp = attrgetter("timestamp")
+
+
+class SqliteLog:
+    """Appends commits to a `StorageFile`, several in one transaction, and keeps the file in shape.
+
+    ``append`` and ``stage`` may be called beside ``maintain``, on any threads; ``maintain`` on one at a time.
+    """
+
+    def __init__(
+        self,
+        file: StorageFile,
+        lock: FileLock,
+        root: Mapping[str, Any],
+        copies: Copies,
+        kept: set[int],
+        entries: Sequence[LoggedEntry] = (),
+        logged_bytes: int = 0,
+    ) -> None:
+        """Of a file whose state is in memory.
+
+        ``root`` is its root, ``copies`` are the objects that it has a copy of, ``kept`` the blobs of its checkpoint,
+        ``entries`` the entries after that, which have ``logged_bytes``.
+        """
+        self.file = file
+        self._lock = lock
+        self._root = dict(root)
+        self._copies = copies
+        self._head: int = entries[-1].position if entries else root["position"]
+        # Beside these, blobs on the way to a commit stay in the file. All else can go.
+        self._kept = kept
+        self._entries = list(entries)
+        self._staged: dict[int, Callable[[], object]] = {}
+        self._logged_bytes = logged_bytes
+        self._unsure = False
+        self._steps: Iterator[None] | None = None
+        self._swept = False
+        self._checkpoints = 0
+        self._not_before = 0.0
+        self._failure: StorageError | None = None
+
+    @property
+    def head(self) -> int:
+        """The position of the newest record."""
+        return self._head
+
+    # -- appending ---------------------------------------------------------------------------------------------
+
+    def append(self, expected_head: int, entries: Sequence[Entry]) -> Sequence[int]:
+        """Append entries in one transaction. Raises ``StorageError``, and none of them is in the file then."""
+        assert expected_head == self._head, f"the log is at {self._head}, not at {expected_head}"
+        if self._unsure:
+            self._make_sure()
+        rows: list[tuple[LoggedEntry, bytes]] = []
+        for position, entry in enumerate(entries, self._head + 1):
+            data, blobs = self._encoded(entry)
+            rows.append((LoggedEntry(position, entry.timestamp, blobs), data))
+        file = self.file
+        try:
+            with file.transaction("commit"):
+                for row, data in rows:
+                    file.write_record(row.position, row.timestamp, data)
+        except BaseException:
+            # SQLite may have failed after the record was whole: then it must not be written over as if it were not.
+            self._unsure = True
+            raise
+        for row, data in rows:
+            self._entries.append(row)
+            self._logged_bytes += len(data)
+            for number in row.blobs:
+                self._staged.pop(number, None)
+        self._head += len(rows)
+        return range(self._head - len(rows) + 1, self._head + 1)
+
+    def _encoded(self, entry: Entry) -> tuple[bytes, tuple[int, ...]]:
+        if isinstance(entry, Commit):
+            blobs = [self._copy(name, entry.result[name].number, part.segment) for name, part in entry.parts]
+            data = encode_commit(entry, blobs)
+        else:
+            blobs, data = [], encode_push(entry)
+        if len(data) > CHUNK_BYTES:
+            blob = self._write_ahead("commit", in_pieces(data), weakref.ref(entry))
+            blobs.append(blob)
+            self._logged_bytes += len(data)
+            data = encode_elsewhere(blob)
+        return data, tuple([blob.number for blob in blobs])
+
+    def _copy(self, table: str, number: int, segment: Segment) -> Blob:
+        # It is there already, unless it was staged in a log that this one has taken the place of.
+        self.stage(table, number, segment)
+        blob = self._copies.find(segment)
+        assert blob is not None
+        return blob
+
+    def _make_sure(self) -> None:
+        if self.file.last_position() != self._head:
+            raise StorageError(
+                f"{self.file.path} has a commit that was reported as failed, so that nothing more is written to it. "
+                "Close it and open it again: what is in the file is whole.",
+                path=str(self.file.path),
+            )
+        self._unsure = False
+
+    def stage(self, table: str, number: int, segment: Segment) -> None:
+        """Write a segment in transactions of its own; it counts once a record refers to it."""
+        if self._copies.find(segment) is None:
+            chunks = segment_to_chunks(segment, table, number)
+            self._copies.add(segment, self._write_ahead("import", chunks, weakref.ref(segment)))
+            self._logged_bytes += segment.nbytes
+
+    def _write_ahead(self, purpose: str, chunks: Iterable[bytes], wanted: Callable[[], object]) -> Blob:
+        """Write a blob that is kept until a record refers to it, or ``wanted`` gives ``None``."""
+        number = self._copies.new_number()
+        self._staged[number] = wanted
+        writer = ChunkWriter(self.file, purpose)
+        steps = writer.write(number, chunks)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                writer.flush()
+                blob: Blob = end.value
+                return blob
+
+    # -- upkeep ------------------------------------------------------------------------------------------------
+
+    def maintain(self, head: Snapshot, creation_time: float) -> bool:
+        """One step: some of a checkpoint, some of what it made superfluous, or a part of SQLite's own sidecar.
+
+        What the disk refuses is tried again later; the figures say why.
+        """
+        if self._failure is not None and time.monotonic() < self._not_before:
+            return False
+        try:
+            if self.file.fold():
+                return True
+            if self._steps is None:
+                self._steps = self._due(head, creation_time)
+            if self._steps is None:
+                return False
+            for _ in self._steps:
+                break
+            else:
+                self._steps = None
+        except StorageError as failure:
+            self._steps = None
+            self._failure = failure
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            return False
+        self._failure = None
+        return True
+
+    def _due(self, head: Snapshot, creation_time: float) -> Iterator[None] | None:
+        if self._logged_bytes > LOG_BYTES or len(self._entries) > LOG_RECORDS:
+            return self._checkpoint(head, creation_time)
+        if not self._swept:
+            return self._sweep()
+        pages, free = self.file.pages()
+        return self._shrink() if free > max(_SHRINK_FROM, pages // 4) else None
+
+    def _checkpoint(self, head: Snapshot, creation_time: float) -> Iterator[None]:
+        logged_bytes = self._logged_bytes
+        # What the head shows has been appended before, so this does not change when entries are added.
+        covered = bisect_right(self._entries, head.timestamp, key=_timestamp)
+        position = self._entries[covered - 1].position if covered else self._root["position"]
+        root = {**self._root, "position": position}
+        self._root, self._kept = yield from write_checkpoint(self.file, self._copies, root, head, creation_time)
+        del self._entries[:covered]
+        self._logged_bytes -= logged_bytes
+        self._checkpoints += 1
+        self._swept = False
+        yield
+        while not self._delete_records(position):
+            yield
+
+    def _delete_records(self, upto: int) -> bool:
+        with self.file.transaction("shorten the log"):
+            return self.file.delete_records(upto)
+
+    def _sweep(self) -> Iterator[None]:
+        """Delete the blobs that nothing refers to."""
+        # What is written ahead is staged before it is in the file, and until a record refers to it.
+        blobs = set(self.file.blobs())
+        for number, wanted in list(self._staged.items()):
+            if wanted() is None:
+                self._staged.pop(number, None)
+        staged = set(self._staged)
+        referred = {number for entry in list(self._entries) for number in entry.blobs}
+        garbage = blobs - self._kept - staged - referred
+        self._copies.forget(garbage)
+        for number in garbage:
+            while True:
+                with self.file.transaction("delete what is no longer needed"):
+                    done = self.file.delete_blob(number)
+                yield
+                if done:
+                    break
+        self._swept = True
+
+    def _shrink(self) -> Iterator[None]:
+        while True:
+            pages, free = self.file.pages()
+            if free <= pages // 16:
+                return
+            with self.file.transaction("shrink"):
+                self.file.give_back(_SHRINK_PAGES)
+            yield
+
+    def statistics(self) -> StorageStatistics:
+        """Figures of the file."""
+        pages, free = self.file.pages()
+        return StorageStatistics(
+            path=str(self.file.path),
+            nbytes=pages * PAGE_BYTES,
+            free_bytes=free * PAGE_BYTES,
+            logged=len(self._entries),
+            checkpoints=self._checkpoints,
+            failure=None if self._failure is None else str(self._failure),
+        )
+
+    def close(self) -> None:
+        """Close the file and let others write it. Twice is fine."""
+        self.file.close()
+        self._lock.release()

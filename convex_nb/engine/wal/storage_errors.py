@@ -1,0 +1,85 @@
+"""What is wrong with a file, in the words and classes of this package."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from convex_nb.language.errors import ConvexNbError, StorageCorruptError, StorageError
+
+_REASONS: Final = {
+    sqlite3.SQLITE_FULL: "there is no room on the disk",
+    sqlite3.SQLITE_IOERR: "the disk reports an error, or there is no room on it",
+    sqlite3.SQLITE_READONLY: "the file cannot be written",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_PERM: "access is not permitted",
+    sqlite3.SQLITE_BUSY: "another program is using the file",
+    sqlite3.SQLITE_LOCKED: "another program is using the file",
+}
+
+
+class DamagedError(Exception):
+    """Bytes of a file do not verify: ``what`` says which, ``table`` whose they are, where that is known."""
+
+    def __init__(self, what: str, table: str | None = None) -> None:
+        super().__init__(what, table)
+        self.what = what
+        self.table = table
+
+
+@contextmanager
+def of_table(name: str) -> Iterator[None]:
+    """What turns out to be damaged belongs to this table."""
+    try:
+        yield
+    except DamagedError as error:
+        raise DamagedError(error.what, error.table or name) from None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What SQLite finds wrong while it reads is a `DamagedError`, unless the disk is to blame."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        found = in_words(error, path, "read it")
+        if isinstance(found, StorageCorruptError):
+            raise DamagedError(f"SQLite's structure ({error})") from None
+        raise found from None
+
+
+@contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """What is damaged is reported to the user, with what to do about it."""
+    try:
+        yield
+    except DamagedError as error:
+        raise corrupt(path, error.what, error.table) from None
+
+
+def in_words(error: sqlite3.Error, path: Path, purpose: str) -> ConvexNbError:
+    """The error to raise when SQLite could not do something with a file: ``purpose`` ends "could not ..."."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    reason = _REASONS.get(code & 0xFF)
+    if reason is None or code == sqlite3.SQLITE_IOERR_SHORT_READ:
+        return corrupt(path, f"SQLite's structure ({error})")
+    return StorageError(
+        f"Could not {purpose}: {reason} ({path}; SQLite says: {error}). Nothing was written; what is in memory can "
+        "still be read.",
+        path=str(path),
+    )
+
+
+def corrupt(path: Path, what: str, table: str | None = None) -> StorageCorruptError:
+    """The error for damage that was found: what is damaged, and what to do."""
+    where = "" if table is None else f", of the table {table!r}"
+    return StorageCorruptError(
+        f"{path} is damaged: {what}{where} does not verify. Nothing of the file was opened, and nothing was changed. "
+        f'`convex_nb.repair("{path.name}", "repaired.convex")` saves everything that does verify to a new file, and '
+        "says what is lost. A backup may have more.",
+        path=str(path),
+        table=table,
+    )

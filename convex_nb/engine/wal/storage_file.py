@@ -1,0 +1,426 @@
+"""The SQLite file of a durable database: rows of bytes with checksums, changed in transactions that survive a crash.
+
+Three tables. ``root`` has one row, where everything begins. ``log`` has the commits by position. ``chunk`` has what is
+larger: a blob is a run of chunks of about a megabyte under consecutive keys. What the bytes mean is told elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from zlib import crc32
+
+from convex_nb.engine.wal.storage_errors import DamagedError, in_words, reading
+from convex_nb.language.errors import DeploymentClosedError, StorageError
+
+Durability: TypeAlias = Literal["full", "relaxed"]
+"""``full``: a commit is acknowledged when it is on the disk. ``relaxed``: a power cut may take the last ones."""
+
+APPLICATION_ID: Final = 0x434E4244
+FORMAT: Final = 1
+"""The version of what this file describes. A newer file is refused, an older one goes through ``upgrades``."""
+PAGE_BYTES: Final = 16_384
+CHUNK_BYTES: Final = 1 << 20
+"""Rows are cut so that none is much longer: a commit that waits for one to be written waits milliseconds."""
+SIDECAR_BYTES: Final = 4 << 20
+"""SQLite's sidecar is folded into the file when it has grown beyond this."""
+
+_MOST_CHUNKS = 1 << 20
+_KEYS = struct.Struct("<Bqq")
+_ROOT, _LOG, _CHUNK = range(3)
+_TABLES: Final = (
+    "CREATE TABLE root (id integer primary key, crc integer, data blob)",
+    "CREATE TABLE log (position integer primary key, timestamp integer, crc integer, data blob)",
+    "CREATE TABLE chunk (key integer primary key, crc integer, data blob)",
+)
+
+
+class Blob(NamedTuple):
+    """Where something larger is kept: its number, which no other blob ever had, and in how many chunks."""
+
+    number: int
+    chunks: int
+
+
+class Record(NamedTuple):
+    """A row of the log."""
+
+    position: int
+    timestamp: int
+    data: bytes
+
+
+def nothing(point: str) -> None:
+    """What happens at the named points of a write, unless a test brings a crash there."""
+
+
+class StorageFile:
+    """One open file. A lock lets one thread at a time write; a row is read only whole and verified."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, reached: Callable[[str], None] = nothing) -> None:
+        """Of an open connection; ``build``, ``open`` and ``open_read_only`` are the ways to get one."""
+        self.path = path
+        self.reached = reached
+        self.lock = threading.Lock()
+        self._connection = connection
+        self._folder: sqlite3.Connection | None = None
+        self._seed = 0
+        self._process = os.getpid()
+        self._places: list[tuple[Path, os.stat_result]] = []
+        self._unfolded = 0
+
+    # -- opening -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def build(cls, path: Path, reached: Callable[[str], None] = nothing) -> StorageFile:
+        """A new file under a temporary name: written without care, since a crash leaves nothing of it."""
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute(f"pragma page_size={PAGE_BYTES}")
+            connection.execute("pragma auto_vacuum=incremental")
+            connection.execute("pragma journal_mode=off")
+            connection.execute("pragma synchronous=off")
+            connection.execute(f"pragma application_id={APPLICATION_ID}")
+            connection.execute(f"pragma user_version={FORMAT}")
+            for table in _TABLES:
+                connection.execute(table)
+        except sqlite3.Error as error:
+            raise in_words(error, path, "create it") from None
+        return cls(path, connection, reached)
+
+    def finish(self, path: Path) -> None:
+        """Give a built file its name, complete and on the disk. What has that name already is refused."""
+        self._connection.execute("pragma journal_mode=wal")
+        self.close()
+        _sync(self.path)
+        self.reached("file: built")
+        if path.exists():
+            raise StorageError(f"{path} came into being meanwhile, and was left as it is.", path=str(path))
+        self.path.rename(path)
+        self.reached("file: named")
+        _sync_folder(path)
+
+    @classmethod
+    def open(cls, path: Path, durability: Durability, reached: Callable[[str], None] = nothing) -> StorageFile:
+        """Open a file for writing. Raises `DamagedError` where SQLite's own structure is broken, and `StorageError`."""
+        with reading(path):
+            file = cls(path, _connect(path, "rw"), reached)
+            try:
+                file._prepare(durability)
+            except BaseException:
+                file.close()
+                raise
+        return file
+
+    def _prepare(self, durability: Durability) -> None:
+        connection = self._connection
+        connection.execute("pragma journal_mode=wal")
+        connection.execute(f"pragma synchronous={'full' if durability == 'full' else 'normal'}")
+        # Apple's disks acknowledge before they have written, unless they are asked like this.
+        connection.execute("pragma fullfsync=on")
+        # Maintenance folds the sidecar in small pieces; this is for a database that has none.
+        connection.execute(f"pragma wal_autocheckpoint={(64 << 20) // PAGE_BYTES}")
+        self._verify_structure()
+        self._folder = _connect(self.path, "rw")
+        self._folder.execute("pragma checkpoint_fullfsync=on")
+        self._folder.execute("select count(*) from root").fetchone()
+        self._places = [(each, each.stat()) for each in (self.path, sidecar(self.path))]
+
+    @classmethod
+    def open_read_only(cls, path: Path) -> StorageFile:
+        """Open a file at one consistent state beside whoever writes it, until ``close``. Raises like ``open``."""
+        # In a folder that cannot be written there is no place for SQLite's sidecars. Nor is there a writer, then.
+        alone = not os.access(path.parent, os.W_OK) and not _size(sidecar(path))
+        with reading(path):
+            file = cls(path, _connect(path, "ro&immutable=1" if alone else "ro"))
+            try:
+                file._connection.execute("begin")
+                file._verify_structure()
+            except BaseException:
+                file.close()
+                raise
+        return file
+
+    def _verify_structure(self) -> None:
+        """SQLite's pages are as they should be: without this, the lists of free pages and of rows could lie."""
+        found = self._connection.execute("pragma quick_check(3)").fetchall()
+        if found != [("ok",)]:
+            raise DamagedError("SQLite's structure (" + "; ".join([str(line).strip() for (line,) in found]) + ")")
+        shape = self._connection.execute("select sql from sqlite_schema order by rowid").fetchall()
+        if shape != [(table,) for table in _TABLES]:
+            raise DamagedError("SQLite's list of tables")
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def read_root(self) -> dict[str, Any]:
+        """Where everything begins. Raises `DamagedError`."""
+        with reading(self.path):
+            rows = self._connection.execute("select crc, data from root where id = 1").fetchall()
+        if not rows:
+            raise DamagedError("the root")
+        self._seed = 0
+        ((crc, data),) = rows
+        root: dict[str, Any] = json.loads(self._verified(_ROOT, 1, 0, crc, data, "the root"))
+        # Rows of another file, brought in by a sidecar that is not this file's own, do not verify.
+        self._seed = crc32(bytes.fromhex(root["file"]))
+        return root
+
+    def records(self, after: int) -> Iterator[Record]:
+        """The log after position ``after``, in order. Raises `DamagedError` at a record that is damaged or missing."""
+        with reading(self.path):
+            rows = self._connection.execute(
+                "select position, timestamp, crc, data from log where position > ? order by position", (after,)
+            )
+            for expected, (position, timestamp, crc, data) in enumerate(rows, after + 1):
+                if position != expected:
+                    raise DamagedError(f"record {expected} of the log: it is missing")
+                yield self._record(position, timestamp, crc, data)
+
+    def record(self, position: int) -> Record | None:
+        """One record of the log, if it is there. Raises `DamagedError`."""
+        with reading(self.path):
+            row = self._connection.execute(
+                "select position, timestamp, crc, data from log where position = ?", (position,)
+            ).fetchone()
+        return None if row is None else self._record(*row)
+
+    def _record(self, position: int, timestamp: Any, crc: Any, data: Any) -> Record:
+        what = f"record {position} of the log"
+        if type(timestamp) is not int:
+            raise DamagedError(what)
+        return Record(position, timestamp, self._verified(_LOG, position, timestamp, crc, data, what))
+
+    def chunks(self, blob: Blob) -> Iterator[bytes]:
+        """The chunks of a blob, in order. Raises `DamagedError` at one that is damaged or missing."""
+        first = blob.number * _MOST_CHUNKS
+        count = 0
+        with reading(self.path):
+            rows = self._connection.execute(
+                "select key, crc, data from chunk where key >= ? and key < ? order by key",
+                (first, first + _MOST_CHUNKS),
+            )
+            for count, (key, crc, data) in enumerate(rows, 1):
+                if key != first + count - 1 or count > blob.chunks:
+                    raise DamagedError(f"chunk {count} of {blob.chunks}")
+                yield self._verified(_CHUNK, key, 0, crc, data, f"chunk {count} of {blob.chunks}")
+        if count != blob.chunks:
+            raise DamagedError(f"chunk {count + 1} of {blob.chunks}: it is missing")
+
+    def chunk(self, number: int, place: int) -> bytes | None:
+        """One chunk of a blob, if it is there. Raises `DamagedError`."""
+        key = number * _MOST_CHUNKS + place
+        with reading(self.path):
+            row = self._connection.execute("select crc, data from chunk where key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        crc, data = row
+        return self._verified(_CHUNK, key, 0, crc, data, f"chunk {place + 1}")
+
+    def _verified(self, kind: int, key: int, second: int, crc: Any, data: Any, what: str) -> bytes:
+        if type(data) is not bytes or crc != crc32(data, crc32(_KEYS.pack(kind, key, second), self._seed)):
+            raise DamagedError(what)
+        return data
+
+    def last_position(self) -> int:
+        """The position of the newest record; 0 for an empty log."""
+        with self.lock:
+            return self._number("select coalesce(max(position), 0) from log")
+
+    def last_blob(self) -> int:
+        """The greatest number of a blob; 0 where there is none."""
+        with self.lock:
+            return self._number("select coalesce(max(key), 0) from chunk") // _MOST_CHUNKS
+
+    def blobs(self) -> list[int]:
+        """The numbers of all blobs, complete or not. Costs O(blobs x log chunks)."""
+        numbers: list[int] = []
+        key = 0
+        while True:
+            with self.lock:
+                key = self._number("select coalesce(min(key), -1) from chunk where key >= ?", key)
+            if key < 0:
+                return numbers
+            numbers.append(key // _MOST_CHUNKS)
+            key = (numbers[-1] + 1) * _MOST_CHUNKS
+
+    def _number(self, sql: str, *parameters: int) -> int:
+        with reading(self.path):
+            (number,) = self._connection.execute(sql, parameters).fetchone()
+        return int(number)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self, purpose: str) -> Iterator[None]:
+        """Everything inside is on the disk when this ends, or nothing is. Raises `StorageError`.
+
+        ``purpose`` ends the sentence "could not ...".
+        """
+        with self.lock:
+            self._check_place(purpose)
+            try:
+                self._connection.execute("begin immediate")
+                yield
+                self.reached(f"{purpose}: written")
+                self._connection.execute("commit")
+                self._unfolded += PAGE_BYTES
+                self.reached(f"{purpose}: durable")
+            except BaseException as error:
+                self._roll_back()
+                if isinstance(error, sqlite3.Error):
+                    raise in_words(error, self.path, purpose) from None
+                raise
+
+    def _roll_back(self) -> None:
+        # SQLite has done so by itself after some errors; and where the disk is gone there is nothing to be done.
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+
+    def _check_place(self, purpose: str) -> None:
+        """What is written now can be found later: the file is still the one that its path leads to."""
+        if os.getpid() != self._process:
+            raise DeploymentClosedError(f"{self.path} belongs to the process that this one was forked from.")
+        for path, known in self._places:
+            try:
+                there = os.path.samestat(path.stat(), known)
+            except OSError:
+                there = False
+            if not there:
+                raise StorageError(
+                    f"Could not {purpose}: {path} was moved, deleted or replaced while it was open. Nothing was "
+                    "written. What is in memory can still be read, and `save(path)` writes it to a new file.",
+                    path=str(self.path),
+                )
+
+    def write_root(self, root: Mapping[str, Any]) -> None:
+        """Replace the root, inside a transaction. Its ``file`` is the file's own name, the same for ever."""
+        data = json.dumps(root).encode()
+        crc = crc32(data, crc32(_KEYS.pack(_ROOT, 1, 0), 0))
+        self._connection.execute("insert or replace into root values (1, ?, ?)", (crc, data))
+        self._seed = crc32(bytes.fromhex(root["file"]))
+
+    def write_record(self, position: int, timestamp: int, data: bytes) -> None:
+        """Append to the log, inside a transaction."""
+        crc = crc32(data, crc32(_KEYS.pack(_LOG, position, timestamp), self._seed))
+        self._connection.execute("insert into log values (?, ?, ?, ?)", (position, timestamp, crc, data))
+        self._unfolded += len(data)
+
+    def write_chunk(self, number: int, place: int, data: bytes) -> None:
+        """Write a chunk of a blob, inside a transaction."""
+        key = number * _MOST_CHUNKS + place
+        crc = crc32(data, crc32(_KEYS.pack(_CHUNK, key, 0), self._seed))
+        self._connection.execute("insert into chunk values (?, ?, ?)", (key, crc, data))
+        self._unfolded += len(data)
+
+    def delete_records(self, upto: int) -> bool:
+        """Delete some records up to a position, oldest first, inside a transaction; whether that was all."""
+        rows = self._connection.execute(
+            "select position, length(data) from log where position <= ? order by position limit 1000", (upto,)
+        ).fetchall()
+        totals = accumulate([length for _, length in rows])
+        enough = [position for (position, _), total in zip(rows, totals, strict=True) if total >= CHUNK_BYTES]
+        last: int = enough[0] if enough else rows[-1][0] if rows else upto
+        self._connection.execute("delete from log where position <= ?", (last,))
+        return last >= upto
+
+    def delete_blob(self, number: int) -> bool:
+        """Delete some chunks of a blob, last first, inside a transaction; whether that was all."""
+        first = number * _MOST_CHUNKS
+        self._connection.execute(
+            "delete from chunk where key in "
+            "(select key from chunk where key >= ? and key < ? order by key desc limit 4)",
+            (first, first + _MOST_CHUNKS),
+        )
+        return not self._number(
+            "select count(*) from (select 1 from chunk where key >= ? and key < ? limit 1)",
+            first,
+            first + _MOST_CHUNKS,
+        )
+
+    def pages(self) -> tuple[int, int]:
+        """How many pages the file has, and how many of them are free."""
+        with self.lock:
+            return self._number("pragma page_count"), self._number("pragma freelist_count")
+
+    def give_back(self, pages: int) -> None:
+        """Make the file smaller by up to so many free pages, inside a transaction."""
+        self._unfolded += pages * PAGE_BYTES
+        self._connection.execute(f"pragma incremental_vacuum({pages})").fetchall()
+
+    def fold(self) -> bool:
+        """Copy what SQLite's sidecar holds into the file, if that is much; whether it did.
+
+        Most of it goes on beside commits. They wait for the rest, what came meanwhile, so that the sidecar begins anew.
+        """
+        folder = self._folder
+        if folder is None or self._unfolded <= SIDECAR_BYTES:
+            return False
+        try:
+            _checkpoint(folder)
+            with self.lock:
+                self._unfolded = 0
+                _checkpoint(self._connection)
+        except sqlite3.Error as error:
+            raise in_words(error, self.path, "fold its sidecar") from None
+        self.reached("file: folded")
+        return True
+
+    def sync(self) -> None:
+        """What was built so far is on the disk, so that finishing takes less long."""
+        _sync(self.path)
+
+    def close(self) -> None:
+        """Fold the sidecar and close. Twice is fine."""
+        if os.getpid() == self._process:
+            with contextlib.suppress(sqlite3.Error):
+                self._roll_back()
+            for connection in (self._folder, self._connection):
+                if connection is not None:
+                    connection.close()
+
+
+def sidecar(path: Path) -> Path:
+    """Where SQLite keeps what it has not yet copied into the file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+    )
+
+
+def _checkpoint(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    row: tuple[int, int, int] = connection.execute("pragma wal_checkpoint(passive)").fetchone()
+    return row
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    # Windows has no such thing.
+    with contextlib.suppress(OSError):
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
