@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.index import IndexRun
     from convex_nb.engine.segment import Segment
     from convex_nb.engine.table import TableIndex
+    from convex_nb.language.documents import Document
 
     Run: TypeAlias = IndexRun | tuple[str, ...]
     """A run, or until somebody asks for it the fields that it will be of."""
@@ -64,6 +65,25 @@ class Part:
         """A segment whose runs are built when somebody asks for them."""
         return cls(segment, [index.fields for index in indexes])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Part], documents: Sequence[Document], indexes: Sequence[TableIndex]) -> Part:
+        """What counts of several parts, and ``documents``, as one; at least one row.
+
+        Costs O(rows) per index, vectorised.
+        """
+        from convex_nb.engine.index_merge import join_indexed
+
+        places = [place for place, index in enumerate(indexes) if index.name != BY_ID]
+        segment, joined = join_indexed(
+            [(part.segment, part.alive_rows(), [part.existing_run(place) for place in places]) for part in parts],
+            documents,
+            [indexes[place].fields for place in places],
+        )
+        runs: list[Run] = [index.fields for index in indexes]
+        for place, run in zip(places, joined, strict=True):
+            runs[place] = run
+        return cls(segment, runs)
+
     def __len__(self) -> int:
         return self.segment.num_rows - len(self.dead[0])
 
@@ -80,6 +100,11 @@ class Part:
     def run_or_fields(self, position: int) -> Run:
         """The run of the index at ``position``, its fields where it has not been built yet."""
         return self._runs[position]
+
+    def existing_run(self, position: int) -> IndexRun | None:
+        """The run of the index at ``position``, if it has been built."""
+        run = self._runs[position]
+        return None if isinstance(run, tuple) else run
 
     def unbuilt(self) -> int | None:
         """The first index whose run is still to be built, by_id aside: it may never be asked for."""
@@ -106,6 +131,17 @@ class Part:
         """The part without one more row."""
         dead = tuple([chunks.insert(key, row) for chunks, key in zip(self.dead, keys, strict=True)])
         return Part(self.segment, self._runs, dead, self.prepared)
+
+    def without(self, rows: Sequence[int], indexes: Sequence[TableIndex]) -> Part:
+        """The part, all of it alive, without these rows. Costs O(rows log rows) per index."""
+        documents = self.segment.documents(rows)
+        dead = [
+            SortedChunks.from_sorted(
+                sorted([(index.key_of(document), row) for document, row in zip(documents, rows, strict=True)])
+            )
+            for index in indexes
+        ]
+        return Part(self.segment, self._runs, tuple(dead), self.prepared)
 
     def alive_rows(self) -> NDArray[np.int64] | None:
         """The rows that count, ascending; ``None`` for all of them. Costs O(rows) if any is dead."""
