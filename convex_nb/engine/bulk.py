@@ -77,8 +77,12 @@ def segment_from_arrow(
             *columns,
         ]
     )
-    # Times that were given may be in any order.
-    return segment if times is None else Segment.concat([(segment, None)])
+    if times is not None:
+        # Times that were given may be in any order.
+        segment = Segment.concat([(segment, None)])
+    # Built here, so that no reader has to.
+    _ = segment.lookup
+    return segment
 
 
 def _columns_by_name(table: ArrowTable, keep_system_fields: bool) -> dict[str, ArrowArray]:

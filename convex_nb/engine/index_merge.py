@@ -40,6 +40,8 @@ def join_indexed(
         if documents:
             sources.append((None, new_rows[-1]))
         runs.append(merged_run(segment, fields, sources))
+    # Built here, so that no reader has to.
+    _ = segment.lookup
     return segment, runs
 
 

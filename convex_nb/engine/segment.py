@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import lt
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy
@@ -141,7 +142,7 @@ _creation_key = key_function(("_creationTime",))
 
 def in_creation_order(documents: Sequence[Document]) -> Sequence[Document]:
     """The documents by ``(_creationTime, _id)``; the same sequence where they are in order already."""
-    keys = [_creation_key(document) for document in documents]
-    if all(before <= after for before, after in pairwise(keys)):
+    times = [document["_creationTime"] for document in documents]
+    if all(map(lt, times, islice(times, 1, None))):
         return documents
     return sorted(documents, key=_creation_key)
