@@ -91,6 +91,10 @@ class Int64(int):
     def __repr__(self) -> str:
         return f"Int64({int.__repr__(self)})"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        # Without it, Hypothesis prints integers by way of `abs`, which the least Int64 does not have.
+        printer.text(repr(self))
+
     def __str__(self) -> str:
         return int.__repr__(self)
 

@@ -69,9 +69,14 @@ def int64s() -> st.SearchStrategy[Int64]:
     return (st.sampled_from([0, *inside]) | st.integers(INT64_LEAST, INT64_MOST)).map(Int64)
 
 
+def binaries() -> st.SearchStrategy[bytes]:
+    """Bytes."""
+    return st.sampled_from([b"", b"\x00", b"\xff", b"\x00\xff"]) | st.binary(max_size=12)
+
+
 def atoms() -> st.SearchStrategy[Value]:
     """Values that hold no other values."""
-    return st.none() | st.booleans() | numbers() | int64s() | texts() | st.binary(max_size=12)
+    return st.none() | st.booleans() | numbers() | int64s() | texts() | binaries()
 
 
 def keys() -> st.SearchStrategy[str]:
@@ -155,7 +160,7 @@ def fitting(validator: Validator) -> st.SearchStrategy[Any]:
         case NullValidator():
             return st.none()
         case BytesValidator():
-            return st.binary(max_size=12)
+            return binaries()
         case IdValidator():
             return ids(validator.table_name)
         case LiteralValidator():
