@@ -90,7 +90,11 @@ def running_lab(notebooks: Path, private: Path) -> Iterator[Lab]:
         yield lab
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 class NotebookPage:
@@ -126,20 +130,25 @@ class NotebookPage:
             f"{self.lab.url}/lab/tree/{notebook}?reset&token={self.lab.token}", wait_until="domcontentloaded"
         )
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+        # The notebook's own indicator says idle even before there is a kernel, and what runs then is lost.
+        self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
 
     def cell(self, id: str) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(self.positions[id])
 
     def run(self, id: str) -> None:
-        """Runs a code cell and returns when it has finished."""
+        """Runs a code cell and returns when it has finished; it must not show an error."""
         cell = self.cell(id)
         cell.scroll_into_view_if_needed()
-        cell.locator(".jp-InputArea-editor").first.click()
-        self.page.keyboard.press("Control+Enter")
+        editor = cell.locator(".cm-content")
+        editor.click()
+        self.page.wait_for_function("cell => cell.classList.contains('jp-mod-active')", arg=cell.element_handle())
+        editor.press("Control+Enter")
         self.page.wait_for_function(
             "cell => /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)", arg=cell.element_handle()
         )
+        failure = cell.locator('[data-mime-type="application/vnd.jupyter.stderr"]')
+        assert failure.count() == 0, failure.first.inner_text()
 
     def theme(self, name: str) -> None:
         """Switches JupyterLab's theme by its menu."""
