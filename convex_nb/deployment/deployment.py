@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import weakref
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.database import Clock
     from convex_nb.engine.reader import DatabaseWriter
+    from convex_nb.engine.sql_result import SqlResult
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.live_query import LiveQuery, Subscription
@@ -293,6 +295,16 @@ class Deployment:
 
     # -- data ----------------------------------------------------------------------------------------------------
 
+    def sql(self, sql: str, parameters: Mapping[str, Any] | None = None, /, **given: Any) -> SqlResult:
+        """Run one SELECT of DuckDB's SQL over the tables as of the newest commit; it can reach nothing else.
+
+        `$name` in it stands for a value given by name; a DataFrame or Arrow table given by name can be read from. The
+        result has `.df()`, `.arrow()` and `.rows()`. Raises `SqlError`, for whatever would write as well.
+        """
+        from convex_nb.deployment.sql import run_sql
+
+        return run_sql(self._head(), sql, {**(parameters or {}), **given})
+
     def import_table(
         self,
         table: str,
@@ -350,7 +362,8 @@ class Deployment:
 
     def work(self) -> bool:
         """Do a slice of the background work that is due; whether more is."""
-        self._reactor.flush()
+        if self._reactor.handed_over:
+            self._reactor.flush()
         return self._closed is None and self._database.maintain(_SLICE_MS)
 
     def close(self) -> None:
@@ -381,7 +394,14 @@ class Deployment:
 
 
 def _ad_hoc(function: Callable[[DatabaseWriter], T]) -> Callable[[Execution, DatabaseWriter], T]:
-    return lambda _, db: function(db)
+    def body(_: Execution, db: DatabaseWriter) -> T:
+        value = function(db)
+        if inspect.iscoroutine(value):
+            value.close()
+            raise InvalidValueError("transact() takes a plain function: an `async` one would run after it has ended.")
+        return value
+
+    return body
 
 
 def _release(worker: Worker | None, reactor: Reactor, database: Database) -> None:

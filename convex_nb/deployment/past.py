@@ -13,6 +13,7 @@ from convex_nb.language.errors import InvalidValueError, describe
 
 if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.sql_result import SqlResult
     from convex_nb.functions.registry import Target
     from convex_nb.functions.runner import Runner
 
@@ -65,6 +66,12 @@ class Past:
     def table(self, name: str) -> Table:
         """A table as it was."""
         return Table(name, lambda: self._snapshot)
+
+    def sql(self, sql: str, parameters: Mapping[str, Any] | None = None, /, **given: Any) -> SqlResult:
+        """Run one SELECT over the tables as they were: see `Deployment.sql`."""
+        from convex_nb.deployment.sql import run_sql
+
+        return run_sql(self._snapshot, sql, {**(parameters or {}), **given})
 
     def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run today's query over the documents of then. Raises what the query raises."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.names import check_table_name
@@ -45,27 +44,24 @@ class Table:
         """
         import pyarrow as pa
 
-        from convex_nb.engine.public_columns import public_table
-        from convex_nb.engine.segment import Segment
+        from convex_nb.engine.columnar import table_to_arrow
 
         state = self._state
-        if state is None or not len(state):
+        if state is None:
             return pa.table({"_id": pa.array([], pa.string()), "_creationTime": pa.array([], pa.float64())})
-        parts = [(part.segment, part.alive_rows()) for part in state.parts if len(part)]
-        recent = state.recent()
-        if recent:
-            parts.append((Segment.from_documents(recent, self.name), None))
-        table = public_table(parts)
-        # Imports may bring creation times that lie before what is there already.
-        chunks = [chunk for chunk in table["_creationTime"].chunks if len(chunk)]
-        if any(before[-1].as_py() > after[0].as_py() for before, after in pairwise(chunks)):
-            table = table.sort_by([("_creationTime", "ascending"), ("_id", "ascending")])
-        return table
+        return table_to_arrow(state)
 
     def df(self) -> pandas.DataFrame:
-        """The same as a DataFrame."""
-        frame: pandas.DataFrame = self.arrow().to_pandas()
-        return frame
+        """The same as a DataFrame, in which `_creationTime` is a UTC timestamp.
+
+        Whole numbers and booleans that some documents lack have pandas' nullable types.
+        """
+        from convex_nb.engine.columnar import to_frame
+
+        return to_frame(self.arrow())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.arrow().__arrow_c_stream__(requested_schema)
 
     @property
     def indexes(self) -> dict[str, tuple[str, ...]]:

@@ -145,8 +145,14 @@ def weigh(value: Any) -> int:
     if isinstance(value, dict):
         value = list(value.values())
     elif not isinstance(value, list):
-        return 60 + len(value) if isinstance(value, (str, bytes)) else 30
-    if len(value) <= 4 * _SAMPLE:
-        return 100 + sum([weigh(item) for item in value])
-    sample = value[:: len(value) // _SAMPLE]
-    return 100 + sum([weigh(item) for item in sample]) * len(value) // len(sample)
+        return 50 + len(value) if isinstance(value, (str, bytes)) else 50
+    step = 1 if len(value) <= 4 * _SAMPLE else len(value) // _SAMPLE
+    total = 0
+    sample = value[::step]
+    for item in sample:
+        total += 50
+        if type(item) is str:
+            total += len(item)
+        elif isinstance(item, (dict, list, bytes)):
+            total += weigh(item)
+    return 100 + (total if step == 1 else total * len(value) // len(sample))

@@ -170,7 +170,14 @@ def merge_arguments(name: str, args: Mapping[str, Any] | None, kwargs: Mapping[s
             f"`{name}` takes its arguments by name or as one dict, not {shorten(repr(args), 80)}. It did not run.",
             value=args,
         )
-    return {**args, **kwargs} if kwargs else args
+    if not kwargs:
+        return args
+    twice = [name for name in kwargs if name in args]
+    if twice:
+        raise InvalidValueError(
+            f"`{name}` got the argument `{twice[0]}` twice: in the dict and by name. It did not run."
+        )
+    return {**args, **kwargs}
 
 
 def _name_of(handler: object) -> str:

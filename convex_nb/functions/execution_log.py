@@ -7,6 +7,8 @@ from itertools import count
 from time import time
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from convex_nb.language.errors import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -117,7 +119,7 @@ class ExecutionLog:
                 execution.path,
                 execution.kind,
                 "success" if error is None else "failure",
-                None if error is None else f"{type(error).__name__}: {error}",
+                None if error is None else _said(error),
                 (ended - started) * 1e3,
                 False,
                 retries,
@@ -135,6 +137,15 @@ class ExecutionLog:
         self._records.append(
             (self._next(), time() * 1e3, path, "query", "success", None, (ended - started) * 1e3, True, 0, 0, 0)
         )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        message = str(error)
+    except Exception:
+        # A user's own class may fail at this, and the error must arrive all the same.
+        message = ""
+    return f"{type(error).__name__}: {shorten(message, 2000)}"
 
 
 def _frame(rows: Iterable[tuple[Any, ...]], columns: tuple[str, ...]) -> pandas.DataFrame:

@@ -57,11 +57,12 @@ class Reactor:
     """All followed queries of a deployment. Safe for threads; starts none; holds no lock while user code runs.
 
     `hand_over` is called when a flush has gone on for long because other threads keep committing: it must see to it
-    that somebody calls `flush`.
+    that somebody calls `flush`, for whom `handed_over` stays set until then.
     """
 
     def __init__(self, database: Database, registry: Registry, cache: QueryCache) -> None:
         self.hand_over: Callable[[], None] | None = None
+        self.handed_over = False
         self.paused = False
         self._database = database
         self._registry = registry
@@ -200,12 +201,14 @@ class Reactor:
                     if self._flusher is not None:
                         return
                     self._flusher = me
+                    self.handed_over = False
                 for _ in range(MOST_ROUNDS):
                     self._round()
                     if not (self._due or self._changed or self._marks):
                         break
                 else:
                     if self.hand_over is not None:
+                        self.handed_over = True
                         self.hand_over()
                         return
             finally:
@@ -241,6 +244,8 @@ class Reactor:
 
     def refresh(self) -> list[LiveQuery]:
         """Run every stale watched query at one snapshot; return those with news since the last refresh."""
+        # What an interrupt left undone.
+        self.flush()
         with self._refreshing:
             self._run_stale()
             with self._lock:

@@ -23,12 +23,16 @@ _versions = count(1)
 
 
 class Entry:
-    """One version of a function at a path. New code is a new entry; version numbers are never used again."""
+    """One version of a function at a path. New code is a new entry; version numbers are never used again.
 
-    __slots__ = ("function", "path", "registry", "version")
+    `owner` stands for the registry. Functions of modules know their entry for ever, and must not keep by it all that
+    a closed deployment held.
+    """
 
-    def __init__(self, registry: Registry, path: str, function: Function) -> None:
-        self.registry = registry
+    __slots__ = ("function", "owner", "path", "version")
+
+    def __init__(self, owner: object, path: str, function: Function) -> None:
+        self.owner = owner
         self.path = path
         self.function = function
         self.version = next(_versions)
@@ -42,6 +46,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.on_change: list[Callable[[frozenset[str]], None]] = []
+        self._owner = object()
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
 
@@ -98,7 +103,7 @@ class Registry:
             function.path = path
             return False
         function.path = path
-        function.entry = self._entries[path] = Entry(self, path, function)
+        function.entry = self._entries[path] = Entry(self._owner, path, function)
         return True
 
     def _announce(self, changed: set[str]) -> frozenset[str]:
@@ -117,7 +122,7 @@ class Registry:
         """
         if type(target) is Function:
             entry = target.entry
-            if entry is None or entry.registry is not self or self._entries.get(entry.path) is not entry:
+            if entry is None or entry.owner is not self._owner or self._entries.get(entry.path) is not entry:
                 entry = self.adopt(target)
         elif type(target) is str:
             entry = self._entries.get(target) or self.at(target)
@@ -145,7 +150,7 @@ class Registry:
     def adopt(self, function: Function) -> Entry:
         """The entry of a function that was handed in by itself; it is registered unless that would hide another one."""
         entry = function.entry
-        if entry is not None and entry.registry is self and self._entries.get(entry.path) is entry:
+        if entry is not None and entry.owner is self._owner and self._entries.get(entry.path) is entry:
             return entry
         path = function.path or (function.__name__ if function.is_anonymous else join_path(None, function.__name__))
         holder = self._entries.get(path)
@@ -153,8 +158,8 @@ class Registry:
             holder is not None and function.is_sibling_of(holder.function) and not function.is_same_as(holder.function)
         ):
             # Siblings come from one `def` over different closures: both are wanted at once, the path holds one.
-            if entry is None or entry.registry is not self:
-                entry = function.entry = Entry(self, path, function)
+            if entry is None or entry.owner is not self._owner:
+                entry = function.entry = Entry(self._owner, path, function)
             return entry
         elsewhere = holder is not None and function.__module__ not in ("__main__", holder.function.__module__)
         if elsewhere and function.path is None:
@@ -205,6 +210,8 @@ class Functions(Mapping[str, Function]):
         self._entries = entries
 
     def __getitem__(self, path: str) -> Function:
+        if not isinstance(path, str):
+            raise KeyError(path)
         return self._entries[usual_spelling(path)].function
 
     def __iter__(self) -> Iterator[str]:

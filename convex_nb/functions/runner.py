@@ -160,9 +160,9 @@ class Runner:
                     failure = conflict_error(conflict, path)
                     self._failed(execution, started, retries, failure)
                     raise failure from None
+                self._sleep(min(LONGEST_DELAY, FIRST_DELAY * 2**retries) * self._random.random())
                 retries += 1
                 self.retries += 1
-                self._sleep(min(LONGEST_DELAY, FIRST_DELAY * 2**retries) * self._random.random())
                 continue
             self.log.ran(execution, started, perf_counter(), retries)
             return value
@@ -176,7 +176,7 @@ class Runner:
 
     def _failed(self, execution: Execution, started: float, retries: int, error: Exception) -> None:
         strip(error)
-        if NOTHING_WRITTEN not in getattr(error, "__notes__", ()):
+        if NOTHING_WRITTEN not in str(error) and NOTHING_WRITTEN not in getattr(error, "__notes__", ()):
             error.add_note(NOTHING_WRITTEN)
         self.log.ran(execution, started, perf_counter(), retries, error)
 

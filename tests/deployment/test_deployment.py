@@ -233,6 +233,13 @@ def test_an_ad_hoc_transaction_returns_its_value_and_retries() -> None:
         assert dep.query(counter_value, name="n") == 12
 
 
+def test_an_ad_hoc_transaction_is_a_plain_function() -> None:
+    async def waits(db: Any) -> None: ...
+
+    with open_app() as dep, pytest.raises(InvalidValueError, match="plain function"):
+        dep.transact(waits)  # type: ignore[unused-coroutine]
+
+
 def test_a_block_commits_at_its_end_or_not_at_all() -> None:
     with open_app() as dep:
         with dep.transaction() as db:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -177,3 +179,15 @@ def test_functions_are_shown_with_their_signatures() -> None:
         assert "public mutation tasks:add(text: str, done: bool = False)" in text.splitlines()
         assert dep.functions["tasks.py:list"] is list_tasks
         assert "nobody" not in dep.functions
+
+
+def test_a_function_does_not_keep_a_deployment_that_is_gone() -> None:
+    function = returning(1)
+    with convex_nb.open() as dep:
+        assert dep.query(function) == 1
+        gone = weakref.ref(dep._database)
+    del dep
+    gc.collect()
+    assert gone() is None
+    with convex_nb.open() as dep:
+        assert dep.query(function) == 1

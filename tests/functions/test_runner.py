@@ -64,6 +64,8 @@ def test_arguments_by_dict_by_name_or_both() -> None:
         dep.mutation(add_task, text="b", done=False)
         dep.mutation(add_task, {"text": "c"}, done=False)
         dep.mutation(add_task, {"text": "d", "done": UNDEFINED})
+        with pytest.raises(InvalidValueError, match="`text` twice"):
+            dep.mutation(add_task, {"text": "e"}, text="f")
         assert tasks(dep) == ["a", "b", "c", "d"]
 
 
@@ -188,6 +190,20 @@ def test_application_errors_carry_data() -> None:
     with open_app() as dep, pytest.raises(ConvexError) as raised:
         dep.query(refuses)
     assert raised.value.data == {"code": "late", "by": 3}
+
+
+def test_an_error_that_cannot_be_shown_arrives_all_the_same() -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def fails(ctx: QueryCtx) -> None:
+        raise MuteError
+
+    with open_app() as dep:
+        with pytest.raises(MuteError):
+            dep.query(query(fails))
+        assert [record.error for record in dep.logs.executions] == ["MuteError: "]
 
 
 def test_a_query_cannot_write() -> None:
