@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import pairwise
+from sys import getsizeof
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -237,6 +238,12 @@ class SortedChunks(Generic[V]):
                 outer_values.append(values)
                 length += len(keys)
         return type(self)(maxima, outer_keys, outer_values, length)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the keys and of the lists; what the values take is not counted. Costs O(n)."""
+        lists = [self._maxima, self._keys, self._values, *self._keys, *self._values]
+        return sum(map(getsizeof, lists)) + sum(sum(map(getsizeof, keys)) for keys in self._keys)
 
     # -- invariants --------------------------------------------------------------------------------------------
 

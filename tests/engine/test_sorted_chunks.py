@@ -130,6 +130,12 @@ def test_appending_leaves_full_chunks_behind() -> None:
     assert repr(chunks) == "SortedChunks(2000 entries in 8 chunks)"
 
 
+def test_nbytes_grows_with_the_entries() -> None:
+    small, large = (SortedChunks.from_sorted([(b"%09d" % n, n) for n in range(count)]).nbytes for count in (100, 1000))
+    assert 8 < large / small < 12
+    assert large > 1000 * (9 + 16)
+
+
 def test_check_prints_the_state() -> None:
     chunks = TinyChunks.from_sorted([(bytes([n]), n) for n in range(9)])
     place = bisect_left(chunks._maxima, b"\x04")
