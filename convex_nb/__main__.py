@@ -10,6 +10,7 @@ def main() -> None:
         f"convex_nb {__version__}: a reactive backend that lives inside a Jupyter notebook\n"
         "\n"
         "In a checkout:   make demo   run the tour and check what it shows\n"
+        "                 make test   run every test\n"
         "                 make lab    open the tour in JupyterLab\n"
         "In a notebook:   %load_ext convex_nb"
     )

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +24,7 @@ from convex_nb.engine.subscriptions import Subscriptions
 from convex_nb.engine.table import TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
-from convex_nb.language.errors import InvalidIdError, LimitError
+from convex_nb.language.errors import HistoryError, InvalidIdError, LimitError
 from convex_nb.language.ids import decode_id, encode_ids
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Id
@@ -118,7 +119,7 @@ class Database:
     def at(self, timestamp: int) -> Snapshot:
         """The database as of ``timestamp`` (nanoseconds). Costs O(commits since the nearest kept snapshot).
 
-        Raises ``LookupError`` for a time before what retention keeps.
+        Raises ``HistoryError`` for a time before what retention keeps.
         """
         head = self.head
         if timestamp >= head.timestamp:
@@ -126,9 +127,11 @@ class Database:
         with self.committer.reading_history():
             floor = self.history.floor
             if timestamp < floor:
-                raise LookupError(
-                    f"The past before {floor} is no longer kept: {timestamp} cannot be read. "
-                    "Open the deployment with a longer `retention` to keep more."
+                raise HistoryError(
+                    f"The state of {_utc(timestamp)} is not kept any more: the oldest that can be read is that of "
+                    f"{_utc(floor)}. Open the deployment with a longer `retention` to keep more.",
+                    timestamp=timestamp,
+                    oldest=floor,
                 )
             snapshot, commits = self.history.nearest(timestamp)
         if not commits:
@@ -382,6 +385,11 @@ class Database:
     def close(self) -> None:
         """Release the log."""
         self.log.close()
+
+
+def _utc(timestamp: int) -> str:
+    moment = datetime.fromtimestamp(timestamp / 1e9, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC"
 
 
 def _install(

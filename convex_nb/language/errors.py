@@ -341,6 +341,15 @@ class DeploymentLockedError(ConvexNbError, RuntimeError):
         super().__init__(message)
 
 
+class HistoryError(ConvexNbError, LookupError):
+    """A past state that is not kept any more; `timestamp` was asked for, `oldest` can be read, in nanoseconds."""
+
+    def __init__(self, message: str, *, timestamp: int = 0, oldest: int = 0) -> None:
+        self.timestamp = timestamp
+        self.oldest = oldest
+        super().__init__(message)
+
+
 class StorageCorruptError(ConvexNbError, RuntimeError):
     """Stored bytes do not say what they should, and were not served; `path` and, where it is known, `table`."""
 
