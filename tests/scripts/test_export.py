@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import nbformat
 import pytest
 from nbformat import NotebookNode
 
 from scripts.export import WIDGET_STATE, WIDGET_VIEW, to_html, without_widgets
 
+Bundle: TypeAlias = dict[str, Any]
 
-def executed(*bundles: dict[str, object], state: dict[str, object] | None = None) -> NotebookNode:
+
+def executed(*bundles: Bundle, state: Bundle | None = None) -> NotebookNode:
     outputs = [nbformat.v4.new_output("display_data", data=bundle) for bundle in bundles]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=outputs)])
+    notebook: NotebookNode = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=outputs)])
     notebook.metadata.widgets = {WIDGET_STATE: {"state": {"m": {"state": state or {}}}}}
     return notebook
 
 
-VIEW = {WIDGET_VIEW: {"model_id": "m", "version_major": 2}}
-PAIR = ({"text/html": "<table>rows</table>"}, {**VIEW, "text/html": "<span></span>"})
+VIEW: Bundle = {WIDGET_VIEW: {"model_id": "m", "version_major": 2}}
+PAIR: tuple[Bundle, Bundle] = ({"text/html": "<table>rows</table>"}, {**VIEW, "text/html": "<span></span>"})
 
 
 def test_of_a_pair_the_plain_table_stays() -> None:
@@ -32,7 +36,7 @@ def test_of_a_pair_the_plain_table_stays() -> None:
         ({"value": "<b>", "description": "name"}, "name: &lt;b&gt;"),
     ],
 )
-def test_a_control_becomes_the_choice_that_was_made(state: dict[str, object], text: str) -> None:
+def test_a_control_becomes_the_choice_that_was_made(state: Bundle, text: str) -> None:
     still = without_widgets(executed({**VIEW, "text/plain": "Dropdown()"}, state=state))
     assert [output.data for output in still.cells[0].outputs] == [{"text/html": f"<p>{text}</p>"}]
 
