@@ -47,17 +47,21 @@ def merged_read(
 ) -> list[Document]:
     """The first ``limit`` documents (all, for ``None``) with a key in ``lo <= key < hi``, in order."""
     spans: list[Span] = []
-    rows = 0
+    rows = hidden = 0
     for part in parts:
         run = part.run(position)
         start, stop = run.bounds(lo, hi)
         if start < stop:
+            dead = part.dead[position].count(lo, hi) if part.dead[0] else 0
+            if limit is not None and stop - start > limit + dead:
+                # So many of one run are enough, even if all of its dead come first.
+                start, stop = (stop - limit - dead, stop) if reverse else (start, start + limit + dead)
             spans.append(Span(part, run, start, stop))
             rows += stop - start
+            hidden += dead
     fresh = list(islice(live.range(lo, hi, reverse), limit)) if live else []
     if not spans:
         return [document for _, document in fresh]
-    hidden = sum([span.part.dead[position].count(lo, hi) for span in spans if span.part.dead[0]])
     if len(spans) == 1 and not fresh and not hidden:
         return _slice(spans[0], limit, reverse)
     wanted = rows + len(fresh) if limit is None else min(limit, rows + len(fresh))
@@ -65,12 +69,7 @@ def merged_read(
         largest = max(spans, key=lambda span: span.stop - span.start)
         length = largest.stop - largest.start
         if (rows - length + len(fresh) + hidden) * 4 <= length:
-            if reverse:
-                fresh.reverse()
-            documents = _splice(position, largest, spans, fresh, lo, hi)
-            if reverse:
-                documents.reverse()
-            return documents if limit is None else documents[:limit]
+            return _splice(position, largest, spans, fresh, wanted, reverse)
     if hidden:
         return _merge_alive(position, spans, fresh, wanted, reverse)
     return _merge(spans, fresh, wanted, reverse)
@@ -157,12 +156,12 @@ def _decoded(entries: Iterable[_Entry]) -> list[Document]:
 
 
 def _splice(
-    position: int, largest: Span, spans: list[Span], fresh: list[tuple[bytes, Document]], lo: bytes, hi: bytes
+    position: int, largest: Span, spans: list[Span], fresh: list[tuple[bytes, Document]], wanted: int, reverse: bool
 ) -> list[Document]:
     """Whole slices of the largest run, interrupted where another source has a key or one of its own is dead."""
     part, run, start, stop = largest
-    cuts: list[tuple[bytes, Document | None]] = [(key, None) for key, _ in part.dead[position].range(lo, hi)]
-    # The sort is stable: where an updated document keeps its key, the dead row is passed before it is replaced.
+    dead = part.dead[position].range(run.key(start), run.key(stop - 1) + b"\x00")
+    cuts: list[tuple[bytes, Document | None]] = [(key, None) for key, _ in dead]
     cuts += fresh
     for span in spans:
         if span is not largest:
@@ -171,21 +170,20 @@ def _splice(
                 for key, segment, row in _alive(span, position, reverse=False)
                 if segment is not None
             ]
-    cuts.sort(key=_first)
+    # The sort is stable: where an updated document keeps its key, the dead row is passed before it is replaced.
+    cuts.sort(key=_first, reverse=reverse)
     documents: list[Document] = []
-    at = start
     for key, document in cuts:
-        upto, _ = run.bounds(key, MAX_KEY)
-        if upto > at:
-            documents += part.segment.documents(run.rows(at, upto))
-            at = upto
-        if document is None:
-            at = upto + 1
-        else:
+        at = min(stop, max(start, run.bounds(key, MAX_KEY)[0]))
+        beyond = at + 1 if document is None else at
+        before, left = ((beyond, stop), (start, at)) if reverse else ((start, at), (beyond, stop))
+        documents += _slice(Span(part, run, *before), wanted - len(documents), reverse)
+        start, stop = left
+        if len(documents) == wanted:
+            return documents
+        if document is not None:
             documents.append(document)
-    if at < stop:
-        documents += part.segment.documents(run.rows(at, stop))
-    return documents
+    return documents + _slice(Span(part, run, start, stop), wanted - len(documents), reverse)
 
 
 def _slice(span: Span, limit: int | None, reverse: bool) -> list[Document]:
