@@ -37,6 +37,7 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
     (errors.ConvexError({"code": "x"}), Exception, {"data": {"code": "x"}}, "{'code': 'x'}"),
     (errors.ConvexError("plain"), Exception, {"data": "plain"}, "plain"),
     (errors.FunctionNotFoundError("No.", path="m:f", available=["m:g"]), LookupError, {"available": ("m:g",)}, "No."),
+    (errors.HistoryError("No.", timestamp=1, oldest=2), LookupError, {"timestamp": 1, "oldest": 2}, "No."),
     (errors.DeterminismError("No.", operation="open"), RuntimeError, {"operation": "open"}, "No."),
     (
         errors.LimitError("No.", kind="read_documents", limit=5, used=6),
