@@ -127,7 +127,7 @@ def test_appending_leaves_full_chunks_behind() -> None:
     chunks: SortedChunks[int] = SortedChunks.empty()
     for n in range(2000):
         chunks = chunks.insert(n.to_bytes(2, "big"), n)
-    assert repr(chunks) == "SortedChunks(2000 entries in 8 chunks)"
+    assert len(chunks._keys) == -(-2000 // SortedChunks.CHUNK_SIZE)
 
 
 def test_nbytes_grows_with_the_entries() -> None:
