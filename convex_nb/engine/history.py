@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -78,24 +78,18 @@ class History:
         return snapshot, commits
 
     def trim(self, now: int, head: Snapshot) -> None:
-        """Forget what is past retention. Costs O(what is forgotten)."""
-        commits = self._commits
-        if not commits:
-            return
-        cut = bisect_left(commits, now - self.retention, key=_timestamp)
-        cut = max(cut, len(commits) - MOST)
-        cut = min(cut, bisect_right(commits, head.timestamp, key=_timestamp))
-        if cut <= 0:
-            return
-        floor = commits[cut - 1].timestamp
-        base = bisect_right(self._snapshots, floor, key=_timestamp) - 1
-        if cut == len(commits):
-            # Nothing recent is left: the head is the only state that can be asked for.
+        """Forget what is past retention; ``head`` is the newest published state. Costs O(what is forgotten)."""
+        limit = now - self.retention
+        if len(self._commits) > MOST:
+            limit = max(limit, self._commits[-MOST - 1].timestamp)
+        if limit >= head.timestamp:
+            # Nothing happened since: the head is the only state that can be asked for.
             self._snapshots = [head]
-            self._floor = head.timestamp
         else:
-            # Commits from the kept snapshot on are needed to walk forward from it.
-            self._snapshots = self._snapshots[base:]
-            self._floor = self._snapshots[0].timestamp
-            cut = bisect_right(commits, self._floor, key=_timestamp)
-        del commits[:cut]
+            # What the limit fell upon is the newest kept snapshot before it and the commits from there on.
+            base = bisect_right(self._snapshots, limit, key=_timestamp) - 1
+            if base <= 0:
+                return
+            del self._snapshots[:base]
+        self._floor = self._snapshots[0].timestamp
+        del self._commits[: bisect_right(self._commits, self._floor, key=_timestamp)]
