@@ -23,10 +23,13 @@ if TYPE_CHECKING:
         open as open,  # noqa: A004 (the name that the page of the API gives it)
     )
     from convex_nb.functions.contexts import (
+        ActionCtx as ActionCtx,
         MutationCtx as MutationCtx,
         QueryCtx as QueryCtx,
     )
     from convex_nb.functions.definition import (
+        action as action,
+        internal_action as internal_action,
         internal_mutation as internal_mutation,
         internal_query as internal_query,
         mutation as mutation,
@@ -98,8 +101,8 @@ if TYPE_CHECKING:
 _NAMES_OF_MODULES = {
     "deployment.current": ("current", "set_current"),
     "deployment.deployment": ("Deployment", "open"),
-    "functions.contexts": ("MutationCtx", "QueryCtx"),
-    "functions.definition": ("internal_mutation", "internal_query", "mutation", "query"),
+    "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
+    "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
     "functions.live_query": ("Subscription",),
     "functions.references": ("api", "internal"),
     "language.documents": ("Document",),

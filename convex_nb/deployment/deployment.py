@@ -13,6 +13,7 @@ from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
 from convex_nb.deployment.loading import functions_of
 from convex_nb.deployment.past import Past, When, timestamp_of
@@ -225,9 +226,31 @@ class Deployment:
         self._after_commit()
         return value
 
+    def action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run an action, once, and wait for it; an `async def` on a loop of its own. Raises what it raises."""
+        if self._blocked:
+            self._refuse()
+        entry = self._registry.find(function, "action")
+        given = merge_arguments(entry.path, args, kwargs)
+        if entry.function.is_async:
+            return run_coroutine(self._runner.action_async(entry, given, self))
+        return self._runner.action(entry, given, self)
+
+    async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run an action, once: an `async def` on this loop, a plain one on a thread. Raises what it raises."""
+        if self._blocked:
+            self._refuse()
+        entry = self._registry.find(function, "action")
+        given = merge_arguments(entry.path, args, kwargs)
+        if entry.function.is_async:
+            return await self._runner.action_async(entry, given, self)
+        return await run_beside(self._runner.action, entry, given, self)
+
     def run(self, function: Function, args: Mapping[str, Any] | None = None, /) -> Any:
         """Run a function of any kind."""
-        return self.query(function, args) if function.kind == "query" else self.mutation(function, args)
+        if function.kind == "query":
+            return self.query(function, args)
+        return self.mutation(function, args) if function.kind == "mutation" else self.action(function, args)
 
     def transact(self, function: Callable[[DatabaseWriter], T], /) -> T:
         """Run `function(db)` as a mutation: committed when it returns, run again on a conflict. Returns its value."""

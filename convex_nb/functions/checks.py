@@ -79,8 +79,8 @@ def _refuse_result(path: str, value: Any, error: InvalidValueError) -> NoReturn:
     if inspect.iscoroutine(value):
         value.close()
         raise InvalidValueError(
-            f'"{path}" returned a coroutine: something that it calls is `async`. Queries and mutations never wait; '
-            "call plain functions.",
+            f'"{path}" returned a coroutine: something that it calls is `async`, and was not awaited. Only an action '
+            "may wait, as an `async def`.",
             value=value,
         ) from None
     reason = f'"{path}" returned what is not a Convex value: {error.reason}'

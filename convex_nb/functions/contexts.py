@@ -21,16 +21,22 @@ class Service(Protocol):
         ...
 
 
-class QueryCtx:
-    """The context of a query: `db` reads one snapshot."""
+class Calls(Protocol):
+    """What an action calls functions through: each call is a transaction, or an action, of its own."""
 
-    __slots__ = ("_execution", "db")
+    def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any: ...
+    def mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any: ...
+    def action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any: ...
+    async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any: ...
 
-    db: DatabaseReader
 
-    def __init__(self, execution: Execution, db: DatabaseReader) -> None:
+class Context:
+    """What all contexts have: services by name, and a generator of random numbers."""
+
+    __slots__ = ("_execution",)
+
+    def __init__(self, execution: Execution) -> None:
         self._execution = execution
-        self.db = db
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._execution.path!r})"
@@ -41,15 +47,27 @@ class QueryCtx:
         except KeyError:
             raise AttributeError(f"{type(self).__name__} has no {name!r}.", name=name, obj=self) from None
 
-    def now(self) -> float:
-        """Milliseconds since the epoch at which this call began. The same in all of it."""
-        self._execution.reads_clock = True
-        return self._execution.now_ms
-
     @property
     def random(self) -> Random:
         """A generator of this call's own."""
         return self._execution.random
+
+
+class QueryCtx(Context):
+    """The context of a query: `db` reads one snapshot."""
+
+    __slots__ = ("db",)
+
+    db: DatabaseReader
+
+    def __init__(self, execution: Execution, db: DatabaseReader) -> None:
+        self._execution = execution
+        self.db = db
+
+    def now(self) -> float:
+        """Milliseconds since the epoch at which this call began. The same in all of it."""
+        self._execution.reads_clock = True
+        return self._execution.now_ms
 
     def run_query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another query in the same transaction: at the same snapshot, with the writes made so far."""
@@ -66,3 +84,33 @@ class MutationCtx(QueryCtx):
     def run_mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another mutation as a part of this one. If it raises, its own writes are undone, and only those."""
         return self._execution.runner.nested_mutation(self._execution, function, args, kwargs)
+
+
+class ActionCtx(Context):
+    """The context of an action: it has no `db`, and calls functions that have."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self, execution: Execution, calls: Calls) -> None:
+        self._execution = execution
+        self._calls = calls
+
+    def now(self) -> float:
+        """Milliseconds since the epoch, now."""
+        return self._execution.runner.clock.now_ns() / 1e6
+
+    def run_query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run a query, at the newest commit."""
+        return self._calls.query(function, args, **kwargs)
+
+    def run_mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run a mutation. It is committed when this returns, whatever becomes of the action."""
+        return self._calls.mutation(function, args, **kwargs)
+
+    def run_action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run another action and wait for it."""
+        return self._calls.action(function, args, **kwargs)
+
+    async def run_action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run another action; several at once with `asyncio.gather`."""
+        return await self._calls.action_async(function, args, **kwargs)

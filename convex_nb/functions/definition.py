@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _ID_ANNOTATION = re.compile(r"typing\.Annotated\[[\w.]*\bId, '(\w+)'\]")
 
 Handler: TypeAlias = Callable[..., Any]
-Kind: TypeAlias = Literal["query", "mutation"]
+Kind: TypeAlias = Literal["query", "mutation", "action"]
 Visibility: TypeAlias = Literal["public", "internal"]
 
 
 class Function:
-    """A query or mutation: a handler, the validators of its arguments and of what it returns, and a path.
+    """A query, mutation or action: a handler, the validators of its arguments and of what it returns, and a path.
 
     Calling it in a cell runs it on the current deployment, with arguments by name. `path` is the one under which it
     was registered last, to begin with the `given_path` if there is one. A function that is anonymous (a lambda, or one
@@ -55,6 +55,7 @@ class Function:
         self.args = _arguments(handler, name, args)
         self.returns = None if returns is None else as_validator(returns)
         self.entry: Entry | None = None
+        self.is_async = inspect.iscoroutinefunction(handler)
         self.__name__ = name
         self.__qualname__ = getattr(handler, "__qualname__", name)
         self.__module__ = getattr(handler, "__module__", None) or "__main__"
@@ -194,8 +195,10 @@ def _name_of(handler: object) -> str:
 def _check_handler(handler: Handler, kind: Kind, name: str) -> None:
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise SchemaDefinitionError(f"`{name}` is a generator: it would run after its {kind} is over. Return a list.")
-    if inspect.iscoroutinefunction(handler):
-        raise SchemaDefinitionError(f"`{name}` is an `async def`: a {kind} is a plain `def`, since it never waits.")
+    if inspect.iscoroutinefunction(handler) and kind != "action":
+        raise SchemaDefinitionError(
+            f"`{name}` is an `async def`: a {kind} is a plain `def`, since it never waits. Only actions may."
+        )
 
 
 def _arguments(handler: Handler, name: str, args: Validator | Mapping[str, Validator] | None) -> Validator:
@@ -270,4 +273,6 @@ def _announce(function: Function) -> Function:
 query = _decorator("query", "public", "Make a query of a handler: it reads one snapshot, and can be watched.")
 mutation = _decorator("mutation", "public", "Make a mutation of a handler: all that it writes is committed, or none.")
 internal_query = _decorator("query", "internal", "Make a query that clients cannot call.")
+action = _decorator("action", "public", "Make an action of a handler, `def` or `async def`: it may do anything, once.")
+internal_action = _decorator("action", "internal", "Make an action that clients cannot call.")
 internal_mutation = _decorator("mutation", "internal", "Make a mutation that clients cannot call.")

@@ -10,6 +10,7 @@ from convex_nb.language.errors import LimitError, ReadOnlyError
 
 if TYPE_CHECKING:
     from convex_nb.engine.transaction import Transaction
+    from convex_nb.functions.definition import Kind
     from convex_nb.functions.runner import Runner
 
 MOST_NESTED: Final = 64
@@ -19,7 +20,8 @@ MOST_NESTED: Final = 64
 class Execution:
     """What all contexts of one top-level call share: its transaction, its frozen time, its randomness, its output.
 
-    `now_ms` is the time at which it began; `reads_clock` tells whether user code has looked at it.
+    An action has no transaction. `now_ms` is the time at which it began; `reads_clock` tells whether user code has
+    looked at it.
     """
 
     __slots__ = (
@@ -35,7 +37,7 @@ class Execution:
         "transaction",
     )
 
-    def __init__(self, runner: Runner, path: str, kind: str, transaction: Transaction) -> None:
+    def __init__(self, runner: Runner, path: str, kind: Kind, transaction: Transaction | None) -> None:
         self.runner = runner
         self.path = path
         self.kind = kind

@@ -30,7 +30,7 @@ class ExecutionRecord(NamedTuple):
     path: str
     """The function."""
     kind: str
-    """`"query"` or `"mutation"`."""
+    """`"query"`, `"mutation"` or `"action"`."""
     status: Literal["success", "failure"]
     """How it ended."""
     error: str | None
@@ -110,7 +110,7 @@ class ExecutionLog:
         self, execution: Execution, started: float, ended: float, retries: int, error: BaseException | None = None
     ) -> None:
         """A call returned, or raised `error`. The times are `time.perf_counter`'s."""
-        usage = execution.transaction.usage
+        usage = None if execution.transaction is None else execution.transaction.usage
         number = self._next()
         self._records.append(
             (
@@ -123,8 +123,8 @@ class ExecutionLog:
                 (ended - started) * 1e3,
                 False,
                 retries,
-                usage.documents_read,
-                usage.documents_written,
+                0 if usage is None else usage.documents_read,
+                0 if usage is None else usage.documents_written,
             )
         )
         if execution.lines is not None:

@@ -198,9 +198,14 @@ class Registry:
     def _wrong_kind(self, entry: Entry, kind: Kind) -> FunctionNotFoundError:
         actual = entry.function.kind
         return FunctionNotFoundError(
-            f'"{entry.path}" is a {actual}, not a {kind}: call it with `{actual}` or `run_{actual}`. It did not run.',
+            f'"{entry.path}" is {_article(actual)}, not {_article(kind)}: call it with `{actual}` or `run_{actual}`. '
+            "It did not run.",
             path=entry.path,
         )
+
+
+def _article(kind: Kind) -> str:
+    return f"an {kind}" if kind == "action" else f"a {kind}"
 
 
 class Functions(Mapping[str, Function]):

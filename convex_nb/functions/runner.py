@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
 from convex_nb.functions.checks import check_arguments, check_result
-from convex_nb.functions.contexts import MutationCtx, QueryCtx, Service
+from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
 from convex_nb.functions.tracebacks import strip
@@ -180,6 +181,38 @@ class Runner:
             error.add_note(NOTHING_WRITTEN)
         self.log.ran(execution, started, perf_counter(), retries, error)
 
+    # -- actions -------------------------------------------------------------------------------------------------
+
+    def action(self, entry: Entry, given: Mapping[str, Any] | None, calls: Calls) -> Any:
+        """Run an action whose handler is a plain `def`, once. Raises what it raises."""
+        arguments = check_arguments(entry.function, entry.path, given, self.database)
+        with self._acting(entry) as execution:
+            value = entry.function.handler(ActionCtx(execution, calls), **arguments)
+            return check_result(entry.function, entry.path, value, self.database)
+
+    async def action_async(self, entry: Entry, given: Mapping[str, Any] | None, calls: Calls) -> Any:
+        """Run an action whose handler is an `async def`, once, on the loop that it is awaited on."""
+        arguments = check_arguments(entry.function, entry.path, given, self.database)
+        with self._acting(entry) as execution:
+            value = await entry.function.handler(ActionCtx(execution, calls), **arguments)
+            return check_result(entry.function, entry.path, value, self.database)
+
+    @contextmanager
+    def _acting(self, entry: Entry) -> Iterator[Execution]:
+        started = perf_counter()
+        execution = Execution(self, entry.path, "action", None)
+        token = running.set(execution)
+        try:
+            yield execution
+        except Exception as error:
+            strip(error)
+            self.log.ran(execution, started, perf_counter(), 0, error)
+            raise
+        else:
+            self.log.ran(execution, started, perf_counter(), 0)
+        finally:
+            running.reset(token)
+
     # -- functions inside functions ------------------------------------------------------------------------------
 
     def nested_query(
@@ -187,6 +220,7 @@ class Runner:
     ) -> Any:
         """Run a query inside a running execution, over the same transaction."""
         entry = self.registry.find(target, "query")
+        assert execution.transaction is not None
         db = DatabaseReader(execution.transaction)
         return self._nested(execution, entry, QueryCtx(execution, db), merge_arguments(entry.path, args, kwargs))
 
@@ -196,6 +230,7 @@ class Runner:
         """Run a mutation inside a running one. If it raises, its writes are undone; its reads still count."""
         entry = self.registry.find(target, "mutation")
         transaction = execution.transaction
+        assert transaction is not None
         savepoint = transaction.savepoint()
         try:
             db = DatabaseWriter(transaction)
