@@ -45,10 +45,43 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        found = in_words(error, path, "read it")
-        if isinstance(found, StorageCorruptError):
+        reason = _reason(error)
+        if reason is None:
             raise DamagedError(f"SQLite's structure ({error})") from None
-        raise found from None
+        raise _refusal(error, path, "read it", reason) from None
+
+
+@contextmanager
+def writing(path: Path, purpose: str) -> Iterator[None]:
+    """What SQLite cannot do is said in words; ``purpose`` ends "could not ..."."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = _reason(error)
+        if reason is not None:
+            raise _refusal(error, path, purpose, reason) from None
+        if error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise _refusal(error, path, purpose, "the file is damaged", StorageCorruptError) from None
+        raise
+
+
+def _reason(error: sqlite3.Error) -> str | None:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return None if code == sqlite3.SQLITE_IOERR_SHORT_READ else _REASONS.get(code & 0xFF)
+
+
+def _refusal(
+    error: sqlite3.Error,
+    path: Path,
+    purpose: str,
+    reason: str,
+    kind: type[StorageError] | type[StorageCorruptError] = StorageError,
+) -> ConvexNbError:
+    return kind(
+        f"Could not {purpose}: {reason} ({path}; SQLite says: {error}). Nothing was written. What is in memory can "
+        "still be read, and `save(path)` writes it to a new file.",
+        path=str(path),
+    )
 
 
 @contextmanager
@@ -58,19 +91,6 @@ def refusing_damage(path: Path) -> Iterator[None]:
         yield
     except DamagedError as error:
         raise corrupt(path, error.what, error.table) from None
-
-
-def in_words(error: sqlite3.Error, path: Path, purpose: str) -> ConvexNbError:
-    """The error to raise when SQLite could not do something with a file: ``purpose`` ends "could not ..."."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    reason = _REASONS.get(code & 0xFF)
-    if reason is None or code == sqlite3.SQLITE_IOERR_SHORT_READ:
-        return corrupt(path, f"SQLite's structure ({error})")
-    return StorageError(
-        f"Could not {purpose}: {reason} ({path}; SQLite says: {error}). Nothing was written; what is in memory can "
-        "still be read.",
-        path=str(path),
-    )
 
 
 def corrupt(path: Path, what: str, table: str | None = None) -> StorageCorruptError:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from zlib import crc32
 
-from convex_nb.engine.wal.storage_errors import DamagedError, in_words, reading
+from convex_nb.engine.wal.storage_errors import DamagedError, reading, writing
+from convex_nb.engine.wal.upgrades import UPGRADES
 from convex_nb.language.errors import DeploymentClosedError, StorageError
 
 Durability: TypeAlias = Literal["full", "relaxed"]
@@ -82,19 +83,22 @@ class StorageFile:
     @classmethod
     def build(cls, path: Path, reached: Callable[[str], None] = nothing) -> StorageFile:
         """A new file under a temporary name: written without care, since a crash leaves nothing of it."""
-        try:
+        with writing(path, "create it"):
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute(f"pragma page_size={PAGE_BYTES}")
-            connection.execute("pragma auto_vacuum=incremental")
-            connection.execute("pragma journal_mode=off")
-            connection.execute("pragma synchronous=off")
-            connection.execute(f"pragma application_id={APPLICATION_ID}")
-            connection.execute(f"pragma user_version={FORMAT}")
-            for table in _TABLES:
-                connection.execute(table)
-        except sqlite3.Error as error:
-            raise in_words(error, path, "create it") from None
-        return cls(path, connection, reached)
+            file = cls(path, connection, reached)
+            try:
+                connection.execute(f"pragma page_size={PAGE_BYTES}")
+                connection.execute("pragma auto_vacuum=incremental")
+                connection.execute("pragma journal_mode=off")
+                connection.execute("pragma synchronous=off")
+                connection.execute(f"pragma application_id={APPLICATION_ID}")
+                connection.execute(f"pragma user_version={FORMAT}")
+                for table in _TABLES:
+                    connection.execute(table)
+            except BaseException:
+                file.close()
+                raise
+        return file
 
     def finish(self, path: Path) -> None:
         """Give a built file its name, complete and on the disk. What has that name already is refused."""
@@ -128,7 +132,9 @@ class StorageFile:
         connection.execute("pragma fullfsync=on")
         # Maintenance folds the sidecar in small pieces; this is for a database that has none.
         connection.execute(f"pragma wal_autocheckpoint={(64 << 20) // PAGE_BYTES}")
-        self._verify_structure()
+        self._verify_pages()
+        self._upgrade()
+        self._verify_tables()
         self._folder = _connect(self.path, "rw")
         self._folder.execute("pragma checkpoint_fullfsync=on")
         self._folder.execute("select count(*) from root").fetchone()
@@ -143,17 +149,27 @@ class StorageFile:
             file = cls(path, _connect(path, "ro&immutable=1" if alone else "ro"))
             try:
                 file._connection.execute("begin")
-                file._verify_structure()
+                file._verify_pages()
+                file._verify_tables()
             except BaseException:
                 file.close()
                 raise
         return file
 
-    def _verify_structure(self) -> None:
+    def _upgrade(self) -> None:
+        (version,) = self._connection.execute("pragma user_version").fetchone()
+        for older in range(version, FORMAT):
+            with self.transaction("bring it up to date"):
+                UPGRADES[older](self._connection)
+                self._connection.execute(f"pragma user_version={older + 1}")
+
+    def _verify_pages(self) -> None:
         """SQLite's pages are as they should be: without this, the lists of free pages and of rows could lie."""
         found = self._connection.execute("pragma quick_check(3)").fetchall()
         if found != [("ok",)]:
             raise DamagedError("SQLite's structure (" + "; ".join([str(line).strip() for (line,) in found]) + ")")
+
+    def _verify_tables(self) -> None:
         shape = self._connection.execute("select sql from sqlite_schema order by rowid").fetchall()
         if shape != [(table,) for table in _TABLES]:
             raise DamagedError("SQLite's list of tables")
@@ -264,20 +280,18 @@ class StorageFile:
 
         ``purpose`` ends the sentence "could not ...".
         """
-        with self.lock:
+        with self.lock, writing(self.path, purpose):
             self._check_place(purpose)
             try:
                 self._connection.execute("begin immediate")
                 yield
                 self.reached(f"{purpose}: written")
                 self._connection.execute("commit")
-                self._unfolded += PAGE_BYTES
-                self.reached(f"{purpose}: durable")
-            except BaseException as error:
+            except BaseException:
                 self._roll_back()
-                if isinstance(error, sqlite3.Error):
-                    raise in_words(error, self.path, purpose) from None
                 raise
+            self._unfolded += PAGE_BYTES
+            self.reached(f"{purpose}: durable")
 
     def _roll_back(self) -> None:
         # SQLite has done so by itself after some errors; and where the disk is gone there is nothing to be done.
@@ -354,7 +368,9 @@ class StorageFile:
     def give_back(self, pages: int) -> None:
         """Make the file smaller by up to so many free pages, inside a transaction."""
         self._unfolded += pages * PAGE_BYTES
-        self._connection.execute(f"pragma incremental_vacuum({pages})").fetchall()
+        for _ in range(pages):
+            # It gives a row without columns for each page, after the first of which Python stops.
+            self._connection.execute("pragma incremental_vacuum(1)")
 
     def fold(self) -> bool:
         """Copy what SQLite's sidecar holds into the file, if that is much; whether it did.
@@ -364,13 +380,11 @@ class StorageFile:
         folder = self._folder
         if folder is None or self._unfolded <= SIDECAR_BYTES:
             return False
-        try:
+        with writing(self.path, "fold its sidecar"):
             _checkpoint(folder)
             with self.lock:
                 self._unfolded = 0
                 _checkpoint(self._connection)
-        except sqlite3.Error as error:
-            raise in_words(error, self.path, "fold its sidecar") from None
         self.reached("file: folded")
         return True
 

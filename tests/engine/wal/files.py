@@ -1,0 +1,34 @@
+"""Durable databases for the tests: quick ones, with thresholds that are passed all the time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convex_nb.engine.database import Database
+from convex_nb.engine.wal import checkpoint, records, segment_chunks, sqlite, storage_file
+from convex_nb.engine.wal.opening import open_database
+from tests.engine.databases import TickingClock
+
+SMALL_CHUNK = 300
+
+
+def small_files(patch: pytest.MonkeyPatch) -> None:
+    """Checkpoints, chunks and folds after a handful of commits."""
+    patch.setattr(sqlite, "LOG_RECORDS", 4)
+    patch.setattr(storage_file, "SIDECAR_BYTES", 100_000)
+    patch.setattr(segment_chunks, "_OVERHEAD", 0)
+    for module in (checkpoint, records, segment_chunks, sqlite, storage_file):
+        patch.setattr(module, "CHUNK_BYTES", SMALL_CHUNK)
+
+
+def open_quickly(path: Path, **options: Any) -> Database:
+    """A durable database that does not wait for the disk, on a ticking clock."""
+    return open_database(path, **{"durability": "relaxed", "clock": TickingClock(), **options})
+
+
+def sidecars(path: Path) -> list[str]:
+    """What lies beside a file under a name that begins like its own."""
+    return sorted(each.name for each in path.parent.glob(f"{path.name}*") if each != path)

@@ -1,0 +1,262 @@
+"""Rows with checksums in a file that survives."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convex_nb.engine.wal import storage_file
+from convex_nb.engine.wal.storage_errors import DamagedError
+from convex_nb.engine.wal.storage_file import Blob, StorageFile, sidecar
+from convex_nb.language.errors import StorageError
+
+ROOT = {"file": "00" * 16, "n": 1}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    built = StorageFile.build(tmp_path / "new")
+    with built.transaction("create"):
+        built.write_root(ROOT)
+    built.finish(tmp_path / "a.convex")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.convex"]
+    return tmp_path / "a.convex"
+
+
+@pytest.fixture
+def file(path: Path) -> Iterator[StorageFile]:
+    opened = StorageFile.open(path, "relaxed")
+    opened.read_root()
+    yield opened
+    opened.close()
+
+
+def change(path: Path, sql: str, *parameters: Any) -> None:
+    """Change a closed file behind everybody's back."""
+    connection = sqlite3.connect(path)
+    with connection:
+        assert connection.execute(sql, parameters).rowcount
+    connection.close()
+
+
+def read_everything(file: StorageFile) -> None:
+    file.read_root()
+    list(file.records(0))
+    list(file.chunks(Blob(5, 2)))
+
+
+def write_record(file: StorageFile, fail: bool = False) -> None:
+    with file.transaction("commit"):
+        file.write_record(1, 1, b"")
+        file.write_chunk(1, 0, b"")
+        if fail:
+            raise ZeroDivisionError
+
+
+def test_rows_come_back(file: StorageFile) -> None:
+    with file.transaction("write"):
+        file.write_root({**ROOT, "n": 2})
+        for position in (1, 2, 3):
+            file.write_record(position, 100 + position, b"%d" % position)
+        file.write_chunk(5, 0, b"a")
+        file.write_chunk(5, 1, b"b")
+        file.write_chunk(9, 0, b"")
+    assert file.read_root()["n"] == 2
+    assert [tuple(record) for record in file.records(1)] == [(2, 102, b"2"), (3, 103, b"3")]
+    assert file.record(2) == (2, 102, b"2")
+    assert file.record(4) is None
+    assert list(file.chunks(Blob(5, 2))) == [b"a", b"b"]
+    assert file.chunk(5, 1) == b"b"
+    assert file.chunk(5, 2) is None
+    assert (file.last_position(), file.last_blob(), file.blobs()) == (3, 9, [5, 9])
+
+
+def test_an_empty_file(file: StorageFile) -> None:
+    assert (file.last_position(), file.last_blob(), file.blobs()) == (0, 0, [])
+    assert list(file.records(0)) == []
+    assert file.delete_blob(1)
+    assert file.delete_records(5)
+
+
+def test_all_of_a_transaction_or_nothing(file: StorageFile) -> None:
+    with pytest.raises(ZeroDivisionError):
+        write_record(file, fail=True)
+    assert (file.last_position(), file.blobs()) == (0, [])
+    write_record(file)
+    assert (file.last_position(), file.blobs()) == (1, [1])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update log set data = x'00' where position = 2",
+        "update log set data = '2' where position = 2",
+        "update log set data = null where position = 2",
+        "update log set crc = crc + 1 where position = 2",
+        "update log set crc = null where position = 2",
+        "update log set timestamp = timestamp + 1 where position = 2",
+        "update log set timestamp = 'x' where position = 2",
+        "update log set position = 4 where position = 2",
+        "update log set position = 4 where position = 3",
+        "delete from log where position = 2",
+        "update chunk set data = x'00' where key = 5 * 1048576",
+        "update chunk set key = key + 2 where key = 5 * 1048576",
+        "update chunk set key = key + 3 where key >= 5 * 1048576",
+        "delete from chunk where key = 5 * 1048576 + 1",
+        "delete from chunk",
+        "insert into chunk select key + 1, crc, data from chunk where key = 5 * 1048576 + 1",
+        "delete from root",
+        "update root set crc = crc + 1",
+        "update root set data = x'7b7d'",
+    ],
+)
+def test_no_change_goes_unnoticed(path: Path, sql: str) -> None:
+    file = StorageFile.open(path, "relaxed")
+    file.read_root()
+    with file.transaction("write"):
+        for position in (1, 2, 3):
+            file.write_record(position, 100 + position, b"%d" % position)
+        for place in range(2):
+            file.write_chunk(5, place, b"chunk %d" % place)
+    file.close()
+    change(path, sql)
+    file = StorageFile.open(path, "relaxed")
+    with pytest.raises(DamagedError):
+        read_everything(file)
+    file.close()
+
+
+def test_rows_of_another_file_do_not_verify(tmp_path: Path, file: StorageFile) -> None:
+    other = StorageFile.build(tmp_path / "new")
+    with other.transaction("create"):
+        other.write_root({"file": "11" * 16})
+        other.write_record(1, 1, b"x")
+    other.finish(tmp_path / "b")
+    connection = sqlite3.connect(tmp_path / "b")
+    row = connection.execute("select * from log").fetchone()
+    connection.close()
+    file._connection.execute("insert into log values (?, ?, ?, ?)", row)
+    with pytest.raises(DamagedError, match="record 1"):
+        list(file.records(0))
+
+
+def test_deleting_in_steps(file: StorageFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_file, "CHUNK_BYTES", 100)
+    with file.transaction("write"):
+        for position in range(1, 21):
+            file.write_record(position, position, bytes(30))
+        for place in range(10):
+            file.write_chunk(1, place, b"x")
+        file.write_chunk(2, 0, b"y")
+    with file.transaction("delete"):
+        assert not file.delete_records(18)
+    assert [record.position for record in file.records(4)][:1] == [5]
+    with file.transaction("delete"):
+        steps = 1
+        while not file.delete_records(18):
+            steps += 1
+    assert steps == 4
+    assert [record.position for record in file.records(18)] == [19, 20]
+    with file.transaction("delete"):
+        assert not file.delete_blob(1)
+        assert not file.delete_blob(1)
+        assert file.delete_blob(1)
+    assert file.blobs() == [2]
+
+
+def test_what_is_given_back_makes_the_file_smaller(path: Path, file: StorageFile) -> None:
+    with file.transaction("write"):
+        for place in range(64):
+            file.write_chunk(1, place, bytes(100_000))
+    with file.transaction("delete"):
+        while not file.delete_blob(1):
+            pass
+    pages, free = file.pages()
+    assert free > pages * 0.9
+    with file.transaction("shrink"):
+        file.give_back(free // 2)
+    assert file.pages() == (pages - free // 2, free - free // 2)
+    with file.transaction("shrink"):
+        file.give_back(10**6)
+    file.close()
+    assert path.stat().st_size < 100_000
+
+
+def test_the_sidecar_begins_anew(path: Path, file: StorageFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_file, "SIDECAR_BYTES", 200_000)
+    folds = 0
+    for position in range(1, 301):
+        with file.transaction("write"):
+            file.write_record(position, position, bytes(1000))
+        folds += file.fold()
+    assert folds > 10
+    assert sidecar(path).stat().st_size < 600_000
+    assert len(list(file.records(0))) == 300
+
+
+@pytest.mark.parametrize("victim", ["a.convex", "a.convex-wal"])
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_file_that_is_not_at_its_place_is_not_written(path: Path, file: StorageFile, victim: str, how: str) -> None:
+    (path.parent / victim).unlink()
+    if how == "replaced":
+        (path.parent / victim).write_bytes(b"")
+    with pytest.raises(StorageError, match="moved, deleted or replaced") as caught:
+        write_record(file)
+    assert caught.value.path == str(path)
+    assert "`save(path)`" in str(caught.value)
+
+
+def test_a_built_file_takes_nobodys_place(tmp_path: Path) -> None:
+    built = StorageFile.build(tmp_path / "new")
+    (tmp_path / "a").write_bytes(b"mine")
+    with pytest.raises(StorageError, match="came into being meanwhile"):
+        built.finish(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"mine"
+
+
+def test_reading_beside_a_writer_is_one_state(path: Path, file: StorageFile) -> None:
+    with file.transaction("write"):
+        file.write_record(1, 1, b"one")
+    reader = StorageFile.open_read_only(path)
+    reader.read_root()
+    with file.transaction("write"):
+        file.write_record(2, 2, b"two")
+    assert len(list(reader.records(0))) == 1
+    reader.close()
+    assert len(list(file.records(0))) == 2
+
+
+def test_an_older_file_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def second(connection: sqlite3.Connection) -> None:
+        connection.execute("delete from root")
+
+    def third(connection: sqlite3.Connection) -> None:
+        connection.execute("insert into root values (1, 5, x'')")
+
+    monkeypatch.setattr(storage_file, "FORMAT", 3)
+    monkeypatch.setattr(storage_file, "UPGRADES", {1: second, 2: third})
+    StorageFile.open(path, "full").close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("select crc from root").fetchall() == [(5,)]
+    assert connection.execute("pragma user_version").fetchone() == (3,)
+    connection.close()
+    # Once is enough.
+    monkeypatch.setattr(storage_file, "UPGRADES", {})
+    StorageFile.open(path, "full").close()
+
+
+def test_an_upgrade_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(connection: sqlite3.Connection) -> None:
+        connection.execute("delete from root")
+        raise ZeroDivisionError
+
+    before = path.read_bytes()
+    monkeypatch.setattr(storage_file, "FORMAT", 2)
+    monkeypatch.setattr(storage_file, "UPGRADES", {1: failing})
+    with pytest.raises(ZeroDivisionError):
+        StorageFile.open(path, "full")
+    assert path.read_bytes() == before
