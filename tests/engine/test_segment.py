@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy
@@ -112,3 +113,19 @@ def test_nbytes_counts_columns_and_lookup() -> None:
     assert 1000 * (100 + 4 + 32 + 4 + 8) <= columns < 1000 * 200
     assert segment.find("") == -1
     assert columns + 6 * 1000 < segment.nbytes < columns + 12 * 1000
+
+
+def test_the_garbage_collector_is_as_it_was() -> None:
+    segment = Segment.from_documents(documents_of([{"n": number} for number in range(3000)]))
+    assert gc.isenabled()
+    assert len(segment.documents(range(3000))) == 3000
+    assert gc.isenabled()
+    with pytest.raises(IndexError):
+        segment.documents(range(1, 3001))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        segment.documents(range(3000))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
