@@ -70,11 +70,11 @@ class Function:
     @property
     def signature(self) -> str:
         """The parameters as they are written, without the context."""
-        text = str(self.__signature__.replace(return_annotation=inspect.Signature.empty))
-        text = _ID_ANNOTATION.sub(r'Id["\1"]', text)
-        # Under `from __future__ import annotations` every annotation is a string.
-        postponed = all(isinstance(each, str) for each in getattr(self.handler, "__annotations__", {}).values())
-        return text.replace("'", "") if postponed else text
+        parameters = [
+            each.replace(annotation=_Bare(each.annotation)) if isinstance(each.annotation, str) else each
+            for each in self.__signature__.parameters.values()
+        ]
+        return _ID_ANNOTATION.sub(r'Id["\1"]', str(inspect.Signature(parameters)))
 
     @property
     def source(self) -> str | None:
@@ -120,8 +120,15 @@ class Function:
 
     def is_sibling_of(self, other: Function) -> bool:
         """Tell whether both came from one `def` that was run twice, as in a function that makes functions."""
-        mine = getattr(self.handler, "__code__", None)
-        return self is not other and mine is not None and mine is getattr(other.handler, "__code__", None)
+        mine, theirs = (getattr(inspect.unwrap(each.handler), "__code__", None) for each in (self, other))
+        return self is not other and mine is not None and mine is theirs
+
+
+class _Bare(str):
+    """An annotation that was never evaluated, shown as it was written and not as a string."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def same_code(a: object, b: object, depth: int = 8) -> bool:
@@ -273,6 +280,6 @@ def _announce(function: Function) -> Function:
 query = _decorator("query", "public", "Make a query of a handler: it reads one snapshot, and can be watched.")
 mutation = _decorator("mutation", "public", "Make a mutation of a handler: all that it writes is committed, or none.")
 internal_query = _decorator("query", "internal", "Make a query that clients cannot call.")
+internal_mutation = _decorator("mutation", "internal", "Make a mutation that clients cannot call.")
 action = _decorator("action", "public", "Make an action of a handler, `def` or `async def`: it may do anything, once.")
 internal_action = _decorator("action", "internal", "Make an action that clients cannot call.")
-internal_mutation = _decorator("mutation", "internal", "Make a mutation that clients cannot call.")

@@ -154,9 +154,8 @@ class Registry:
             return entry
         path = function.path or (function.__name__ if function.is_anonymous else join_path(None, function.__name__))
         holder = self._entries.get(path)
-        if function.is_anonymous or (
-            holder is not None and function.is_sibling_of(holder.function) and not function.is_same_as(holder.function)
-        ):
+        is_sibling = holder is not None and function.given_path is None and function.is_sibling_of(holder.function)
+        if function.is_anonymous or (is_sibling and holder and not function.is_same_as(holder.function)):
             # Siblings come from one `def` over different closures: both are wanted at once, the path holds one.
             if entry is None or entry.owner is not self._owner:
                 entry = function.entry = Entry(self._owner, path, function)

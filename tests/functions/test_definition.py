@@ -53,7 +53,15 @@ def test_both_forms_of_the_decorators() -> None:
 
 def test_annotations_are_validators_and_the_signature_is_shown() -> None:
     @query
-    def every(ctx: QueryCtx, text: str, id: TaskId, big: Int64, n: int = 3, many: list[float] | None = None) -> None:
+    def every(
+        ctx: QueryCtx,
+        text: str,
+        id: TaskId,
+        big: Int64,
+        n: int = 3,
+        many: list[float] | None = None,
+        mood: str = "fine",
+    ) -> None:
         """What it does."""
 
     assert every.args == v.object(
@@ -63,13 +71,16 @@ def test_annotations_are_validators_and_the_signature_is_shown() -> None:
             "big": v.int64(),
             "n": every.args.fields["n"],  # type: ignore[attr-defined]
             "many": v.optional(v.nullable(v.array(v.number()))),
+            "mood": v.optional(v.string()),
         }
     )
     assert every.args.fields["n"].is_optional  # type: ignore[attr-defined]
     assert every.__doc__ == "What it does."
-    assert list(inspect.signature(every).parameters) == ["text", "id", "big", "n", "many"]
+    assert list(inspect.signature(every).parameters) == ["text", "id", "big", "n", "many", "mood"]
     assert every.signature.startswith("(text: str, ")
-    assert "'" not in every.signature
+    assert every.signature == (
+        "(text: str, id: TaskId, big: Int64, n: int = 3, many: list[float] | None = None, mood: str = 'fine')"
+    )
     assert every.source is not None
     assert "def every" in every.source
 
@@ -164,6 +175,34 @@ def test_a_wrapped_handler_keeps_its_signature() -> None:
     assert wrapped.args == v.object({"a": v.string()})
     with open_app() as dep:
         assert dep.query(wrapped, a="x") == "x"
+
+
+WRAPPING = """
+import functools
+
+def logged(handler):
+    @functools.wraps(handler)
+    def wrapper(*args, **kwargs):
+        return handler(*args, **kwargs)
+    return wrapper
+
+def bare(handler):
+    def wrapper(ctx, **args):
+        return handler(ctx, **args)
+    return wrapper
+"""
+
+
+@pytest.mark.parametrize("decorators", ["@query", "@query\n@logged", "@query('m:f')\n@logged", "@query('m:f')\n@bare"])
+def test_a_cell_that_is_run_again_replaces_its_function_whatever_wraps_it(decorators: str) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__", "query": query}
+    exec(WRAPPING, namespace)
+    with convex_nb.open() as dep:
+        set_current(dep)
+        for answer in (1, 2):
+            exec(f"{decorators}\ndef f(ctx):\n    return {answer}", namespace)
+            (path,) = dep.functions
+            assert dep.query(path) == dep.query(namespace["f"]) == answer
 
 
 def make(answer: Any) -> Function:
