@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from convex_nb.engine.public_columns import public_table
 from convex_nb.engine.segment import Segment
@@ -18,12 +19,19 @@ if TYPE_CHECKING:
     import pandas
     from numpy.typing import NDArray
 
-    from convex_nb.engine.columns import ArrowTable
+    from convex_nb.engine.columns import ArrowArray, ArrowTable
+    from convex_nb.engine.part import Part
+    from convex_nb.engine.selection import Rows
     from convex_nb.engine.table import TableState
     from convex_nb.language.documents import Document
 
-_NANOSECONDS = 9.2e12
-"""Creation times up to here, in milliseconds, are nanoseconds of 64 bits: up to the year 2261."""
+ALIVE: Final = "$alive"
+"""No field is called so."""
+
+_NANOSECONDS: Final = 9.2e12
+"""Milliseconds since the epoch up to here are nanoseconds of 64 bits: the year 2261."""
+_MILLISECONDS: Final = 8.64e15
+"""Beyond this there are no dates in Convex."""
 
 
 def table_to_arrow(state: TableState, fields: Sequence[str] | None = None) -> ArrowTable:
@@ -33,6 +41,25 @@ def table_to_arrow(state: TableState, fields: Sequence[str] | None = None) -> Ar
     """
     table = Selection(state, state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY).to_arrow(fields=fields)
     return empty_columns(state, fields) if table is None else table
+
+
+def table_with_dead_rows(state: TableState) -> ArrowTable:
+    """All documents in any order, columns shared. Where rows are dead a column ``ALIVE`` tells those that are not."""
+    parts: list[tuple[Segment, Rows | None]] = [(part.segment, None) for part in state.parts if len(part)]
+    masks = [_alive(part) for part in state.parts if len(part)]
+    for segment, rows, _ in state.recent_columns.located(state.recent(), state.name):
+        parts.append((segment, None if len(rows) == segment.num_rows else rows))
+        masks.append(pa.array(np.ones(len(rows), np.bool_)))
+    if not parts:
+        return empty_columns(state)
+    table = public_table(parts)
+    return table.append_column(ALIVE, pa.chunked_array(masks)) if any(part.dead[0] for part in state.parts) else table
+
+
+def _alive(part: Part) -> Any:
+    alive = np.ones(part.segment.num_rows, np.bool_)
+    alive[part.dead_rows()] = False
+    return pa.array(alive)
 
 
 def documents_to_arrow(state: TableState, documents: Sequence[Document], fields: Sequence[str] | None) -> ArrowTable:
@@ -68,21 +95,33 @@ def to_frame(table: ArrowTable) -> pandas.DataFrame:
     """
     import pandas
 
-    if "_creationTime" in table.column_names:
-        place = table.column_names.index("_creationTime")
-        times = _timestamps(table.column(place).to_numpy())
-        table = table.set_column(place, "_creationTime", times)
+    place = table.schema.get_field_index("_creationTime")
+    if place >= 0 and table.column(place).type == pa.float64():
+        table = table.set_column(place, "_creationTime", _timestamps(table.column(place)))
     frame: pandas.DataFrame = table.to_pandas()
-    nullable = {pa.int64(): pandas.Int64Dtype(), pa.bool_(): pandas.BooleanDtype()}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if column.type in nullable and column.null_count:
+        if column.null_count and column.type in (pa.int64(), pa.bool_()):
+            nullable = {pa.int64(): pandas.Int64Dtype(), pa.bool_(): pandas.BooleanDtype()}
             frame[name] = column.to_pandas(types_mapper=nullable.get)
     return frame
 
 
-def _timestamps(milliseconds: NDArray[np.float64]) -> Any:
-    unit, scale = ("ns", 1_000_000) if np.all(np.abs(milliseconds) < _NANOSECONDS) else ("us", 1_000)
+def _timestamps(milliseconds: ArrowArray) -> ArrowArray:
+    """Milliseconds as UTC timestamps, exactly; as they are where one of them is no time."""
+    absent = None
+    if milliseconds.null_count:
+        absent = milliseconds.is_null().to_numpy()
+        milliseconds = pc.fill_null(milliseconds, 0.0)
+    numbers: NDArray[np.float64] = milliseconds.to_numpy()
+    most = max(abs(numbers.min()), abs(numbers.max())) if len(numbers) else 0.0
+    # Not less: also true of NaN.
+    if not most < _MILLISECONDS:
+        return milliseconds
+    unit, scale = ("ns", 1_000_000) if most < _NANOSECONDS else ("us", 1_000)
     # Whole milliseconds apart from the rest: their product with a million is beyond what a float64 holds exactly.
-    whole = np.floor(milliseconds)
-    ticks = whole.astype(np.int64) * scale + np.rint((milliseconds - whole) * scale).astype(np.int64)
-    return pa.array(ticks, pa.timestamp(unit, tz="UTC"))
+    ticks = numbers.astype(np.int64)
+    rest = numbers - ticks
+    rest *= scale
+    ticks *= scale
+    ticks += np.rint(rest, out=rest).astype(np.int64)
+    return pa.array(ticks, pa.timestamp(unit, tz="UTC"), mask=absent)

@@ -90,11 +90,18 @@ class Selection:
             marked = marked[::-1]
         return np.flatnonzero(marked)
 
-    def by_source(self, entries: Numbers) -> list[tuple[Stretch | None, Numbers, Numbers]]:
-        """Which rows of each stretch ``entries`` are (of ``recent``, for ``None``), and where among ``entries``."""
-        found: list[tuple[Stretch | None, Numbers, Numbers]] = []
+    def by_source(self, entries: Numbers | None) -> list[tuple[Stretch | None, Rows, Numbers]]:
+        """Which rows of each stretch ``entries`` are (numbers of ``recent``, for ``None``), and where among them.
+
+        ``None`` stands for all entries as they are.
+        """
+        found: list[tuple[Stretch | None, Rows, Numbers]] = []
         for stretch, start, stop in zip([*self.stretches, None], self._offsets[:-1], self._offsets[1:], strict=True):
             if start == stop:
+                continue
+            if entries is None:
+                rows = slice(0, stop - start) if stretch is None else stretch.rows
+                found.append((stretch, rows, np.arange(start, stop)))
                 continue
             among = np.flatnonzero((entries >= start) & (entries < stop))
             if len(among):
@@ -106,6 +113,7 @@ class Selection:
         """The documents at ``places``, or of each those top-level ``fields`` that it has, and perhaps more."""
         documents: list[Any] = [None] * len(places)
         for stretch, rows, among in self.by_source(self.entries(places)):
+            assert not isinstance(rows, slice)
             if stretch is None:
                 decoded: Sequence[Any] = [self.recent[number] for number in rows.tolist()]
             elif fields is None:
@@ -128,16 +136,17 @@ class Selection:
         """
         if not len(self) or (places is not None and not len(places)):
             return None
-        if places is None and len(self.stretches) == 1 and not self.recent and not self.reverse:
-            return public_table([(self.stretches[0].segment, self.stretches[0].rows)], fields)
+        as_they_are = places is None and self._order is None and not self.reverse
+        if as_they_are and not self.recent:
+            return public_table([(stretch.segment, _as_slice(stretch.rows)) for stretch in self.stretches], fields)
         parts: list[tuple[Segment, Rows]] = []
         arranged: list[Numbers] = []
-        for stretch, rows, among in self.by_source(self.entries(places)):
+        for stretch, rows, among in self.by_source(None if as_they_are else self.entries(places)):
             if stretch is not None:
-                parts.append((stretch.segment, rows))
+                parts.append((stretch.segment, _as_slice(rows)))
                 arranged.append(among)
                 continue
-            chosen = [self.recent[number] for number in rows.tolist()]
+            chosen = self.recent[rows] if isinstance(rows, slice) else [self.recent[row] for row in rows.tolist()]
             for segment, batch_rows, numbers in self.state.recent_columns.located(chosen, self.state.name):
                 parts.append((segment, batch_rows))
                 arranged.append(among[numbers])
@@ -188,6 +197,16 @@ class Selection:
 def chosen_rows(rows: Rows, numbers: Numbers) -> NDArray[Any]:
     """Some of the rows, by their numbers among them."""
     return numbers + rows.start if isinstance(rows, slice) else rows[numbers]
+
+
+def _as_slice(rows: Rows) -> Rows:
+    """A slice, if the rows follow one another."""
+    if isinstance(rows, slice):
+        return rows
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 == len(rows) and bool((rows[1:] > rows[:-1]).all()):
+        return slice(first, last + 1)
+    return rows
 
 
 def _stretch(part: Part, position: int, lo: bytes, hi: bytes) -> Stretch | None:

@@ -47,7 +47,7 @@ CORNERS = [
     id_of(1, "users"),
 ]
 LITERALS = st.sampled_from(CORNERS) | NESTED
-PATHS = st.sampled_from(["a", "b", "c", "d", "f g", "nobody", "a.b", "c.a", "a.b.c", "_id", "_creationTime"])
+PATHS = st.sampled_from(["a", "b", "c", "d", "f g", "f_g", "nobody", "a.b", "c.a", "a.b.c", "_id", "_creationTime"])
 FIELDS = PATHS.map(Q.field)
 COMPARISONS = st.sampled_from(["eq", "neq", "lt", "lte", "gt", "gte"])
 

@@ -23,11 +23,14 @@ def databases(draw: st.DrawFn) -> Database:
             table = table.index(name, list(fields))
     database = make_database(define_schema({TABLE: table}))
     for number in range(draw(st.integers(0, 4))):
-        fields = [{name.lstrip("_"): value for name, value in each.items()} for each in draw(field_lists(max_size=10))]
+        imported = [
+            {name.lstrip("_").replace(" ", "_"): value for name, value in each.items()}
+            for each in draw(field_lists(max_size=10))
+        ]
         if number < 3:
-            import_all(database, TABLE, fields)
+            import_all(database, TABLE, imported)
         else:
-            insert_all(database, TABLE, fields)
+            insert_all(database, TABLE, imported)
         change_some(draw, database)
     return database
 

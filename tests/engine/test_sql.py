@@ -58,7 +58,7 @@ def test_what_cannot_raise_never_does(fields: list[dict[str, Any]], condition: E
             assert may_raise(condition)
 
 
-FLAT = {
+FLAT: dict[str, list[Any]] = {
     "int": [0, 5, -3],
     "float": [0.5, -1.0, 1e300],
     "zeros": [0.0, -0.0, 1.0],
