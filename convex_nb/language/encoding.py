@@ -129,6 +129,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _decode(form: Any, depth: int) -> Any:
     kind = type(form)
+    if kind is int and not -NUMBER_MOST <= form <= NUMBER_MOST:
+        return _as_float(form)
     if kind is not dict and kind is not list:
         return form
     if depth > _MOST_LEVELS:
@@ -150,6 +152,13 @@ def _decode(form: Any, depth: int) -> Any:
         return fields
     except InvalidValueError as error:
         raise error.inside(step) from None
+
+
+def _as_float(number: int) -> float:
+    """Return the float64 that a long row of digits stands for: JavaScript prints numbers so up to 1e21."""
+    if -(2**1023) < number < 2**1023 and float(number) == number:
+        return float(number)
+    return number
 
 
 def _decode_tagged(tag: str, text: Any) -> Value:

@@ -44,7 +44,7 @@ def _whole(value: int) -> bytes:
 
 def _number(value: float) -> bytes:
     # Negating flips the sign bit and nothing else, NaN's included, which is what a positive number's key wants.
-    if copysign(1.0, value) > 0.0:
+    if value > 0.0 or copysign(1.0, value) > 0.0:
         return _pack_number(0x0D, -float(value))
     return b"\x0d" + _pack_number(0, value)[1:].translate(_ALL_BITS)
 
@@ -62,11 +62,9 @@ def _int64(value: int) -> bytes:
 
 
 def _string(value: str) -> bytes:
-    if not value.isascii():
-        checked_text(value)
     if "\x00" in value:
-        return b"\x10" + value.encode().replace(b"\x00", b"\x00\xff") + b"\x00"
-    return b"\x10%b\x00" % value.encode()
+        return b"\x10" + checked_text(value).encode().replace(b"\x00", b"\x00\xff") + b"\x00"
+    return b"\x10%b\x00" % (value if value.isascii() else checked_text(value)).encode()
 
 
 def _bytes(value: bytes) -> bytes:
@@ -114,7 +112,10 @@ def encode_value(value: Value) -> bytes:
 
 def encode_key(*values: Value) -> bytes:
     """Return the bytes of a tuple of values; the bytes of tuples of one length order as the tuples do."""
-    return b"".join(map(encode_value, values))
+    try:
+        return b"".join([_ENCODERS[type(value)](value) for value in values])
+    except (KeyError, RecursionError):
+        return b"".join(map(encode_value, values))
 
 
 def successor(prefix: bytes) -> bytes:

@@ -10,7 +10,6 @@ from convex_nb.language.limits import Limits
 from convex_nb.language.value_types import Value
 
 if TYPE_CHECKING:
-    from convex_nb.language.validator_compiler import Check
     from convex_nb.language.validators import UnionValidator
 
 _MOST_LEVELS = Limits.convex().value_nesting
@@ -23,7 +22,6 @@ class Validator:
     is_optional: bool = False
     levels: int = 0
     """How many arrays and objects deep this validator itself describes."""
-    _check: Check | None = None
 
     @property
     def json(self) -> dict[str, Any]:
@@ -59,12 +57,13 @@ class Validator:
 
         `tables` maps table numbers to names, for `v.id`; without it only an id's form is checked.
         """
-        check = self._check
+        # The compiled function takes this method's place, so that every later call goes straight to it.
+        check = self.__dict__.get("validate")
         if check is None:
             from convex_nb.language.validator_compiler import compile_validator
 
-            check = self.__dict__["_check"] = compile_validator(self)
-        return check(value, tables, "")
+            check = self.__dict__["validate"] = compile_validator(self)
+        return check(value, tables=tables)
 
     def to_json_schema(self) -> dict[str, Any]:
         """Return a JSON Schema (draft 2020-12) of the values in their lossy JSON form."""
@@ -94,7 +93,7 @@ class Validator:
         return self.to_code()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: item for name, item in self.__dict__.items() if name != "_check"}
+        return {name: item for name, item in self.__dict__.items() if name != "validate"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

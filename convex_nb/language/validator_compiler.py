@@ -1,15 +1,15 @@
 """A validator as one generated function that validates and normalises in a single pass.
 
-`check(value, tables, path)` returns the normalised value or raises. The plain case is a chain of type tests; whatever
+The function returns the normalised value or raises. The plain case is a chain of type tests; whatever
 else comes is handed to `validator_checks`, and only there is a path put together. The document form also keeps to the
 limits of what is stored: nesting, array lengths, size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from convex_nb.language import validator_checks as checks
 from convex_nb.language.document_validation import check_size, to_document_fields
@@ -36,7 +36,13 @@ from convex_nb.language.validators import (
 from convex_nb.language.value_types import NUMBER_MOST, UNDEFINED, Id, Int64, Value
 from convex_nb.language.values import size_of
 
-Check: TypeAlias = Callable[[Any, Mapping[int, str] | None, str], Value]
+
+class Check(Protocol):
+    """What `Validator.validate` is once it is compiled; `path` is where the value sits."""
+
+    __name__: str
+
+    def __call__(self, x: Any, tables: Mapping[int, str] | None = None, path: str = "") -> Value: ...
 
 
 class DocumentCheck(Protocol):
@@ -108,7 +114,7 @@ class _Source:
         """Compile `validator`, found `depth` containers below the top, into a function of its own."""
         outer, self.lines = self.lines, []
         name = self.name("check")
-        self.add(0, f"def {name}(x, tables, path):")
+        self.add(0, f"def {name}(x, tables=None, path=''):")
         self.emit(validator, "x", "", 1, depth, 0)
         self.add(1, "return x")
         text, self.lines = "\n".join(self.lines), outer

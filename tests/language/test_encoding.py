@@ -98,6 +98,21 @@ def test_what_could_not_be_read_back_is_not_written(value: Any, path: str | None
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("9007199254740992", 2**53),
+        ("9007199254740994", 9007199254740994.0),
+        ("-100000000000000000000", -1e20),
+        ("1e+22", 1e22),
+        ("5e0", 5.0),
+        ("-0", 0),
+    ],
+)
+def test_numbers_as_other_programs_write_them(text: str, value: float) -> None:
+    assert same_value(loads(text), value)
+
+
+@pytest.mark.parametrize(
     ("text", "path"),
     [
         ('{"$integer": "AQ=="}', ""),
