@@ -125,12 +125,26 @@ function button(text, title, act) {
 
 const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Start an animation class anew, also while it is running. */
-function animate(target, name, milliseconds) {
-  target.classList.remove(name);
-  void target.offsetWidth;
-  target.classList.add(name);
-  setTimeout(() => target.classList.remove(name), milliseconds);
+// Animations of the browser, not classes: to start a class anew costs a layout of the whole page for each element.
+const BAR = "inset 3px 0 var(--cx-brand)";
+const EFFECTS = {
+  cell: [[{ backgroundColor: "var(--cx-flash)" }, {}], 1200],
+  row: [[{ backgroundColor: "var(--cx-new)" }, {}], 1600],
+  bar: [[{ boxShadow: BAR }, { boxShadow: BAR, offset: 0.6 }, {}], 1600],
+  gone: [[{}, { opacity: 0 }], 200],
+  pulse: [[{ boxShadow: "0 0 0 0 var(--tone)" }, { boxShadow: "0 0 0 7px transparent" }], 600],
+  copied: [[{ backgroundColor: "var(--cx-copied)" }, {}], 900],
+};
+
+function play(target, effect) {
+  const [frames, duration] = EFFECTS[effect];
+  target.animate(frames, { duration, easing: "ease-out", fill: effect === "gone" ? "forwards" : "none" });
+}
+
+/** Instead of motion: a dot at the row's edge for a while. */
+function dot(tr) {
+  tr.classList.add("cx-dotted");
+  setTimeout(() => tr.classList.remove("cx-dotted"), 3000);
 }
 
 /** Fill an element with a cell. */
@@ -224,6 +238,7 @@ class Grid {
     this.cursor = null; // {key | null for the heads, column, row: last known place}
     this.range = null; // the other corner of the selection, {key, column}
     this.newAbove = 0;
+    this.top = 0; // as the last scroll event said: to ask the element would cost a layout for each view and draw
     this.pendingFocus = null;
     this.root.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.table.addEventListener("keydown", (event) => this.key(event));
@@ -241,11 +256,11 @@ class Grid {
     this.rows = rows;
     this.table.setAttribute("aria-rowcount", String(head.rows + 1));
     if (anchor && anchor.tr.isConnected) {
-      this.root.scrollTop += anchor.tr.offsetTop - anchor.top;
+      this.root.scrollTop = this.top += anchor.tr.offsetTop - anchor.top;
       this.newAbove += effects.inserted.filter((tr) => tr.offsetTop < anchor.tr.offsetTop).length;
     }
     if (fresh) this.newAbove = 0;
-    this.keepWidths(fresh);
+    this.keepWidthsSoon(fresh);
     this.drawChip(head);
     this.restoreCursor();
     return effects;
@@ -326,9 +341,14 @@ class Grid {
     const rowsChanged = inserted.length + removed.length + new Set(changed.map((td) => td.parentElement)).size;
     const flash = !fresh && isEvent(rowsChanged, rows.length);
     if (flash) {
-      const still = reducedMotion();
-      for (const tr of inserted) animate(tr, still ? "cx-dotted" : "cx-new", still ? 3000 : 1600);
-      for (const td of changed) animate(still ? td.parentElement : td, still ? "cx-dotted" : "cx-flash", still ? 3000 : 1200);
+      if (reducedMotion()) for (const tr of new Set([...inserted, ...changed.map((td) => td.parentElement)])) dot(tr);
+      else {
+        for (const tr of inserted) {
+          play(tr, "row");
+          play(tr.cells[0], "bar");
+        }
+        for (const td of changed) play(td, "cell");
+      }
     }
     for (const tr of removed) this.removeRow(tr, flash && !reducedMotion());
     return { inserted, changed, removed };
@@ -358,25 +378,28 @@ class Grid {
     }
     tr.dataset.gone = "1";
     tr.setAttribute("aria-hidden", "true");
-    tr.classList.add("cx-gone");
+    play(tr, "gone");
     setTimeout(() => tr.remove(), 200);
   }
 
   /** Columns only grow, so that a longer value does not make the whole table jump back and forth. */
-  keepWidths(fresh) {
-    const ths = [...this.head.rows[0].cells];
-    if (fresh) for (const th of ths) th.style.minWidth = "";
-    const widths = ths.map((th) => th.offsetWidth);
-    ths.forEach((th, number) => {
-      if (widths[number]) th.style.minWidth = `${widths[number]}px`;
-    });
+  keepWidthsSoon(fresh) {
+    if (fresh) for (const th of this.head.rows[0].cells) th.style.minWidth = "";
+    clearTimeout(this.widthTimer);
+    this.widthTimer = setTimeout(() => {
+      const ths = [...this.head.rows[0].cells];
+      const widths = ths.map((th) => th.offsetWidth);
+      ths.forEach((th, number) => {
+        if (widths[number]) th.style.minWidth = `${widths[number]}px`;
+      });
+    }, 200);
   }
 
   // -- scroll
 
   firstVisible() {
-    if (this.root.scrollTop <= 0) return null;
-    const edge = this.root.scrollTop;
+    if (this.top <= 0) return null;
+    const edge = this.top;
     for (const tr of this.body.rows) {
       if (!tr.dataset.gone && tr.offsetTop + tr.offsetHeight - this.head.offsetHeight > edge) return { tr, top: tr.offsetTop };
     }
@@ -384,6 +407,7 @@ class Grid {
   }
 
   scrolled() {
+    this.top = this.root.scrollTop;
     clearTimeout(this.scrollTimer);
     this.scrollTimer = setTimeout(() => {
       const first = this.firstVisible();
@@ -410,8 +434,7 @@ class Grid {
 
   toTop() {
     this.anchored = false;
-    this.newAbove = 0;
-    this.root.scrollTop = 0;
+    this.newAbove = this.root.scrollTop = this.top = 0;
     this.send({ type: "page", start: 0 });
     this.drawChip({ above: 0 });
   }
@@ -422,7 +445,7 @@ class Grid {
     const target = Math.max(0, Math.min(start, last));
     if (target === now && !this.state.head.above) return false;
     this.pendingFocus = focusRow;
-    this.root.scrollTop = 0;
+    this.root.scrollTop = this.top = 0;
     this.anchored = false;
     this.send({ type: "page", start: target });
     return true;
@@ -579,7 +602,7 @@ class Grid {
     if (cell.tagName === "TH") this.sort(cell.cellIndex, event.shiftKey);
     else if (cell.classList.contains("cx-id") && !event.shiftKey) {
       copy(cellText(cell.parentElement.shown[cell.cellIndex]));
-      animate(cell, "cx-copied", 900);
+      play(cell, "copied");
       this.announce("id copied", true);
     }
   }
@@ -680,7 +703,7 @@ class View {
     dataset.kind = head.kind;
     dataset.sequence = String(state.sequence);
     if (before && before.head.timestamp !== head.timestamp) {
-      if (!reducedMotion()) animate(this.dot, "cx-pulse", 600);
+      if (!reducedMotion()) play(this.dot, "pulse");
       if (head.kind === "table") this.announce(`${head.path} updated, ${counted(head.rows, "row")}`);
     }
   }
@@ -738,7 +761,7 @@ class View {
       this.figure = text;
       drawCell(output, state.body);
       output.classList.toggle("cx-long", text.length > 40);
-      if (changed && !fresh && !reducedMotion()) animate(output, "cx-flash", 1200);
+      if (changed && !fresh && !reducedMotion()) play(output, "cell");
       return undefined;
     }
     if (head.kind === "tree") {
