@@ -113,7 +113,7 @@ class QueryCache:
         good_until = result.valid_until
         if good_until == snapshot.timestamp:
             return True
-        if result.snapshot.catalog is not snapshot.catalog or snapshot.timestamp < result.snapshot.timestamp:
+        if result.catalog is not snapshot.catalog or snapshot.timestamp < result.timestamp:
             return False
         if snapshot.timestamp < good_until:
             return True
@@ -131,7 +131,7 @@ class QueryCache:
             old = self._results.pop(key, None)
             if old is not None:
                 self._nbytes -= old[1]
-                if old[0].snapshot.timestamp > result.snapshot.timestamp:
+                if old[0].timestamp > result.timestamp:
                     result, nbytes = old
             self._results[key] = (result, nbytes)
             self._nbytes += nbytes

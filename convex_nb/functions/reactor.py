@@ -8,7 +8,7 @@ and run together when somebody refreshes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -95,9 +95,9 @@ class Reactor:
         on_error: Callable[[Exception], object] | None = None,
     ) -> Subscription:
         """Call `callback` with a query's value now, and after each commit that changes it."""
-        key, args = self._key(entry, given, is_eager=True)
+        args = check_arguments(entry.function, entry.path, given, self._database)
         with self._lock:
-            query = self._shared(key, entry, args, is_eager=True)
+            query = self._shared(entry, args, is_eager=True)
             subscription = Subscription(self, query, callback, on_error, self._database.head.timestamp)
             query.subscriptions = (*query.subscriptions, subscription)
         self._catch_up(query, subscription)
@@ -106,9 +106,9 @@ class Reactor:
 
     def watch(self, entry: Entry, given: Mapping[str, Any] | None, on_stale: Callable[[], object]) -> LiveQuery:
         """Run a query now; `on_stale` is called when a commit has touched it, and it runs again in a `refresh`."""
-        key, args = self._key(entry, given, is_eager=False)
+        args = check_arguments(entry.function, entry.path, given, self._database)
         with self._lock:
-            query = self._shared(key, entry, args, is_eager=False)
+            query = self._shared(entry, args, is_eager=False)
             view = LiveQuery(self, query, on_stale)
             query.views = (*query.views, view)
         self._catch_up(query, view)
@@ -134,15 +134,12 @@ class Reactor:
             for view in query.views:
                 view.close()
 
-    def _key(self, entry: Entry, given: Mapping[str, Any] | None, *, is_eager: bool) -> tuple[Hashable, dict[str, Any]]:
-        args = check_arguments(entry.function, entry.path, given, self._database)
-        name = entry.path if self._registry.holds(entry) else entry.version
-        return (is_eager, name, same_key(args)), args
-
-    def _shared(self, key: Hashable, entry: Entry, args: dict[str, Any], *, is_eager: bool) -> SharedQuery:
+    def _shared(self, entry: Entry, args: dict[str, Any], *, is_eager: bool) -> SharedQuery:
+        # Who follows a path moves to its new code; a function that has no path of its own cannot be redefined.
+        detached = None if self._registry.holds(entry) else entry
+        key = (is_eager, entry.path if detached is None else entry.version, same_key(args))
         query = self._queries.get(key)
         if query is None:
-            detached = None if self._registry.holds(entry) else entry
             query = SharedQuery(key, entry.path, detached, args, is_eager, Materialised(self._database))
             self._queries[key] = query
         return query
@@ -225,10 +222,10 @@ class Reactor:
             for view in query.views:
                 view.mark()
         snapshot = self._database.head
-        for query in sorted(self._due, key=_number):
+        for query in self._in_order(self._due):
             self._run(query, snapshot)
         # Only now, so that a callback which looks at another subscription finds the same moment there.
-        for query in sorted(self._changed, key=_number):
+        for query in self._in_order(self._changed):
             # Before its callbacks, which may bring about the next change.
             self._changed.pop(query, None)
             try:
@@ -256,7 +253,9 @@ class Reactor:
                         if view.seen != query.outcome.changes:
                             view.seen = query.outcome.changes
                             moved.append(view)
-            return moved
+        # A commit that came while they ran may have marked them again.
+        self.flush()
+        return moved
 
     def settle(self) -> None:
         """Return when no invalidated query is left to run, here or on another thread. Views still have to refresh."""
@@ -265,7 +264,7 @@ class Reactor:
             self.flush()
             with self._refreshing:
                 self._run_stale()
-            for query in list(self._news):
+            for query in self._in_order(self._news):
                 for view in query.views:
                     view.mark()
             with self._idle:
@@ -275,10 +274,14 @@ class Reactor:
                 if self._flusher is not None:
                     self._idle.wait()
 
+    def _in_order(self, queries: Iterable[SharedQuery]) -> list[SharedQuery]:
+        with self._lock:
+            return sorted(queries, key=_number)
+
     def _run_stale(self) -> None:
         if self._stale and not self.paused:
             snapshot = self._database.head
-            for query in sorted(self._stale, key=_number):
+            for query in self._in_order(self._stale):
                 self._run(query, snapshot)
 
     def _run(self, query: SharedQuery, snapshot: Snapshot) -> None:

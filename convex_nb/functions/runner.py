@@ -38,17 +38,18 @@ NOTHING_WRITTEN: Final = "Nothing was written."
 class Result:
     """What a query gave at one snapshot: `value`, or `error` if it is not `None`.
 
+    `timestamp` and `catalog` are the snapshot's, which is not kept: it would keep its whole state of the database.
     `reads_clock` tells that it looked at the time, and so is true for this call only.
     """
 
-    __slots__ = ("duration_ms", "error", "read_set", "reads_clock", "snapshot", "valid_until", "value")
+    __slots__ = ("catalog", "duration_ms", "error", "read_set", "reads_clock", "timestamp", "valid_until", "value")
 
     def __init__(self, value: Any, error: Exception | None, read_set: ReadSet, snapshot: Snapshot) -> None:
         self.value = value
         self.error = error
         self.read_set = read_set
-        self.snapshot = snapshot
-        self.valid_until = snapshot.timestamp
+        self.catalog = snapshot.catalog
+        self.timestamp = self.valid_until = snapshot.timestamp
         self.reads_clock = False
         self.duration_ms = 0.0
 

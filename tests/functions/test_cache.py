@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -147,6 +149,20 @@ def test_a_question_about_an_older_moment_is_not_answered_with_a_newer_one() -> 
         entry = dep._registry.find(function, "query")
         assert dep._cache.fetch(entry, {}, before).value == 0
         assert dep.query(function) == 1
+
+
+def test_a_kept_answer_does_not_keep_the_state_it_was_read_from() -> None:
+    function, _ = counted()
+    with open_app() as dep:
+        dep.mutation(add_task, text="first")
+        dep.query(function)
+        state = weakref.ref(dep._database.head.tables["tasks"].live[0])
+        dep._database.history.retention = 0
+        for n in range(3):
+            dep.mutation(add_task, text=str(n))
+        dep._database.maintain(1)
+        gc.collect()
+        assert state() is None
 
 
 def figures(dep: Deployment) -> tuple[int, int, int]:

@@ -499,6 +499,23 @@ def test_a_commit_into_what_only_the_running_run_reads_is_seen() -> None:
         assert dep.subscribe(grows, {}, lambda value: None).value == [1, 1]
 
 
+def test_a_view_that_is_touched_while_it_refreshes_is_marked_again() -> None:
+    @query("m:grows")
+    def grows(ctx: QueryCtx) -> list[int]:
+        tasks = ctx.db.query("tasks").count()
+        counters = ctx.db.query("counters").count() if tasks else 0
+        if tasks and not counters:
+            dep.mutation(add_to_counter, name="n")
+        return [tasks, counters]
+
+    marks: list[None] = []
+    with open_app() as dep:
+        watched = dep.watch(grows, {}, lambda: marks.append(None))
+        dep.mutation(add_task, text="a")
+        assert (dep.refresh(), watched.value, watched.stale, len(marks)) == ([watched], [1, 0], True, 2)
+        assert (dep.refresh(), watched.value, watched.stale, len(marks)) == ([watched], [1, 1], False, 2)
+
+
 def test_a_run_that_a_later_one_has_overtaken_does_not_go_back() -> None:
     seen: list[int] = []
     nested: list[int] = []
