@@ -23,7 +23,7 @@ test: $(VENV)/.dev  ## everything: lint, types, layers, tests, notebooks, browse
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: $(VENV)/.lab  ## open the tour in JupyterLab
-	@$(BIN)/jupyter lab notebooks/tour.ipynb
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/tour.ipynb
 
 bench: $(VENV)/.dev  ## measure against the peers; write build/bench.json and docs/performance.md
 	@$(BIN)/python -m benchmarks

@@ -84,7 +84,7 @@ def main() -> int:
     for claim in claims:
         verdict = "ok" if claim.holds(seen[claim.what]) else "WRONG"
         print(f"  {claim.what:<20}{seen[claim.what]:>12,.10g}{claim.unit}   {claim.said}   {verdict}")
-    print(f"\nIn {perf_counter() - start:.0f} s. To read: {PAGE.relative_to(ROOT)}. To use: make lab.")
+    print(f"\nIn {perf_counter() - start:.0f} s. To read: {PAGE}. To use: make lab.")
     wrong = [claim.what for claim in claims if not claim.holds(seen[claim.what])]
     if wrong:
         print(f"not as the tour says: {', '.join(wrong)}", file=sys.stderr)
