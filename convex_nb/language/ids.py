@@ -29,7 +29,8 @@ _LENGTHS = frozenset({31, 32, 34, 36, 37})
 
 
 @lru_cache(maxsize=4096)
-def _vint(number: int) -> bytes:
+def encode_table_number(number: int) -> bytes:
+    """Return the bytes that an id starts with: LEB128, its least bits first."""
     if not 0 < number <= _MOST_TABLE_NUMBER:
         raise InvalidIdError(f"Invalid table number {number}: it is between 1 and 2**32 - 1.")
     out = bytearray()
@@ -44,7 +45,7 @@ def encode_id(table_number: int, internal: bytes) -> str:
     """Return the id of `internal`, 16 bytes, in a table. Raises `InvalidIdError`."""
     if len(internal) != INTERNAL_BYTES:
         raise InvalidIdError(f"An internal id has {INTERNAL_BYTES} bytes, not {len(internal)}.")
-    return _text(_vint(table_number) + internal)
+    return _text(encode_table_number(table_number) + internal)
 
 
 def _checksum(body: bytes) -> int:
@@ -85,7 +86,7 @@ def decode_id(text: str) -> tuple[int, bytes]:
     for byte in data[:width]:
         number |= (byte & 0x7F) << shift
         shift += 7
-    if not 0 < number <= _MOST_TABLE_NUMBER or _vint(number) != data[:width]:
+    if not 0 < number <= _MOST_TABLE_NUMBER or encode_table_number(number) != data[:width]:
         raise _undecodable(text, "Invalid table number")
     version = int.from_bytes(data[-2:], "little") ^ _checksum(data[:-2])
     if version:
@@ -113,7 +114,7 @@ def new_id(table_number: int, random_bytes: bytes, day: int) -> str:
     """Return a new id from 14 random bytes and the day since 1970."""
     if len(random_bytes) != INTERNAL_BYTES - 2:
         raise InvalidIdError(f"A new id takes {INTERNAL_BYTES - 2} random bytes, not {len(random_bytes)}.")
-    return _text(_vint(table_number) + random_bytes + (day & 0xFFFF).to_bytes(2, "big"))
+    return _text(encode_table_number(table_number) + random_bytes + (day & 0xFFFF).to_bytes(2, "big"))
 
 
 def encode_ids(table_number: int, internals: NDArray[numpy.uint8]) -> list[str]:
@@ -121,7 +122,7 @@ def encode_ids(table_number: int, internals: NDArray[numpy.uint8]) -> list[str]:
     import numpy
 
     count = len(internals)
-    vint = numpy.frombuffer(_vint(table_number), dtype=numpy.uint8)
+    vint = numpy.frombuffer(encode_table_number(table_number), dtype=numpy.uint8)
     body = numpy.empty((count, len(vint) + INTERNAL_BYTES), dtype=numpy.uint8)
     body[:, : len(vint)] = vint
     body[:, len(vint) :] = internals

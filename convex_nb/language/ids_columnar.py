@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from convex_nb.language.ids import ALPHABET, INTERNAL_BYTES, _vint
+from convex_nb.language.ids import ALPHABET, INTERNAL_BYTES, encode_table_number
 
 ArrowArray: TypeAlias = Any
 Bytes: TypeAlias = NDArray[numpy.uint8]
@@ -21,7 +21,7 @@ _DIGIT_OF: Final = bytes(ALPHABET.find(chr(code)) if chr(code) in ALPHABET else 
 
 def encode_ids(table_number: int, internals: Bytes) -> ArrowArray:
     """The ids of many internal parts, an array of shape (n, 16), as an Arrow string array."""
-    letters = _letters(numpy.frombuffer(_vint(table_number), numpy.uint8), internals)
+    letters = _letters(numpy.frombuffer(encode_table_number(table_number), numpy.uint8), internals)
     count, width = letters.shape
     offsets = numpy.arange(count + 1, dtype=numpy.int64) * width
     large = int(offsets[-1]) > 2**31 - 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from convex_nb.language.document_validation import check_nesting, document_limits
-from convex_nb.language.documents import ReadOnlyList
+from convex_nb.language.documents import Document, ReadOnlyList
 from convex_nb.language.errors import InvalidIdError, InvalidValueError, ValidationError, shorten
 from convex_nb.language.ids import decode_id
 from convex_nb.language.normalisation import checked_key, is_numpy_integer, to_value
@@ -183,9 +183,10 @@ def as_array(value: Any, validator: Validator, path: str) -> list[Value]:
 
 
 def as_object(value: Any, validator: Validator, path: str) -> dict[str, Value]:
-    """Return a `Document` or a subclass of `dict`."""
+    """Return a `Document`, or the entries of another subclass of `dict`."""
     if isinstance(value, dict):
-        return value
+        # A plain dict, since reading a defaultdict would change it.
+        return value if type(value) is Document else dict(value)
     raise refused(value, validator, path)
 
 

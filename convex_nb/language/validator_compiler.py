@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from convex_nb.language import validator_checks as checks
 from convex_nb.language.document_validation import check_size, to_document_fields
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.errors import SchemaValidationError, ValidationError
+from convex_nb.language.errors import SchemaValidationError, ValidationError, shorten
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import (
     AnyValidator,
@@ -101,6 +101,36 @@ def _check_any_document(fields: Mapping[str, Any], **_: object) -> dict[str, Val
     return to_document_fields(fields)
 
 
+class _Spot(NamedTuple):
+    """Where code is being written: which variable it is to check, and where that variable's value sits."""
+
+    x: str
+    path: str = ""
+    """The way from the function's own argument to the value, as the inside of an f-string."""
+    indent: int = 1
+    depth: int = 0
+    """How many containers are around the value."""
+    level: int = 0
+    """How many of them the function being written opens itself."""
+
+    @property
+    def place(self) -> str:
+        """The expression of the value's whole path."""
+        return f'f"{{path}}{self.path}"' if self.path else "path"
+
+    def indented(self, by: int = 1) -> _Spot:
+        """Return the same spot in a block further in."""
+        return self._replace(indent=self.indent + by)
+
+    def inside(self, x: str, step: str) -> _Spot:
+        """Return the spot of a part of the value, `step` away."""
+        return _Spot(x, self.path + step, self.indent, self.depth + 1, self.level + 1)
+
+
+Fields: TypeAlias = list[tuple[str, Validator, str]]
+"""The name and validator of each field of an object, and the variable that holds it."""
+
+
 class _Source:
     """The text of the functions of one validator, and the objects that the text refers to."""
 
@@ -115,7 +145,7 @@ class _Source:
         outer, self.lines = self.lines, []
         name = self.name("check")
         self.add(0, f"def {name}(x, tables=None, path=''):")
-        self.emit(validator, "x", "", 1, depth, 0)
+        self.emit(validator, _Spot("x", depth=depth))
         self.add(1, "return x")
         text, self.lines = "\n".join(self.lines), outer
         return self.define(name, text, validator)  # type: ignore[no-any-return]
@@ -123,10 +153,9 @@ class _Source:
     def document_function(self, validator: Validator) -> DocumentCheck:
         """Compile the documents' validator into a function with the signature of `TableDefinition.validate`."""
         self.add(0, "def validate(fields, *, table_name, tables=None):")
-        self.add(1, 'path = ""')
-        self.add(1, "x = fields")
+        self.add(1, "x, path = fields, ''")
         self.add(1, "try:")
-        fields = self.emit(validator, "x", "", 2, 0, 0)
+        fields = self.emit(validator, _Spot("x", indent=2))
         self.add(1, "except ValidationError as error:")
         self.add(2, "raise error.as_type(SchemaValidationError, table_name) from None")
         self.add(1, f"if {_may_be_too_large(fields) if fields else True}:")
@@ -135,7 +164,7 @@ class _Source:
         return self.define("validate", "\n".join(self.lines), validator)  # type: ignore[no-any-return]
 
     def define(self, name: str, text: str, validator: Validator) -> Any:
-        exec(compile(text, f"<{validator.to_code()[:60]}>", "exec"), self.scope)
+        exec(compile(text, f"<{shorten(validator.to_code(), 60)}>", "exec"), self.scope)
         return self.scope[name]
 
     def name(self, prefix: str) -> str:
@@ -150,80 +179,59 @@ class _Source:
     def add(self, indent: int, line: str) -> None:
         self.lines.append("    " * indent + line)
 
-    def emit(
-        self,
-        validator: Validator,
-        x: str,
-        path: str,
-        indent: int,
-        depth: int,
-        level: int,
-        *,
-        absent: str = "",
-        store: str = "",
-    ) -> list[tuple[str, Validator, str]]:
-        """Write code that checks variable `x` against `validator` and leaves the normalised value in `x`.
+    def emit(self, validator: Validator, spot: _Spot, *, absent: str = "", store: str = "") -> Fields:
+        """Write code that checks `spot.x` against `validator` and leaves the normalised value in it.
 
-        `path` is the way from the function's own argument, as the inside of an f-string. `absent` is the statement for
-        a value that is `UNDEFINED`, `store` the one that puts a normalised value where the given one was. Returns the
-        fields of an object with the variables that hold them, otherwise nothing.
+        `absent` is the statement for a value that is `UNDEFINED`, `store` the one that puts a normalised value where
+        the given one was. Returns the fields of an object, otherwise nothing.
         """
-        fields: list[tuple[str, Validator, str]] = []
+        fields: Fields = []
+        x, place = spot.x, spot.place
         itself = self.constant(validator, "V")
-        place = f'f"{{path}}{path}"' if path else "path"
         test = _plain_test(validator, x)
         if test:
-            self.add(indent, f"if not ({test}):")
-            indent += 1
+            self.add(spot.indent, f"if not ({test}):")
+            spot = spot.indented()
         if absent:
-            self.add(indent, f"if {x} is UNDEFINED:")
-            self.add(indent + 1, absent)
+            self.add(spot.indent, f"if {x} is UNDEFINED:")
+            self.add(spot.indent + 1, absent)
         match validator:
             case AnyValidator():
-                self.add(indent, f"{x} = any_value({x}, {place}, {depth}, {self.document})")
+                self.add(spot.indent, f"{x} = any_value({x}, {place}, {spot.depth}, {self.document})")
             case LiteralValidator():
-                self.add(indent, f"{x} = as_literal({x}, {itself}, {place})")
+                self.add(spot.indent, f"{x} = as_literal({x}, {itself}, {place})")
             case IdValidator():
-                self.add(indent, f"{x} = as_id({x}, {itself}, {place}, tables)")
+                self.add(spot.indent, f"{x} = as_id({x}, {itself}, {place}, tables)")
             case UnionValidator():
-                self.union(validator, x, path, place, indent, depth, level, itself)
+                self.union(validator, spot, itself)
             case ArrayValidator() | RecordValidator() | ObjectValidator():
-                if self.document and depth >= _LIMITS.document_nesting:
-                    self.add(indent, f"raise too_deep({x}, {itself}, {place})")
-                elif level >= _INLINE_LEVELS:
+                if self.document and spot.depth >= _LIMITS.document_nesting:
+                    self.add(spot.indent, f"raise too_deep({x}, {itself}, {place})")
+                elif spot.level >= _INLINE_LEVELS:
                     # Python allows 20 nested blocks, and a path is shorter to pass on than to write out.
-                    check = self.function(validator, depth)
-                    self.add(indent, f"{x} = {check.__name__}({x}, tables, {place})")
+                    check = self.function(validator, spot.depth)
+                    self.add(spot.indent, f"{x} = {check.__name__}({x}, tables, {place})")
                 elif isinstance(validator, ArrayValidator):
-                    self.array(validator, x, path, place, indent, depth, level, itself)
+                    self.array(validator, spot, itself)
                 elif isinstance(validator, RecordValidator):
-                    self.record(validator, x, path, place, indent, depth, level, itself)
+                    self.record(validator, spot, itself)
                 else:
-                    fields = self.object(validator, x, path, place, indent, depth, level, itself)
+                    fields = self.object(validator, spot, itself)
             case _:
-                self.add(indent, f"{x} = {_ATOMS[type(validator)][1]}({x}, {itself}, {place})")
+                self.add(spot.indent, f"{x} = {_ATOMS[type(validator)][1]}({x}, {itself}, {place})")
         if store:
-            self.add(indent, store)
+            self.add(spot.indent, store)
         return fields
 
-    def object(
-        self,
-        validator: ObjectValidator,
-        x: str,
-        path: str,
-        place: str,
-        indent: int,
-        depth: int,
-        level: int,
-        itself: str,
-    ) -> list[tuple[str, Validator, str]]:
-        # A copy that keeps the fields which are plain is the cheapest normalised object.
+    def object(self, validator: ObjectValidator, spot: _Spot, itself: str) -> Fields:
+        x, indent = spot.x, spot.indent
         given, count = self.name("given"), self.name("n")
-        self.add(indent, f"{given} = {x} if type({x}) is dict else as_object({x}, {itself}, {place})")
-        self.add(indent, f"{x} = {given}.copy()")
         fields = [(name, field, self.name("f")) for name, field in validator.fields.items()]
         required = [(name, local) for name, field, local in fields if not field.is_optional]
-        absent = f"raise missing({given}, {itself}, {place}) from None"
+        absent = f"raise missing({given}, {itself}, {spot.place}) from None"
+        self.add(indent, f"{given} = {x} if type({x}) is dict else as_object({x}, {itself}, {spot.place})")
+        # A copy that keeps the fields which are plain is the cheapest normalised object.
+        self.add(indent, f"{x} = {given}.copy()")
         if required:
             # One call reads them all, in C.
             read = self.constant(itemgetter(*(name for name, _ in required)), "G")
@@ -234,102 +242,73 @@ class _Source:
         if len(required) < len(fields):
             self.add(indent, f"{count} = {len(required)}")
         for name, field, local in fields:
-            inner, store = f"{path}.{_in_f_string(name)}", f"{x}[{name!r}] = {local}"
+            part, store = spot.inside(local, f".{_in_f_string(name)}"), f"{x}[{name!r}] = {local}"
             if field.is_optional:
                 self.add(indent, f"{local} = {given}.get({name!r}, UNDEFINED)")
                 self.add(indent, f"if {local} is not UNDEFINED:")
                 self.add(indent + 1, f"{count} += 1")
-                self.emit(field, local, inner, indent + 1, depth + 1, level + 1, store=store)
+                self.emit(field, part.indented(), store=store)
             else:
-                self.emit(field, local, inner, indent, depth + 1, level + 1, absent=absent, store=store)
+                self.emit(field, part, absent=absent, store=store)
         self.add(indent, f"if len({x}) != {count if len(required) < len(fields) else len(fields)}:")
-        self.add(indent + 1, f"drop_undefined({x}, {given}, {itself}, {place})")
-        self.keep_read_only(validator, x, given, "Document", indent)
+        self.add(indent + 1, f"drop_undefined({x}, {given}, {itself}, {spot.place})")
+        self.keep_read_only(validator, spot, given, "Document")
         return fields
 
-    def array(
-        self,
-        validator: ArrayValidator,
-        x: str,
-        path: str,
-        place: str,
-        indent: int,
-        depth: int,
-        level: int,
-        itself: str,
-    ) -> None:
-        element = validator.element
+    def array(self, validator: ArrayValidator, spot: _Spot, itself: str) -> None:
+        element, x, indent = validator.element, spot.x, spot.indent
         given, index, item = self.name("given"), self.name("i"), self.name("e")
-        self.add(indent, f"{given} = {x} if type({x}) is list else as_array({x}, {itself}, {place})")
+        self.add(indent, f"{given} = {x} if type({x}) is list else as_array({x}, {itself}, {spot.place})")
         if self.document:
             self.add(indent, f"if len({given}) > {_LIMITS.array_elements}:")
-            self.add(indent + 1, f"raise wrong_length({given}, {itself}, {place})")
+            self.add(indent + 1, f"raise wrong_length({given}, {itself}, {spot.place})")
         if isinstance(element, AnyValidator):
-            self.add(indent, f"{x} = any_value({given}, {place}, {depth}, {self.document})")
+            self.add(indent, f"{x} = any_value({given}, {spot.place}, {spot.depth}, {self.document})")
             return
+        loop = spot
         plain = checks.plain_types(element)
         if plain:
             self.add(indent, f"if is_plain_array({given}, {self.constant(plain, 'T')}):")
             self.add(indent + 1, f"{x} = list({given})")
             self.add(indent, "else:")
-        loop = indent + bool(plain)
-        self.add(loop, f"{x} = []")
-        self.add(loop, f"for {index}, {item} in enumerate({given}):")
-        self.emit(element, item, f"{path}[{{{index}}}]", loop + 1, depth + 1, level + 1)
-        self.add(loop + 1, f"{x}.append({item})")
-        self.keep_read_only(validator, x, given, "ReadOnlyList", indent)
+            loop = spot.indented()
+        self.add(loop.indent, f"{x} = []")
+        self.add(loop.indent, f"for {index}, {item} in enumerate({given}):")
+        self.emit(element, loop.inside(item, f"[{{{index}}}]").indented())
+        self.add(loop.indent + 1, f"{x}.append({item})")
+        self.keep_read_only(validator, spot, given, "ReadOnlyList")
 
-    def record(
-        self,
-        validator: RecordValidator,
-        x: str,
-        path: str,
-        place: str,
-        indent: int,
-        depth: int,
-        level: int,
-        itself: str,
-    ) -> None:
+    def record(self, validator: RecordValidator, spot: _Spot, itself: str) -> None:
+        x, indent = spot.x, spot.indent
         given, key, item = self.name("given"), self.name("k"), self.name("e")
-        inner = f"{path}.{{{key}}}"
-        self.add(indent, f"{given} = {x} if type({x}) is dict else as_object({x}, {itself}, {place})")
+        self.add(indent, f"{given} = {x} if type({x}) is dict else as_object({x}, {itself}, {spot.place})")
         self.add(indent, f"if len({given}) > {_LIMITS.object_fields}:")
-        self.add(indent + 1, f"raise wrong_length({given}, {itself}, {place})")
+        self.add(indent + 1, f"raise wrong_length({given}, {itself}, {spot.place})")
         self.add(indent, f"{x} = {{}}")
         self.add(indent, f"for {key}, {item} in {given}.items():")
         self.add(indent + 1, f"if {item} is UNDEFINED:")
         self.add(indent + 2, "continue")
-        self.add(indent + 1, f"{key} = check_key({key}, {place})")
+        self.add(indent + 1, f"{key} = check_key({key}, {spot.place})")
         if not isinstance(validator.key, StringValidator):
-            self.emit(validator.key, key, inner, indent + 1, depth, level + 1)
-        self.emit(validator.value, item, inner, indent + 1, depth + 1, level + 1)
+            self.emit(validator.key, spot.inside(key, f".{{{key}}}").indented())
+        self.emit(validator.value, spot.inside(item, f".{{{key}}}").indented())
         self.add(indent + 1, f"{x}[{key}] = {item}")
-        self.keep_read_only(validator, x, given, "Document", indent)
+        self.keep_read_only(validator, spot, given, "Document")
 
-    def keep_read_only(self, validator: Validator, x: str, given: str, kind: str, indent: int) -> None:
+    def keep_read_only(self, validator: Validator, spot: _Spot, given: str, kind: str) -> None:
         """Let what is read-only, and so normalised already, stay itself unless `validator` converts something in it."""
         if not checks.converts(validator):
-            self.add(indent, f"if type({given}) is {kind}:")
-            self.add(indent + 1, f"{x} = {given}")
+            self.add(spot.indent, f"if type({given}) is {kind}:")
+            self.add(spot.indent + 1, f"{spot.x} = {given}")
 
-    def union(
-        self,
-        validator: UnionValidator,
-        x: str,
-        path: str,
-        place: str,
-        indent: int,
-        depth: int,
-        level: int,
-        itself: str,
-    ) -> None:
+    def union(self, validator: UnionValidator, spot: _Spot, itself: str) -> None:
         shaped = [member for member in validator.members if not isinstance(member, NullValidator)]
         if len(shaped) == 1:
             # Of a nullable value, say what is wrong inside it.
-            self.emit(shaped[0], x, path, indent, depth, level)
-        else:
-            members = [(member, self.function(member, depth)) for member in validator.members]
-            self.add(indent, f"{x} = union_member({x}, {self.constant(members, 'M')}, {itself}, {place}, tables)")
+            self.emit(shaped[0], spot)
+            return
+        members = self.constant([(member, self.function(member, spot.depth)) for member in validator.members], "M")
+        self.add(spot.indent, f"{spot.x} = union_member({spot.x}, {members}, {itself}, {spot.place}, tables)")
 
 
 def _in_f_string(name: str) -> str:
@@ -357,7 +336,7 @@ def _plain_test(validator: Validator, x: str) -> str:
             return ""
 
 
-def _may_be_too_large(fields: list[tuple[str, Validator, str]]) -> str:
+def _may_be_too_large(fields: Fields) -> str:
     """Return a test that is quick if `fields` are flat, and holds for every document of them above the size limit."""
     room = _LIMITS.document_bytes - 2
     lengths: list[str] = []
@@ -377,8 +356,13 @@ def _may_be_too_large(fields: list[tuple[str, Validator, str]]) -> str:
             lengths.append(f"(isinstance({local}, str) and len({local}))")
     if not sizes:
         # A character has at most four bytes.
-        return f"{' + '.join(lengths)} > {room // 4}" if lengths else f"{room < 0}"
-    return f"{' + '.join([*sizes, *(f'4 * {length}' for length in lengths)])} > {room}"
+        return f"{_sum(lengths)} > {room // 4}" if lengths else f"{room < 0}"
+    return f"{_sum([*sizes, *(f'4 * {length}' for length in lengths)])} > {room}"
+
+
+def _sum(terms: list[str]) -> str:
+    # A chain of hundreds of operators is deeper than Python's parser goes.
+    return " + ".join(terms) if len(terms) <= 50 else f"sum(({', '.join(terms)}))"
 
 
 _SMALL = (NumberValidator, Int64Validator, BooleanValidator, NullValidator, IdValidator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import enum
 from typing import Any
 
@@ -13,6 +14,7 @@ from convex_nb.language.documents import Document, ReadOnlyList, freeze
 from convex_nb.language.errors import InvalidValueError, ValidationError
 from convex_nb.language.ids import encode_id
 from convex_nb.language.ordering import compare_values, same_value
+from convex_nb.language.schema import define_table
 from convex_nb.language.validator_checks import converts
 from convex_nb.language.validators import (
     AnyValidator,
@@ -316,6 +318,23 @@ def test_the_result_shares_no_plain_container(pair: tuple[Validator, Any]) -> No
 def _plain_containers(value: Any) -> set[int]:
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return ({id(value)} if type(value) in (dict, list) else set()).union(*map(_plain_containers, inside))
+
+
+def test_dicts_with_defaults_are_read_as_they_are() -> None:
+    given_ = collections.defaultdict(str, a="x")
+    validator = v.object({"a": v.string(), "b": v.optional(v.string())})
+    assert same_value(validator.validate(given_), {"a": "x"})
+    with pytest.raises(ValidationError, match="missing the required field `c`"):
+        validator.extend({"c": v.string()}).validate(given_)
+    assert given_ == {"a": "x"}
+
+
+def test_wide_objects_compile() -> None:
+    for field in (v.string(), v.nullable(v.string()), v.optional(v.string()), v.array(v.string())):
+        fields = {f"f{number}": field for number in range(1024)}
+        value: dict[str, Any] = {name: [""] if field.kind == "array" else "" for name in fields}
+        assert same_value(v.object(fields).validate(value), value)
+        assert same_value(define_table(fields).validate(value, table_name="t"), value)
 
 
 def test_int64_fields_of_documents_are_converted_in_a_copy() -> None:
