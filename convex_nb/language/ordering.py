@@ -7,7 +7,8 @@ Python's `==` and `hash` decide neither (`1 == 1.0 == True`, `nan != nan`).
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from operator import is_
+from itertools import compress, starmap
+from operator import is_not
 from struct import Struct
 
 from convex_nb.language.documents import Document, ReadOnlyList
@@ -106,7 +107,7 @@ def same_value(a: Value, b: Value) -> bool:
         if kind is list or kind is ReadOnlyList:
             if not isinstance(b, list) or len(a) != len(b):
                 return False
-            return all(map(is_, a, b)) or all(map(same_value, a, b))
+            return all(starmap(same_value, compress(zip(a, b, strict=True), map(is_not, a, b))))
     except RecursionError:
         return same_value(to_value(a), to_value(b))
     return kind is type(b) and bool(a == b)
