@@ -1,4 +1,4 @@
-"""The magics: `%%convex_schema`, `%%convex_query`, `%%convex_mutation` and `%convex`."""
+"""The magics: `%%convex_schema`, `%%convex_query`, `%%convex_mutation`, `%%convex_sql` and `%convex`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from convex_nb.notebook.declared_schema import declare, tables_in
 from convex_nb.notebook.function_cells import Defined, define, required_arguments
 from convex_nb.notebook.options import parse_options
 from convex_nb.notebook.session import get_session
+from convex_nb.notebook.sql_cell import open_sql_view
 from convex_nb.views.result_sheet import sheet_of
 
 if TYPE_CHECKING:
@@ -154,6 +155,29 @@ class ConvexMagics(Magics):
         if not tables:
             raise UsageError("%%convex_schema: the cell declares no table. Write `messages = define_table({...})`.")
         self._say(declare(current(), get_session().cell or "", tables, check=options.check), options)
+
+    @magic_arguments()
+    @argument("--as", dest="name", help="bind the live view to this name")
+    @no_var_expand
+    @cell_magic
+    def convex_sql(self, line: str, cell: str) -> Any:
+        """Ask the tables in SQL: one SELECT of DuckDB's; the answer is a live view.
+
+        `$name` stands for a variable of the notebook, or follows a widget; a DataFrame is a table by its name.
+
+        Examples::
+
+            %%convex_sql
+            SELECT author, count(*) AS messages FROM messages GROUP BY author
+
+            %%convex_sql --as large
+            SELECT * FROM messages WHERE size > $least
+        """
+        options = parse_options(self.convex_sql, line, self.shell.user_ns)
+        view = open_sql_view(current(), cell, self.shell.user_ns)
+        if options.name is not None:
+            self.shell.user_ns[options.name] = view
+        return view
 
     @no_var_expand
     @line_magic
