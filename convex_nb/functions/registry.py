@@ -184,7 +184,7 @@ class Registry:
         return entry
 
     def _not_found(self, path: str) -> FunctionNotFoundError:
-        near = difflib.get_close_matches(usual_spelling(path), self._entries, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(usual_spelling(path), self._entries, n=3, cutoff=0.65)
         if near:
             quoted = [f'"{each}"' for each in near]
             hint = f" Did you mean {' or '.join(quoted)}?"

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from convex_nb import DeploymentClosedError, MutationCtx, mutation, query
+from convex_nb.testing import ConvexTest, VirtualClock, strategies
+from tests.functions.apps import SCHEMA, add_task, list_tasks
+
+
+def test_a_test_has_a_deployment_of_its_own() -> None:
+    with ConvexTest(SCHEMA) as one, ConvexTest() as other:
+        id = one.mutation(add_task, text="a")
+        assert [task["_id"] for task in one.query(list_tasks)] == [id]
+        assert other.run(lambda ctx: ctx.db.query("tasks").count()) == 0
+        assert (one.deployment.schema, other.deployment.schema) == (SCHEMA, None)
+    with pytest.raises(DeploymentClosedError):
+        one.query(list_tasks)
+
+
+def test_data_are_arranged_and_looked_at_in_a_transaction() -> None:
+    def arrange(ctx: MutationCtx) -> Any:
+        id = ctx.db.insert("tasks", {"text": "a", "done": True})
+        return ctx.run_query(list_tasks, done=True)[0]["_id"] == id
+
+    with ConvexTest(SCHEMA) as test:
+        assert test.run(arrange) is True
+        with pytest.raises(ZeroDivisionError):
+            test.run(lambda ctx: [ctx.db.insert("tasks", {"text": "b", "done": True}), 1 / 0])
+        assert len(test.query(list_tasks, done=True)) == 1
+        assert "run" not in test.deployment.functions
+
+
+def test_time_moves_when_the_test_says_so() -> None:
+    now = query(lambda ctx: ctx.now())
+    with ConvexTest(clock=VirtualClock(1000.0)) as test:
+        assert test.query(now) == 1000.0
+        test.advance(250)
+        assert test.query(now) == test.clock.now == 1250.0
+        test.advance(-1000)
+        assert test.mutation(mutation(lambda ctx: ctx.now())) == 250.0
+
+
+def test_a_virtual_clock() -> None:
+    clock = VirtualClock(1.5)
+    assert (clock.now, clock.now_ns(), repr(clock)) == (1.5, 1_500_000, "VirtualClock(1.5)")
+    clock.advance(0.000001)
+    assert clock.now_ns() == 1_500_001
+    assert VirtualClock().now == VirtualClock().now
+
+
+def test_strategies_are_there_when_they_are_asked_for() -> None:
+    assert strategies.__name__ == "convex_nb.testing.strategies"
