@@ -166,7 +166,7 @@ def _encoding_lines(part: str, field: str) -> list[str]:
     # Positive numbers only: negating flips just the sign bit, which makes their key.
     number = ("(type(x) is float or type(x) is int) and x > 0.0", "pack_number(13, -x)")
     if field == "_creationTime":
-        read, cases = "document['_creationTime']", [number]
+        read, cases = "document['_creationTime']", [("x > 0.0", number[1])]
     else:
         read = f"field_at(document, {field!r})" if "." in field else f"document.get({field!r}, UNDEFINED)"
         text = ("type(x) is str and '\\x00' not in x", "f'\\x10{x}\\x00'.encode()")
