@@ -15,6 +15,7 @@ from convex_nb.engine.check import DatabaseStatistics, check_database, table_sta
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
 from convex_nb.engine.history import History
+from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.part import Part
@@ -357,12 +358,15 @@ class Database:
         Readers never wait for it, commits for at most a few replayed ones. One thread at a time: a second one returns
         at once.
         """
-        if not self._maintaining.acquire(blocking=False):
-            return False
+        mine = False
         try:
-            return self._maintenance.run(budget_ms)
+            # An interrupt between taking the lock and knowing it would leave it taken for ever.
+            with deferred:
+                mine = self._maintaining.acquire(blocking=False)
+            return mine and self._maintenance.run(budget_ms)
         finally:
-            self._maintaining.release()
+            if mine:
+                self._maintaining.release()
 
     def statistics(self) -> DatabaseStatistics:
         """Figures of every part. Costs O(tables)."""

@@ -21,9 +21,12 @@ def _handle(number: int, frame: FrameType | None) -> None:
     global _pending
     if _depth:
         _pending = True
-    elif callable(_previous):
+        return
+    # One that still waits is delivered with this one, not at the end of some later commit.
+    _pending = False
+    if callable(_previous):
         _previous(number, frame)
-    elif _previous is not signal.SIG_IGN:
+    elif _previous != signal.SIG_IGN:
         raise KeyboardInterrupt
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import staged_indexes
 from convex_nb.engine.snapshot import Snapshot
@@ -45,7 +46,7 @@ class Maintenance:
         deadline = time.monotonic() + budget_ms / 1000
         database = self._database
         committer = database.committer
-        with committer.reading_history():
+        with deferred, committer.reading_history():
             database.history.trim(database.clock.now_ns(), committer.head)
         while True:
             logged = database.log.maintain(committer.head, database.last_creation_time)

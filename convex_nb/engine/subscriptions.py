@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from convex_nb.engine.interrupts import deferred
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class Subscriptions:
 
     def add(self, read_set: ReadSet, token: Token) -> None:
         """Watch a read set under ``token``, instead of what it watched before. Costs O(intervals)."""
-        with self._lock:
+        with deferred, self._lock:
             old = self._read_sets.get(token)
             if old is not None:
                 if old.ids == read_set.ids and old.merged() == read_set.merged():
@@ -238,7 +239,7 @@ class Subscriptions:
 
     def remove(self, token: Token) -> None:
         """Watch nothing under ``token`` any more; unknown tokens are fine."""
-        with self._lock:
+        with deferred, self._lock:
             old = self._read_sets.pop(token, None)
             if old is not None:
                 self._forget(old, token)

@@ -96,7 +96,7 @@ def test_nothing_written_is_nothing_committed() -> None:
 def test_a_commit_is_what_was_written() -> None:
     database = make_database(items_schema("n"))
     commit = committed(database, lambda db: db.insert("items", {"n": 1}), "tasks:add")
-    assert (commit.source, commit.published, commit.tables) == ("tasks:add", True, {"items"})
+    assert (commit.source, commit.published, commit.tables) == ("tasks:add", True, frozenset({"items"}))
     assert database.head.timestamp == commit.timestamp
     (write,) = commit.writes
     assert (write.table, write.old, write.old_keys) == ("items", None, None)

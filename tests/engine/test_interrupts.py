@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import inspect
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from convex_nb.engine import interrupts
+from convex_nb.engine.interrupts import Deferred, deferred
+from tests.engine.databases import insert_all, make_database
+
+
+@pytest.fixture(autouse=True)
+def _own_handler() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_waits_for_the_end() -> None:
+    reached = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117 (what pytest raises inside must be over first)
+        with deferred:
+            interrupt()
+            reached.append("the end")
+    assert reached == ["the end"]
+
+
+def test_an_interrupt_waits_for_the_outermost_end() -> None:
+    reached = []
+    with pytest.raises(KeyboardInterrupt), deferred:
+        with deferred:
+            interrupt()
+        reached.append("after the inner one")
+    assert reached == ["after the inner one"]
+
+
+def test_outside_it_arrives_at_once() -> None:
+    with deferred:
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def test_several_interrupts_are_one() -> None:
+    with pytest.raises(KeyboardInterrupt), deferred:
+        interrupt()
+        interrupt()
+    with deferred:
+        pass
+
+
+def test_an_interrupt_while_leaving_takes_the_waiting_one_along() -> None:
+    """Otherwise that one would surface at the end of some later commit."""
+    lines, first = inspect.getsourcelines(Deferred.__exit__)
+    place = first + next(number for number, line in enumerate(lines) if "_pending and" in line)
+
+    def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
+        if frame.f_code is not Deferred.__exit__.__code__:
+            return None
+        if event == "line" and frame.f_lineno == place:
+            sys.settrace(None)
+            interrupt()
+        return trace
+
+    before = sys.gettrace()
+    with pytest.raises(KeyboardInterrupt), deferred:
+        interrupt()
+        sys.settrace(trace)
+    sys.settrace(before)
+    with deferred:
+        pass
+
+
+def test_the_handler_that_was_there_is_called() -> None:
+    calls: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: calls.append(number))
+    with deferred:
+        interrupt()
+        assert calls == []
+    assert calls == [signal.SIGINT]
+    interrupt()
+    assert len(calls) == 2
+    # A kernel sets another one for the next cell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt), deferred:
+        interrupt()
+    assert len(calls) == 2
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with deferred:
+        interrupt()
+    interrupt()
+
+
+def test_an_error_inside_is_not_lost() -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, deferred:
+        interrupt()
+        raise ValueError("inside")
+    assert isinstance(caught.value.__context__, ValueError)
+    with pytest.raises(ValueError, match="inside"), deferred:
+        raise ValueError("inside")
+    assert interrupts._depth == 0
+
+
+def test_other_threads_are_left_alone() -> None:
+    def run() -> None:
+        with deferred:
+            assert interrupts._depth == 0
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def test_a_commit_is_whole_before_the_interrupt_surfaces() -> None:
+    database = make_database()
+    told = []
+
+    def while_committing(commit: Any) -> None:
+        interrupt()
+        told.append(commit)
+
+    database.on_commit.append(while_committing)
+    with pytest.raises(KeyboardInterrupt):
+        insert_all(database, "items", [{"n": 1}])
+    assert len(database.head.tables["items"]) == len(told) == 1
+    database.check()
+
+
+def test_two_thousand_interrupts(root: Path) -> None:
+    command = [sys.executable, "-m", "tests.engine.interrupt_loop", "2000", "1", "40"]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root, check=False)
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
+    assert result["sent"] == result["surfaced"] >= 300, result
+    # What was acknowledged is there; what was not is there as a whole or not at all, and everybody was told.
+    assert result["acknowledged"] <= result["counted"] <= result["tried"]
+    assert result["counted"] == result["logged"] == result["commits"] == result["told"]
+    assert result["maintenance_steps"] > 0
