@@ -26,6 +26,7 @@ class Execution:
 
     __slots__ = (
         "_random",
+        "_seed",
         "depth",
         "kind",
         "lines",
@@ -48,12 +49,22 @@ class Execution:
         self.lines: list[tuple[str, str]] | None = None
         self.services: dict[str, Any] | None = None
         self._random: Random | None = None
+        self._seed: int | None = None
+
+    def restart(self, transaction: Transaction) -> None:
+        """Begin again over another transaction: at the same time, with the same randomness, and nothing printed."""
+        self.transaction = transaction
+        self.lines = None
+        self.services = None
+        self._random = None
 
     @property
     def random(self) -> Random:
         """The generator of this call, seeded when it is first asked for."""
         if self._random is None:
-            self._random = Random(self.runner.new_seed())
+            if self._seed is None:
+                self._seed = self.runner.new_seed()
+            self._random = Random(self._seed)
         return self._random
 
     def write_line(self, level: str, message: str) -> None:

@@ -7,6 +7,7 @@ from itertools import count
 from time import time
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from convex_nb.functions.tracebacks import message_of
 from convex_nb.language.errors import shorten
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class ExecutionLog:
                 execution.path,
                 execution.kind,
                 "success" if error is None else "failure",
-                None if error is None else _said(error),
+                None if error is None else f"{type(error).__name__}: {shorten(message_of(error), 2000)}",
                 (ended - started) * 1e3,
                 False,
                 retries,
@@ -137,15 +138,6 @@ class ExecutionLog:
         self._records.append(
             (self._next(), time() * 1e3, path, "query", "success", None, (ended - started) * 1e3, True, 0, 0, 0)
         )
-
-
-def _said(error: BaseException) -> str:
-    try:
-        message = str(error)
-    except Exception:
-        # A user's own class may fail at this, and the error must arrive all the same.
-        message = ""
-    return f"{type(error).__name__}: {shorten(message, 2000)}"
 
 
 def _frame(rows: Iterable[tuple[Any, ...]], columns: tuple[str, ...]) -> pandas.DataFrame:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from convex_nb.engine.read_set import ReadSet
+from convex_nb.functions.tracebacks import message_of
 from convex_nb.language.ordering import same_value
 from convex_nb.language.values import copy_value
 
@@ -100,8 +101,9 @@ class SharedQuery:
             else:
                 changed, value = True, result.value
         else:
+            error = last.error
             changed = (
-                last.error is None or type(last.error) is not type(result.error) or str(last.error) != str(result.error)
+                error is None or type(error) is not type(result.error) or message_of(error) != message_of(result.error)
             )
         return Outcome(
             last.changes + changed,

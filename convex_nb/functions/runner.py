@@ -15,7 +15,7 @@ from convex_nb.functions.checks import check_arguments, check_result
 from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
-from convex_nb.functions.tracebacks import strip
+from convex_nb.functions.tracebacks import message_of, strip
 from convex_nb.language.errors import WriteConflictError
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ class Runner:
         started = perf_counter()
         database = self.database
         retries = 0
+        transaction = database.begin()
+        execution = Execution(self, path, "mutation", transaction)
         while True:
-            transaction = database.begin()
-            execution = Execution(self, path, "mutation", transaction)
             db = DatabaseWriter(transaction)
             token = running.set(execution)
             try:
@@ -165,7 +165,12 @@ class Runner:
                 self._sleep(min(LONGEST_DELAY, FIRST_DELAY * 2**retries) * self._random.random())
                 retries += 1
                 self.retries += 1
+                transaction = database.begin()
+                execution.restart(transaction)
                 continue
+            except Exception as error:
+                self._failed(execution, started, retries, error)
+                raise
             self.log.ran(execution, started, perf_counter(), retries)
             return value
 
@@ -178,7 +183,7 @@ class Runner:
 
     def _failed(self, execution: Execution, started: float, retries: int, error: Exception) -> None:
         strip(error)
-        if NOTHING_WRITTEN not in str(error) and NOTHING_WRITTEN not in getattr(error, "__notes__", ()):
+        if NOTHING_WRITTEN not in message_of(error) and NOTHING_WRITTEN not in getattr(error, "__notes__", ()):
             error.add_note(NOTHING_WRITTEN)
         self.log.ran(execution, started, perf_counter(), retries, error)
 

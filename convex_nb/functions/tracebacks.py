@@ -28,6 +28,14 @@ def user_traceback(traceback: TracebackType | None) -> TracebackType | None:
     return chain
 
 
+def message_of(error: BaseException) -> str:
+    """Return an error's message; nothing for one of a class of the user's own that fails at this."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 def strip(error: BaseException) -> None:
     """Take our frames out of the tracebacks of an error and of everything that it came from."""
     seen: set[int] = set()

@@ -203,7 +203,10 @@ def test_an_error_that_cannot_be_shown_arrives_all_the_same() -> None:
     with open_app() as dep:
         with pytest.raises(MuteError):
             dep.query(query(fails))
-        assert [record.error for record in dep.logs.executions] == ["MuteError: "]
+        with pytest.raises(MuteError):
+            dep.mutation(mutation(fails))
+        assert isinstance(dep.subscribe(query(fails), {}, lambda value: None).error, MuteError)
+        assert {record.error for record in dep.logs.executions} == {"MuteError: "}
 
 
 def test_a_query_cannot_write() -> None:
@@ -279,11 +282,13 @@ def test_time_stands_still_and_chance_is_each_calls_own() -> None:
 
 def test_a_conflict_runs_the_mutation_again() -> None:
     attempts: list[int] = []
+    frozen: set[tuple[float, float]] = set()
 
     @mutation("counters:slow")
     def slow(ctx: MutationCtx, names: list[str]) -> Any:
         value = ctx.run_query(counter_value, name="n")
         attempts.append(value)
+        frozen.add((ctx.now(), ctx.random.random()))
         print("attempt", len(attempts))
         names.append("changed by the handler")
         if len(attempts) <= 2:
@@ -294,6 +299,7 @@ def test_a_conflict_runs_the_mutation_again() -> None:
         dep.mutation(add_to_counter, name="n")
         assert dep.mutation(slow, names=[]) == [13, 1]
         assert attempts == [1, 2, 3]
+        assert len(frozen) == 1
         assert dep.query(counter_value, name="n") == 13
         record = [each for each in dep.logs.executions if each.path == "counters:slow"]
         assert [(each.status, each.retries) for each in record] == [("success", 2)]
