@@ -30,21 +30,23 @@ def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+def deferring(*steps: Callable[[], object]) -> None:
+    with deferred:
+        for step in steps:
+            step()
+
+
 def test_an_interrupt_waits_for_the_end() -> None:
-    reached = []
-    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117 (what pytest raises inside must be over first)
-        with deferred:
-            interrupt()
-            reached.append("the end")
+    reached: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        deferring(interrupt, lambda: reached.append("the end"))
     assert reached == ["the end"]
 
 
 def test_an_interrupt_waits_for_the_outermost_end() -> None:
-    reached = []
-    with pytest.raises(KeyboardInterrupt), deferred:
-        with deferred:
-            interrupt()
-        reached.append("after the inner one")
+    reached: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        deferring(lambda: deferring(interrupt), lambda: reached.append("after the inner one"))
     assert reached == ["after the inner one"]
 
 
@@ -56,11 +58,9 @@ def test_outside_it_arrives_at_once() -> None:
 
 
 def test_several_interrupts_are_one() -> None:
-    with pytest.raises(KeyboardInterrupt), deferred:
-        interrupt()
-        interrupt()
-    with deferred:
-        pass
+    with pytest.raises(KeyboardInterrupt):
+        deferring(interrupt, interrupt)
+    deferring()
 
 
 def test_an_interrupt_while_leaving_takes_the_waiting_one_along() -> None:
@@ -77,12 +77,10 @@ def test_an_interrupt_while_leaving_takes_the_waiting_one_along() -> None:
         return trace
 
     before = sys.gettrace()
-    with pytest.raises(KeyboardInterrupt), deferred:
-        interrupt()
-        sys.settrace(trace)
+    with pytest.raises(KeyboardInterrupt):
+        deferring(interrupt, lambda: sys.settrace(trace))
     sys.settrace(before)
-    with deferred:
-        pass
+    deferring()
 
 
 def test_the_handler_that_was_there_is_called() -> None:
@@ -109,12 +107,14 @@ def test_what_is_ignored_stays_ignored() -> None:
 
 
 def test_an_error_inside_is_not_lost() -> None:
-    with pytest.raises(KeyboardInterrupt) as caught, deferred:
-        interrupt()
+    def fail() -> None:
         raise ValueError("inside")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        deferring(interrupt, fail)
     assert isinstance(caught.value.__context__, ValueError)
-    with pytest.raises(ValueError, match="inside"), deferred:
-        raise ValueError("inside")
+    with pytest.raises(ValueError, match="inside"):
+        deferring(fail)
     assert interrupts._depth == 0
 
 
