@@ -156,7 +156,7 @@ def _is_relaxed(path: Path) -> bool:
 def _create(path: Path, timestamp: int, reached: Callable[[str], None]) -> None:
     with _building(path, reached) as file:
         with file.transaction("create it"):
-            file.write_root(_root(timestamp, "full"))
+            file.write_first_root(_root(timestamp, "full"))
         file.finish(path)
 
 
@@ -204,28 +204,33 @@ def save_database(
     place = Path(path).resolve()
     if not place.parent.is_dir():
         raise StorageError(f"There is no folder {place.parent}: nothing was saved.", path=str(place))
+    _refuse_existing(place)
     lock = FileLock.acquire(place)
     try:
+        _refuse_existing(place)
         _save(database, place, lock, durability, reached)
     except BaseException:
         lock.release()
         raise
 
 
-def _save(
-    database: Database, path: Path, lock: FileLock, durability: Durability, reached: Callable[[str], None]
-) -> None:
+def _refuse_existing(path: Path) -> None:
     if path.exists():
         raise StorageExistsError(
             f"{path} exists already, and was left as it is. Save under another name, or delete it first.",
             path=str(path),
         )
+
+
+def _save(
+    database: Database, path: Path, lock: FileLock, durability: Durability, reached: Callable[[str], None]
+) -> None:
     before = database.log
     with _building(path, reached) as file:
         copies = Copies(0)
         root = _root(database.head.timestamp, durability)
         with file.transaction("save"):
-            file.write_root(root)
+            file.write_first_root(root)
         _complete(write_checkpoint(file, copies, root, database.head, database.last_creation_time))
         file.sync()
 

@@ -39,6 +39,7 @@ class Recovery:
 
     def __init__(self, file: StorageFile) -> None:
         self._file = file
+        file.read_name()
         self.root = file.read_root()
         self.copies = Copies(file.last_blob())
         self.kept: set[int] = set()

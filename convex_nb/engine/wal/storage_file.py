@@ -141,15 +141,19 @@ class StorageFile:
         self._places = [(each, each.stat()) for each in (self.path, sidecar(self.path))]
 
     @classmethod
-    def open_read_only(cls, path: Path) -> StorageFile:
-        """Open a file at one consistent state beside whoever writes it, until ``close``. Raises like ``open``."""
+    def open_read_only(cls, path: Path, *, verify: bool = True) -> StorageFile:
+        """Open a file at one consistent state beside whoever writes it, until ``close``. Raises like ``open``.
+
+        Without ``verify`` it is enough that SQLite can begin to read.
+        """
         # In a folder that cannot be written there is no place for SQLite's sidecars. Nor is there a writer, then.
         alone = not os.access(path.parent, os.W_OK) and not _size(sidecar(path))
         with reading(path):
             file = cls(path, _connect(path, "ro&immutable=1" if alone else "ro"))
             try:
                 file._connection.execute("begin")
-                file._verify_pages()
+                if verify:
+                    file._verify_pages()
                 file._verify_tables()
             except BaseException:
                 file.close()
@@ -186,8 +190,16 @@ class StorageFile:
         ((crc, data),) = rows
         root: dict[str, Any] = json.loads(self._verified(_ROOT, 1, 0, crc, data, "the root"))
         # Rows of another file, brought in by a sidecar that is not this file's own, do not verify.
-        self._seed = crc32(bytes.fromhex(root["file"]))
+        self._seed = crc32(root["file"].encode())
         return root
+
+    def read_name(self) -> None:
+        """Learn the file's own name from its other place, since the root may be damaged. Raises `DamagedError`."""
+        self._seed = 0
+        name = self.chunk(0, 0)
+        if name is None:
+            raise DamagedError("the name of the file")
+        self._seed = crc32(name)
 
     def records(self, after: int) -> Iterator[Record]:
         """The log after position ``after``, in order. Raises `DamagedError` at a record that is damaged or missing."""
@@ -258,7 +270,7 @@ class StorageFile:
     def blobs(self) -> list[int]:
         """The numbers of all blobs, complete or not. Costs O(blobs x log chunks)."""
         numbers: list[int] = []
-        key = 0
+        key = _MOST_CHUNKS
         while True:
             with self.lock:
                 key = self._number("select coalesce(min(key), -1) from chunk where key >= ?", key)
@@ -320,7 +332,13 @@ class StorageFile:
         data = json.dumps(root).encode()
         crc = crc32(data, crc32(_KEYS.pack(_ROOT, 1, 0), 0))
         self._connection.execute("insert or replace into root values (1, ?, ?)", (crc, data))
-        self._seed = crc32(bytes.fromhex(root["file"]))
+        self._seed = crc32(root["file"].encode())
+
+    def write_first_root(self, root: Mapping[str, Any]) -> None:
+        """Write the root of a new file, and its name once more: without it, nothing else verifies."""
+        self._seed = 0
+        self.write_chunk(0, 0, root["file"].encode())
+        self.write_root(root)
 
     def write_record(self, position: int, timestamp: int, data: bytes) -> None:
         """Append to the log, inside a transaction."""

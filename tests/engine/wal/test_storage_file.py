@@ -21,7 +21,7 @@ ROOT = {"file": "00" * 16, "n": 1}
 def path(tmp_path: Path) -> Path:
     built = StorageFile.build(tmp_path / "new")
     with built.transaction("create"):
-        built.write_root(ROOT)
+        built.write_first_root(ROOT)
     built.finish(tmp_path / "a.convex")
     assert [each.name for each in tmp_path.iterdir()] == ["a.convex"]
     return tmp_path / "a.convex"
@@ -133,7 +133,7 @@ def test_no_change_goes_unnoticed(path: Path, sql: str) -> None:
 def test_rows_of_another_file_do_not_verify(tmp_path: Path, file: StorageFile) -> None:
     other = StorageFile.build(tmp_path / "new")
     with other.transaction("create"):
-        other.write_root({"file": "11" * 16})
+        other.write_first_root({"file": "11" * 16})
         other.write_record(1, 1, b"x")
     other.finish(tmp_path / "b")
     connection = sqlite3.connect(tmp_path / "b")
