@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from convex_nb.deployment.current import current
@@ -10,15 +10,25 @@ from convex_nb.notebook.session import get_session
 from convex_nb.views.live_view import LiveView
 
 
-def live(function: Any, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> LiveView:
+def live(
+    function: Any,
+    args: Mapping[str, Any] | None = None,
+    /,
+    *,
+    render: Callable[[Any], Any] | None = None,
+    **kwargs: Any,
+) -> LiveView:
     """Return a view of a query that follows every commit which touches what it reads.
 
     `function` is a query, a reference such as `api.tasks.list`, or a path. An argument may be a widget, whose value it
     follows, an `(object, "trait")` pair, or `SKIP`, for which the view waits. The last expression of a cell shows the
-    view; `.value`, `.df()` and `.arrow()` are its newest result. Raises `FunctionNotFoundError` and
-    `ArgumentValidationError`; an error inside the query is shown by the view, which recovers when the data do.
+    view; `.value`, `.df()` and `.arrow()` are its newest result. `render` makes of that result what is shown in place
+    of the table: a chart, a figure, anything that Jupyter displays. It is called between cells, and when one ends.
+
+    Raises `FunctionNotFoundError` and `ArgumentValidationError`; an error inside the query is shown by the view, which
+    recovers when the data do.
     """
-    return get_session().open_view(current(), function, path_of(function), {**(args or {}), **kwargs})
+    return get_session().open_view(current(), function, path_of(function), {**(args or {}), **kwargs}, render)
 
 
 def path_of(function: Any) -> str:

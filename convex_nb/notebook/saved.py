@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
 if TYPE_CHECKING:
@@ -22,50 +25,74 @@ def starts_static() -> bool:
     return os.environ.get("CONVEX_NB_DISPLAY", "").lower() == "static"
 
 
+@dataclass
+class Twin:
+    """The static output of a view on the page."""
+
+    view: LiveView
+    handle: DisplayHandle
+    shown: Sheet | int  # the sheet that it shows or, of a rendered view, the commit
+
+
 class Twins:
-    """The static tables of the views on the page: refreshed at most once a second, and when a cell ends."""
+    """The static outputs of the views on the page: tables beside live widgets, refreshed at most once a second and when
+    a cell ends; and what `render` has made, which is all there is of such a view."""
 
     def __init__(self) -> None:
         self.static = starts_static()
         """Whether views are shown as tables only."""
-        self._handles: dict[int, tuple[LiveView, DisplayHandle, Sheet]] = {}
+        self._twins: dict[int, Twin] = {}
         self._refreshed = 0.0
 
     def show(self, view: LiveView) -> None:
-        """Display a view: as a pair where a browser may run it, as one bundle of texts elsewhere."""
-        sheet = view.sheet()
-        if self.static or view.comm is None or not _has_browser():
-            display(sheet)
+        """Display a view: as a pair where a browser may run it, as one bundle elsewhere."""
+        if view.render is not None:
+            timestamp = view.timestamp
+            self._twins[id(view)] = Twin(view, display(view.rendered(), display_id=True), timestamp)
             return
-        handle = display(sheet, display_id=True)
+        sheet = view.sheet()
         bundle, metadata = view._repr_mimebundle_() or ({}, {})
-        # Viewers without widgets draw the table above; a second text below it would say it twice.
-        display({**bundle, "text/html": EMPTY_HTML}, metadata=metadata, raw=True)
-        self._handles[id(view)] = (view, handle, sheet)
+        if self.static or WIDGET_VIEW not in bundle or not _has_browser():
+            display(sheet)
+        elif "google.colab" in sys.modules:
+            # Each output is a frame of its own there: the widget could not hide its twin.
+            display(bundle, metadata=metadata, raw=True)
+        else:
+            handle = display(sheet, display_id=True)
+            # Viewers without widgets draw the table above; a second text below it would say it twice.
+            widget = {"text/plain": repr(view), "text/html": EMPTY_HTML, WIDGET_VIEW: bundle[WIDGET_VIEW]}
+            display(widget, metadata=metadata, raw=True)
+            self._twins[id(view)] = Twin(view, handle, sheet)
 
     def discard(self, view: LiveView) -> None:
-        """Leave the table of a closed view as it is."""
-        self._handles.pop(id(view), None)
+        """Leave the output of a closed view as it is."""
+        self._twins.pop(id(view), None)
 
-    def refresh(self, *, cell_ended: bool) -> float | None:
-        """Bring the tables up to date; return the seconds to wait where it is too early, None when nothing is left."""
+    def refresh(self, *, cell_ended: bool, is_busy: bool) -> float | None:
+        """Bring the outputs up to date; return the seconds to wait where it is too early, None when nothing is left."""
+        twins = list(self._twins.values())
+        if not is_busy:
+            # `render` is the user's, and may draw with what a running cell draws with at the same time.
+            for twin in twins:
+                if twin.view.render is not None and twin.shown != twin.view.timestamp:
+                    twin.shown = twin.view.timestamp
+                    twin.handle.update(twin.view.rendered())
+        tables = [twin for twin in twins if twin.view.render is None]
         wait = self._refreshed + REFRESH_SECONDS - time.monotonic()
-        if not self._handles:
+        if not tables:
             return None
         if wait > 0 and not cell_ended:
             return wait
-        for key, (view, handle, shown) in list(self._handles.items()):
-            sheet = view.sheet()
-            if sheet != shown:
-                handle.update(sheet)
-                self._handles[key] = (view, handle, sheet)
+        for twin in tables:
+            sheet = twin.view.sheet()
+            if sheet != twin.shown:
+                twin.shown = sheet
+                twin.handle.update(sheet)
         self._refreshed = time.monotonic()
         return None
 
 
 def _has_browser() -> bool:
     """Tell whether outputs go to a front end that can run widgets; a terminal cannot."""
-    from IPython.core.getipython import get_ipython
-
     shell: Any = get_ipython()
     return getattr(shell, "kernel", None) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.notebook.arguments import Arguments
@@ -23,7 +23,7 @@ class Session:
 
     def __init__(self) -> None:
         self.twins = Twins()
-        self.flush = Flush(lambda cell_ended: self.twins.refresh(cell_ended=cell_ended))
+        self.flush = Flush(self._refresh_twins)
         self.cells = CellViews()
         self.calls = Calls()
         self.cell: str | None = None
@@ -31,7 +31,14 @@ class Session:
         self._depth = 0
         self._bindings: dict[int, Arguments] = {}
 
-    def open_view(self, deployment: Deployment, target: Any, path: str, given: Mapping[str, Any]) -> LiveView:
+    def open_view(
+        self,
+        deployment: Deployment,
+        target: Any,
+        path: str,
+        given: Mapping[str, Any],
+        render: Callable[[Any], Any] | None = None,
+    ) -> LiveView:
         """Return a view of a query: the one that the running cell had of it before, or a new one.
 
         Raises what refuses the query before it runs: an unknown function, arguments that do not fit.
@@ -47,12 +54,14 @@ class Session:
                 path,
                 watch,
                 arguments.current(),
+                render=render,
                 surroundings=Surroundings(deployment),
                 is_busy=lambda: self.cell is not None,
                 on_close=self._forget,
             )
         else:
             self._unbind(view)
+            view.render = render
             try:
                 view.ask(arguments.current(), watch)
             except BaseException:
@@ -87,6 +96,9 @@ class Session:
         self.cells.close()
         self.calls.close()
         self.flush.close()
+
+    def _refresh_twins(self, cell_ended: bool) -> float | None:
+        return self.twins.refresh(cell_ended=cell_ended, is_busy=self.cell is not None)
 
     def _moved(self, view: LiveView, arguments: Arguments) -> None:
         """An argument changed. Inside a cell the next line may read the view, so it moves now; otherwise with the rest,

@@ -13,6 +13,7 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
+from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
 from convex_nb.views.frames import to_arrow, to_pandas
@@ -60,8 +61,12 @@ class Result(traitlets.Any):
     def set(self, obj: Any, value: Any) -> None:
         old = obj._trait_values.get(self.name)
         obj._trait_values[self.name] = value
-        if value is not old:
-            obj._notify_trait(self.name, old, value)
+        if value is not old and {self.name, traitlets.All} & obj._trait_notifiers.keys():
+            obj._notify_trait(self.name, copy_value(old), copy_value(value))
+
+    def get(self, obj: Any, cls: Any = None) -> Any:
+        # The result is shared with the cache and other views: everybody else gets containers of their own.
+        return copy_value(super().get(obj, cls))
 
 
 class LiveView(anywidget.AnyWidget):
@@ -78,7 +83,7 @@ class LiveView(anywidget.AnyWidget):
     snapshot = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.whole())
     mark = traitlets.Unicode().tag(sync=True)
     value = Result(None, allow_none=True)
-    error = Result(None, allow_none=True)
+    error = traitlets.Any(None, allow_none=True)
     status = traitlets.Unicode("loading")
     timestamp = traitlets.Int(0)
 
@@ -88,11 +93,14 @@ class LiveView(anywidget.AnyWidget):
         watch: Watch,
         arguments: Mapping[str, Any] | None = None,
         *,
+        render: Callable[[Any], Any] | None = None,
         surroundings: Surroundings | None = None,
         is_busy: Callable[[], bool] | None = None,
         on_close: Callable[[LiveView], None] | None = None,
     ) -> None:
         self.path = path
+        self.render = render
+        """Makes of the value what is displayed in place of the table; None for the table."""
         self._watch = watch
         self._surroundings = surroundings
         self._on_close = on_close
@@ -104,6 +112,7 @@ class LiveView(anywidget.AnyWidget):
         self._kind: Kind = "table"
         self._window = Window()
         self._columns = Columns()
+        self._value: Any = None
         self._body: Cell | Node = None
         self._duration = 0.0
         self._encoded: dict[str, tuple[Any, Row]] = {}
@@ -155,15 +164,16 @@ class LiveView(anywidget.AnyWidget):
         """Take over what the query says now; tell observers and the browser."""
         with self._lock:
             query = self._query
-            value, error, timestamp = self.value, None, self.timestamp
+            error, timestamp = None, self.timestamp
             if query is None:
                 status = "paused" if self._paused else "loading"
             else:
                 error, timestamp, self._duration = query.error, query.timestamp, query.duration_ms
                 status = "ok" if error is None else "error"
                 if error is None:
-                    value = query.value
-                    self._take(value)
+                    self._value = query.value
+                    self._take(self._value)
+            value = self._value
         self.timestamp, self.status, self.error, self.value = timestamp, status, error, value
         with self._lock:
             self._screen.touch()
@@ -221,11 +231,11 @@ class LiveView(anywidget.AnyWidget):
 
     def df(self) -> pandas.DataFrame:
         """Return the result at `timestamp` as a DataFrame. O(n)."""
-        return to_pandas(self.value)
+        return to_pandas(self._value)
 
     def arrow(self) -> pyarrow.Table:
         """Return the result at `timestamp` as an Arrow table. O(n)."""
-        return to_arrow(self.value)
+        return to_arrow(self._value)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.arrow().__arrow_c_stream__(requested_schema)
@@ -244,9 +254,22 @@ class LiveView(anywidget.AnyWidget):
             when = f"snapshot of {time_text(self.timestamp // 1_000_000)} UTC"
             saved = {"title": title, "caption": when, "hint": "run the notebook for live data", "mark": self.mark}
             if self._kind != "table":
-                return Sheet([Heading("value")], [[cell_text(self.value)]], **saved)
+                return Sheet([Heading("value")], [[cell_text(self._value)]], **saved)
             page = self._window.page()[:rows]
             return sheet_of_rows(page, self._columns.widen(page), len(self._window), **saved)
+
+    def rendered(self) -> Any:
+        """Return what `render` makes of the value; what is wrong, as a sheet, where there is none or it raises."""
+        if self.render is None or self.status in ("loading", "error"):
+            return self.sheet()
+        try:
+            return self.render(self.value)
+        except Exception as error:
+            return Sheet([], [], title=self.path, caption=f"render: {message_of(error)}")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return None if bundle is None else ({**bundle[0], **self.sheet()._repr_mimebundle_()}, bundle[1])
 
     def __repr__(self) -> str:
         return f"<LiveView {self.path} {self.status}>"

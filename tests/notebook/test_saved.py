@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -64,6 +66,41 @@ def test_static_mode_shows_no_widget(chat: Notebook, monkeypatch: pytest.MonkeyP
     chat.ok("%reload_ext convex_nb")
     assert [WIDGET in bundle for bundle in chat.ok("live(recent)", "a").bundles] == [False]
     assert chat.ok("%config ConvexMagics.display").value == "static"
+
+
+def test_render_shows_what_it_makes_of_the_value(chat: Notebook) -> None:
+    chat.use_browser()
+    chat.ok("from IPython.display import HTML\ncount = lambda rows: HTML(f'<b>{len(rows)} messages</b>')")
+    ran = chat.ok("view = live(recent, render=count)\nview", "a")
+    assert [bundle.get("text/html") for bundle in ran.bundles] == ["<b>0 messages</b>"]
+    (update,) = chat.ok('send(author="Ada", body="hello")').updates
+    assert update["text/html"] == "<b>1 messages</b>"
+    assert chat.ok("1").updates == []
+    chat.ok("view.close()")
+    assert chat.ok('send(author="Ada", body="hello")').updates == []
+
+
+def test_render_waits_while_a_cell_runs(chat: Notebook) -> None:
+    chat.use_browser()
+    chat.ok("from convex_nb.notebook.session import get_session\nseen = []")
+    chat.ok("live(recent, render=lambda rows: seen.append(len(rows)))", "a")
+    chat.ok('for i in range(3):\n    send(author="Ada", body="x")\n    get_session().flush.now()')
+    assert chat["seen"] == [0, 3]
+
+
+def test_an_error_of_render_is_shown_in_its_place(chat: Notebook) -> None:
+    chat.use_browser()
+    (bundle,) = chat.ok("live(recent, render=lambda rows: rows[0])", "a").bundles
+    assert "render: IndexError" in bundle["text/plain"]
+    (update,) = chat.ok('send(author="Ada", body="hello")').updates
+    assert "hello" in update["text/plain"]
+
+
+def test_colab_gets_one_bundle(chat: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat.use_browser()
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    (bundle,) = chat.ok("live(recent)", "a").bundles
+    assert {WIDGET, "text/html", "text/plain"} <= bundle.keys()
 
 
 @pytest.fixture(scope="module")

@@ -159,8 +159,17 @@ def test_observers_follow_value_and_status(views: list[LiveView]) -> None:
     source.error = ValueError("boom")
     view.absorb()
     assert [name for name, _ in seen] == ["value", "status", "error"]
-    assert seen[0][1] is source.value
+    assert seen[0][1] == source.value
     assert view.status == "error"
+
+
+def test_what_a_view_hands_out_may_be_changed(views: list[LiveView]) -> None:
+    source = Source([message(1)])
+    view = opened(views, source)
+    view.value.clear()
+    view.observe(lambda change: change["new"].clear(), "value")
+    source.set(view, [message(1), message(2)])
+    assert len(view.value) == len(source.value) == 2
 
 
 def test_an_error_keeps_the_last_good_rows(views: list[LiveView]) -> None:
