@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Deployment as Deployment,
         open as open,  # noqa: A004 (the name that the page of the API gives it)
     )
+    from convex_nb.engine.wal.repair import repair as repair
     from convex_nb.functions.contexts import (
         ActionCtx as ActionCtx,
         MutationCtx as MutationCtx,
@@ -73,6 +74,9 @@ if TYPE_CHECKING:
         SchemaValidationError as SchemaValidationError,
         SqlError as SqlError,
         StorageCorruptError as StorageCorruptError,
+        StorageError as StorageError,
+        StorageExistsError as StorageExistsError,
+        StorageVersionError as StorageVersionError,
         WriteConflictError as WriteConflictError,
     )
     from convex_nb.language.keys import encode_key as encode_key
@@ -101,6 +105,7 @@ if TYPE_CHECKING:
 _NAMES_OF_MODULES = {
     "deployment.current": ("current", "set_current"),
     "deployment.deployment": ("Deployment", "open"),
+    "engine.wal.repair": ("repair",),
     "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
     "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
     "functions.live_query": ("Subscription",),
@@ -132,6 +137,9 @@ _NAMES_OF_MODULES = {
         "SchemaValidationError",
         "SqlError",
         "StorageCorruptError",
+        "StorageError",
+        "StorageExistsError",
+        "StorageVersionError",
         "WriteConflictError",
     ),
     "language.keys": ("encode_key",),

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -17,9 +19,9 @@ from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
 from convex_nb.deployment.loading import functions_of
 from convex_nb.deployment.past import Past, When, timestamp_of
+from convex_nb.deployment.place import Durability, open_place, save_place
 from convex_nb.deployment.tables import Table, Tables
 from convex_nb.deployment.worker import HAS_THREADS, Worker
-from convex_nb.engine.database import Database
 from convex_nb.functions import output
 from convex_nb.functions.cache import CacheStatistics, QueryCache
 from convex_nb.functions.checks import check_arguments
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from convex_nb.deployment.importing import Mode, Nulls, Progress
     from convex_nb.engine.check import DatabaseStatistics
     from convex_nb.engine.commit import Commit
-    from convex_nb.engine.database import Clock
+    from convex_nb.engine.database import Clock, Database
     from convex_nb.engine.reader import DatabaseWriter
     from convex_nb.engine.sql_result import SqlResult
     from convex_nb.engine.transaction import Transaction
@@ -79,8 +81,8 @@ class Deployment:
     It calls public and internal functions alike. All methods may be called from any thread.
     """
 
-    def __init__(self, *, limits: Limits, retention: timedelta, clock: Clock | None = None) -> None:
-        self._database = Database(limits=limits, retention=retention // timedelta(microseconds=1) * 1000, clock=clock)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._registry = Registry()
         self._log = ExecutionLog()
         self._runner = Runner(self._database, self._registry, self._log)
@@ -107,13 +109,16 @@ class Deployment:
 
     def __repr__(self) -> str:
         if self._closed is not None:
-            return "<Deployment in memory: closed>"
+            return f"<Deployment in {self._where()}: closed>"
         documents = sum([len(state) for state in self._database.head.tables.values()])
         state = ", paused" if self._reactor.paused else ""
         return (
-            f"<Deployment in memory{state}: {len(self.tables)} tables with {documents:,} documents, "
+            f"<Deployment in {self._where()}{state}: {len(self.tables)} tables with {documents:,} documents, "
             f"{len(self.functions)} functions>"
         )
+
+    def _where(self) -> str:
+        return "memory" if self.path is None else self.path.name
 
     def _repr_html_(self) -> str:
         tables = self.tables.values() if self._closed is None else ()
@@ -147,6 +152,11 @@ class Deployment:
     def limits(self) -> Limits:
         """The limits in force."""
         return self._database.limits
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it lives in, or `None` in memory."""
+        return self._database.log.path
 
     @property
     def timestamp(self) -> int:
@@ -356,6 +366,15 @@ class Deployment:
 
     # -- life ----------------------------------------------------------------------------------------------------
 
+    def save(self, path: str | PathLike[str], *, durability: Durability = "full") -> None:
+        """Write everything to a new file and live there from now on; functions, views and subscriptions stay.
+
+        The file has this name once it is complete. Raises `StorageExistsError`, `StorageError` and
+        `DeploymentLockedError`; nothing changes then. A file that it lived in before is closed, and stays as it was.
+        """
+        self._check_open()
+        save_place(self._database, path, durability)
+
     def pause(self) -> None:
         """Refuse every call of a function, and hold live queries still, until `resume()`."""
         self._check_open()
@@ -451,28 +470,29 @@ _opening = threading.Lock()
 
 
 def open(  # the name that the page of the API gives it
-    path: None = None,
+    path: str | PathLike[str] | None = None,
     *,
+    durability: Durability = "full",
+    read_only: bool = False,
     limits: Literal["notebook", "convex"] | Limits = "notebook",
     retention: timedelta = timedelta(minutes=10),
     clock: Clock | None = None,
 ) -> Deployment:
-    """Open a deployment in memory; the first one is the current one.
+    """Open a deployment, in memory or in a durable file, created if absent; the first one is the current one.
 
-    `limits` are wide ones for work with data, or the reference's. `retention` is how far back `dep.at` can see.
-    `clock` gives the time: see `convex_nb.testing.VirtualClock`.
+    With `durability="full"` a commit returns when it is on the disk; with `"relaxed"` sooner, and a power cut may take
+    the last ones. One process at a time writes a file (`DeploymentLockedError`); `read_only=True` looks at it as it is
+    now, beside that one. Raises `StorageCorruptError` for a damaged file. `limits` are wide ones for work with data, or
+    the reference's. `retention` is how far back `dep.at` can see. `clock` gives the time: see
+    `convex_nb.testing.VirtualClock`.
     """
-    if path is not None:
-        raise InvalidValueError(
-            f"open({path!r}): deployments live in memory and end with their process. Call `open()`, and keep data with "
-            "`dep.table(name).df()` and `dep.import_table(name, df)`.",
-            value=path,
-        )
     if isinstance(limits, str):
         if limits not in ("notebook", "convex"):
             raise InvalidValueError(f'limits is "notebook" or "convex", not {limits!r}.', value=limits)
         limits = Limits.notebook() if limits == "notebook" else Limits.convex()
-    deployment = Deployment(limits=limits, retention=retention, clock=clock)
+    deployment = Deployment(
+        open_place(path, durability=durability, read_only=read_only, limits=limits, retention=retention, clock=clock)
+    )
     with _opening:
         if get_host() is None:
             set_host(deployment)

@@ -14,6 +14,7 @@ from convex_nb.language.ordering import same_value
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.subscriptions import SubscriptionStatistics
+    from convex_nb.engine.wal.protocol import StorageStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class DatabaseStatistics:
     """Segments written by maintenance."""
     subscriptions: SubscriptionStatistics
     """What is being watched."""
+    storage: StorageStatistics | None
+    """The durable file, if there is one."""
 
 
 def table_statistics(state: TableState) -> TableStatistics:

@@ -380,6 +380,7 @@ class Database:
             snapshots=self.history.snapshots,
             maintenance_steps=self._maintenance.steps,
             subscriptions=self.subscriptions.statistics(),
+            storage=self.log.statistics(),
         )
 
     def check(self) -> None:

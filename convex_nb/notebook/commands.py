@@ -51,7 +51,7 @@ def status(deployment: Deployment) -> Card:
     functions = ", ".join(counted(kinds.count(kind), kind) for kind in sorted(set(kinds)))
     views = counted(len(get_session().flush.views), "live view")
     lines: list[list[Part]] = [
-        [("name", f"convex_nb {__version__}:"), ("plain", "in-memory deployment")],
+        [("name", f"convex_nb {__version__}:"), ("plain", place(deployment))],
         [("soft", "tables:"), ("plain", tables or "none yet")],
         [("soft", "functions:"), ("plain", functions or "none yet")],
         [("soft", "now:"), ("plain", f"{views}, {counted(statistics.database.commits, 'commit')}")],
@@ -182,13 +182,36 @@ def show_as(_deployment: Deployment, mode: str) -> Card:
     return Card([[("plain", f"results are shown {'as plain tables' if mode == 'static' else 'live'} from now on")]])
 
 
+def place(deployment: Deployment) -> str:
+    """Where the documents are."""
+    return "in-memory deployment" if deployment.path is None else f"deployment in {deployment.path}"
+
+
+def open_file(deployment: Deployment, path: str) -> Card:
+    """Another deployment in place of the current one: what a file holds, created if absent."""
+    opened = open_deployment(path)
+    for view in get_session().flush.views:
+        view.close()
+    deployment.close()
+    set_current(opened)
+    tables = ", ".join(f"{name} ({table.count():,})" for name, table in opened.tables.items())
+    return Card([[("plain", place(opened))], [("soft", "tables:"), ("plain", tables or "none yet")]])
+
+
+def save_file(deployment: Deployment, path: str) -> Card:
+    """From now on the current deployment lives in a new file; its functions and views go on."""
+    deployment.save(path)
+    return Card([[("plain", f"saved: {place(deployment)} from now on")]])
+
+
 def reset(deployment: Deployment) -> Card:
     """A new, empty deployment in place of the current one."""
     for view in get_session().flush.views:
         view.close()
     deployment.close()
     set_current(open_deployment())
-    return Card([[("plain", "a new in-memory deployment: tables, documents and functions of the former one are gone")]])
+    gone = "tables, documents and functions" if deployment.path is None else "functions"
+    return Card([[("plain", f"a new in-memory deployment: {gone} of the former one are gone")]])
 
 
 def counted(number: int, noun: str) -> str:
@@ -204,6 +227,8 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "logs": logs,
     "schema": schema,
     "explain": explain,
+    "open": open_file,
+    "save": save_file,
     "drop": drop,
     "display": show_as,
     "reset": reset,

@@ -192,6 +192,8 @@ class ConvexMagics(Magics):
             %convex logs                  the newest calls, and what they printed
             %convex schema                the schema, as code
             %convex explain NAME          what a query reads, how long it takes, how often it ran
+            %convex open PATH             what a durable file holds, in place of the current deployment
+            %convex save PATH             go on in a new durable file
             %convex drop NAME             forget a function
             %convex display static|live   plain tables instead of widgets, and back
             %convex reset                 a new, empty deployment in place of this one

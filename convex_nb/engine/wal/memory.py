@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 class MemoryLog:
     """Counts positions and keeps nothing: the snapshots hold the data, history holds the recent commits."""
+
+    path: Path | None = None
 
     def __init__(self) -> None:
         self._head = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class WriteAheadLog(Protocol):
 
         ``head`` is the newest published snapshot, ``creation_time`` the last one given out: what to start from.
         """
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it is in, if it is in one."""
         ...
 
     @property

@@ -19,7 +19,7 @@ class ReadOnlyLog:
     """Refuses every commit; the file was read once and is closed."""
 
     def __init__(self, path: Path, head: int) -> None:
-        self.path = path
+        self.path: Path | None = path
         self._head = head
 
     @property

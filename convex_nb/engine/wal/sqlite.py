@@ -7,6 +7,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.commit import Commit
@@ -72,6 +73,11 @@ class SqliteLog:
         self._checkpoints = 0
         self._not_before = 0.0
         self._failure: StorageError | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file."""
+        return self.file.path
 
     @property
     def head(self) -> int:

@@ -1,0 +1,58 @@
+"""Where a deployment's documents are: in memory, or in a file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from os import PathLike
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from convex_nb.engine.database import Database
+from convex_nb.language.errors import InvalidValueError, describe
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Clock
+    from convex_nb.language.limits import Limits
+
+Durability: TypeAlias = Literal["full", "relaxed"]
+"""`"full"`: a commit returns when it is on the disk. `"relaxed"`: sooner, and a power cut may take the last ones."""
+
+
+def open_place(
+    path: str | PathLike[str] | None,
+    *,
+    durability: Durability,
+    read_only: bool,
+    limits: Limits,
+    retention: timedelta,
+    clock: Clock | None,
+) -> Database:
+    """Return the database of a file, or an empty one in memory."""
+    check_durability(durability)
+    nanoseconds = retention // timedelta(microseconds=1) * 1000
+    if path is None:
+        if read_only:
+            raise InvalidValueError("open(read_only=True) needs the path of a file to look at.", value=path)
+        return Database(limits=limits, retention=nanoseconds, clock=clock)
+    if not isinstance(path, (str, PathLike)) or "://" in str(path):
+        raise InvalidValueError(
+            f"open() takes the path of a file, as in `open('app.convex')`, not {describe(path, 80)}.", value=path
+        )
+    from convex_nb.engine.wal.opening import open_database
+
+    return open_database(
+        path, durability=durability, read_only=read_only, limits=limits, retention=nanoseconds, clock=clock
+    )
+
+
+def save_place(database: Database, path: str | PathLike[str], durability: Durability) -> None:
+    """Go on in a new file."""
+    from convex_nb.engine.wal.opening import save_database
+
+    check_durability(durability)
+    save_database(database, path, durability=durability)
+
+
+def check_durability(durability: str) -> None:
+    """Raise `InvalidValueError` for a durability that there is not."""
+    if durability not in ("full", "relaxed"):
+        raise InvalidValueError(f'durability is "full" or "relaxed", not {durability!r}.', value=durability)

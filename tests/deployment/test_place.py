@@ -1,0 +1,99 @@
+"""Deployments in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import convex_nb
+from convex_nb import define_schema, define_table, query, v
+from convex_nb.language.errors import (
+    DeploymentClosedError,
+    DeploymentLockedError,
+    InvalidValueError,
+    ReadOnlyError,
+    StorageExistsError,
+)
+
+NOTES = define_schema({"notes": define_table({"text": v.string()}).index("by_text", ["text"])})
+
+
+@query("notes:list")
+def list_notes(ctx: convex_nb.QueryCtx) -> list[str]:
+    return [note["text"] for note in ctx.db.query("notes").collect()]
+
+
+def test_a_file_keeps_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "app.convex"
+    with convex_nb.open(path) as dep:
+        assert dep.path == path
+        assert repr(dep) == "<Deployment in app.convex: 0 tables with 0 documents, 0 functions>"
+        dep.push(NOTES)
+        dep.transact(lambda db: db.insert("notes", {"text": "a"}))
+        dep.import_table("notes", convex_nb_table(["b", "c"]))
+        timestamp = dep.timestamp
+        storage = dep.statistics().database.storage
+        assert storage is not None
+        assert storage.path == str(path)
+        assert storage.logged == 3
+    assert repr(dep) == "<Deployment in app.convex: closed>"
+    assert [each.name for each in tmp_path.iterdir()] == ["app.convex"]
+    with convex_nb.open(str(path), durability="relaxed") as dep:
+        assert dep.query(list_notes) == ["a", "b", "c"]
+        assert dep.schema == NOTES
+        assert dep.timestamp == timestamp
+        dep.check()
+
+
+def convex_nb_table(texts: list[str]) -> object:
+    import pyarrow
+
+    return pyarrow.table({"text": texts})
+
+
+def test_one_writes_and_others_look(tmp_path: Path) -> None:
+    path = tmp_path / "app.convex"
+    with convex_nb.open(path, durability="relaxed") as dep:
+        dep.transact(lambda db: db.insert("notes", {"text": "a"}))
+        with pytest.raises(DeploymentLockedError):
+            convex_nb.open(path)
+        with convex_nb.open(path, read_only=True) as beside:
+            dep.transact(lambda db: db.insert("notes", {"text": "b"}))
+            assert beside.query(list_notes) == ["a"]
+            with pytest.raises(ReadOnlyError, match="nothing was written"):
+                beside.transact(lambda db: db.insert("notes", {"text": "c"}))
+            with pytest.raises(ReadOnlyError, match="nothing was written"):
+                beside.push(NOTES)
+            assert beside.query(list_notes) == ["a"]
+        assert dep.query(list_notes) == ["a", "b"]
+
+
+def test_saving_goes_on_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "app.convex"
+    seen: list[list[str]] = []
+    with convex_nb.open() as dep:
+        dep.register(list_notes)
+        dep.subscribe("notes:list", None, seen.append)
+        dep.transact(lambda db: db.insert("notes", {"text": "a"}))
+        dep.save(path)
+        assert dep.path == path
+        dep.transact(lambda db: db.insert("notes", {"text": "b"}))
+        assert seen == [[], ["a"], ["a", "b"]]
+        with pytest.raises(StorageExistsError):
+            dep.save(path)
+        with pytest.raises(InvalidValueError, match="durability"):
+            dep.save(tmp_path / "b", durability="none")  # type: ignore[arg-type]
+    with pytest.raises(DeploymentClosedError):
+        dep.save(tmp_path / "b")
+    with convex_nb.open(path) as dep:
+        assert dep.query(list_notes) == ["a", "b"]
+
+
+def test_repairing_is_a_public_function(tmp_path: Path) -> None:
+    with convex_nb.open(tmp_path / "a.convex", durability="relaxed") as dep:
+        dep.transact(lambda db: db.insert("notes", {"text": "a"}))
+    report = convex_nb.repair(tmp_path / "a.convex", tmp_path / "b.convex")
+    assert (report.documents, report.lost) == ({"notes": 1}, [])
+    with convex_nb.open(tmp_path / "b.convex") as dep:
+        assert dep.query(list_notes) == ["a"]
