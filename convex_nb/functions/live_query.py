@@ -55,6 +55,7 @@ class SharedQuery:
         "number",
         "outcome",
         "path",
+        "running",
         "runs",
         "stale",
         "subscriptions",
@@ -84,6 +85,7 @@ class SharedQuery:
         self.claim = threading.Lock()
         self.outcome = NOTHING_YET
         self.runs = 0
+        self.running = 0
         self.stale = False
         # Those that a commit touched run, and are announced, in the order in which they were first followed.
         self.number = next(_numbers)
@@ -128,17 +130,15 @@ class Subscription:
         query: SharedQuery,
         callback: Callable[[Any], object],
         on_error: Callable[[Exception], object] | None,
-        since: int,
     ) -> None:
-        self.since = since
-        """The newest commit when it began."""
         self._reactor = reactor
         self._query = query
         self._callback = callback
         self._on_error = on_error
         self._lock = threading.Lock()
         self._offer = NOTHING_YET
-        self._delivering = False
+        # Until `begin`, so that the first call is made by whoever subscribes, before that returns.
+        self._delivering = True
         self._closed = False
 
     def __repr__(self) -> str:
@@ -191,6 +191,16 @@ class Subscription:
                 # Another thread, or a caller further up on this one, is in the callback and will find this.
                 return
             self._delivering = True
+        self._deliver_all()
+
+    def begin(self, outcome: Outcome) -> None:
+        """Tell the callback of the first outcome, and of what was offered meanwhile."""
+        with self._lock:
+            if outcome.changes > self._offer.changes:
+                self._offer = outcome
+        self._deliver_all()
+
+    def _deliver_all(self) -> None:
         while True:
             outcome = self._offer
             try:

@@ -98,10 +98,10 @@ class Reactor:
         args = check_arguments(entry.function, entry.path, given, self._database)
         with self._lock:
             query = self._shared(entry, args, is_eager=True)
-            subscription = Subscription(self, query, callback, on_error, self._database.head.timestamp)
+            subscription = Subscription(self, query, callback, on_error)
             query.subscriptions = (*query.subscriptions, subscription)
         self._catch_up(query, subscription)
-        subscription.offer(query.outcome)
+        subscription.begin(query.outcome)
         return subscription
 
     def watch(self, entry: Entry, given: Mapping[str, Any] | None, on_stale: Callable[[], object]) -> LiveQuery:
@@ -146,7 +146,10 @@ class Reactor:
 
     def _catch_up(self, query: SharedQuery, follower: Subscription | LiveQuery) -> None:
         """Let a new follower begin with what its thread would read now."""
-        if query.stale or query.claim.locked() or query.outcome is NOTHING_YET:
+        with self._lock:
+            # A run that is going on may be at an older snapshot than this thread's last commit.
+            is_current = not (query.stale or query.running or query.outcome is NOTHING_YET)
+        if not is_current:
             try:
                 self._run(query, self._database.head)
                 self.flush()
@@ -229,11 +232,8 @@ class Reactor:
             # Before its callbacks, which may bring about the next change.
             self._changed.pop(query, None)
             try:
-                outcome = query.outcome
                 for subscription in query.subscriptions:
-                    # One that has just begun is about to offer itself what its own thread can read by now.
-                    if outcome.timestamp >= subscription.since:
-                        subscription.offer(outcome)
+                    subscription.offer(query.outcome)
             except BaseException:
                 with self._lock:
                     self._changed[query] = None
@@ -291,6 +291,7 @@ class Reactor:
             self._marks.pop(query, None)
             # Before it runs, so that a commit which comes meanwhile marks it anew.
             query.stale = False
+            query.running += 1
         claimed = query.claim.acquire(blocking=False)
         try:
             result = self._result(query, snapshot, query.materialised if claimed else None)
@@ -303,6 +304,8 @@ class Reactor:
         finally:
             if claimed:
                 query.claim.release()
+            with self._lock:
+                query.running -= 1
 
     def _result(self, query: SharedQuery, snapshot: Snapshot, materialised: Materialised | None) -> Result:
         try:
