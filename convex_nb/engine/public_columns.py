@@ -44,8 +44,10 @@ def public_table(parts: Sequence[tuple[Segment, Rows | None]], fields: Sequence[
             type_ = LARGE.get(type_, type_)
         arrays = []
         for column, (segment, rows) in zip(found, parts, strict=True):
-            array = pa.nulls(segment.num_rows, type_) if column is None else _public(column, kind).cast(type_)
-            arrays.append(array if rows is None else taken(array, rows))
+            array = pa.nulls(segment.num_rows, type_) if column is None else _public(column, kind)
+            if rows is not None:
+                array = taken(array, rows)
+            arrays.append(array if array.type == type_ else array.cast(type_))
         chunks[name] = pa.chunked_array(arrays, type_)
     return pa.table(chunks)
 

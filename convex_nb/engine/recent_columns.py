@@ -51,7 +51,9 @@ class RecentColumns:
         for batch in batches:
             located = _located(batch, numbers)
             found.append(located)
-            for row in located.rows.tolist():
+            if len(located.rows) == len(numbers):
+                numbers = {}
+            for row in located.rows.tolist() if numbers else ():
                 del numbers[id(batch.documents[row])]
         if numbers:
             missing = [documents[number] for number in numbers.values()]
