@@ -190,8 +190,11 @@ class FilterBuilder:
         return _not(expression)
 
 
-def build_filter(predicate: Callable[[FilterBuilder], Any], *, limit: int) -> Expression:
-    """The expression that a filter function describes. Raises ``LimitError`` beyond ``limit`` operators."""
+def build_filter(predicate: Callable[[FilterBuilder], Any], *, limit: int, used: int = 0) -> Expression:
+    """The expression that a filter function describes.
+
+    Raises ``LimitError`` beyond ``limit`` operators, of which earlier filters of the query have ``used`` some.
+    """
     if not callable(predicate):
         raise InvalidValueError(f'filter() takes a function, like `lambda q: q.field("age") > 18`; got {predicate!r}.')
     result = predicate(FilterBuilder())
@@ -200,13 +203,14 @@ def build_filter(predicate: Callable[[FilterBuilder], Any], *, limit: int) -> Ex
             f'The filter function returned {result!r}: it has to return an expression, like `q.field("age") > 18`.'
         )
     expression = _expression(result)
-    if expression.size > limit:
+    used += expression.size
+    if used > limit:
         raise LimitError(
-            f"A query may have at most {limit} nested operators, this filter has {expression.size}. "
+            f"The filters of a query may have at most {limit} nested operators, these have {used}. "
             "Filter the documents in Python after reading them.",
             kind="query_operators",
             limit=limit,
-            used=expression.size,
+            used=used,
         )
     return expression
 

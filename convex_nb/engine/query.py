@@ -53,7 +53,8 @@ class OrderedQuery:
         A document that is filtered out was read all the same: it counts for limits and for what the query depends on.
         """
         limit = self._transaction.database.limits.query_operators
-        filters = (*self._filters, build_filter(predicate, limit=limit))
+        used = sum([expression.size for expression in self._filters])
+        filters = (*self._filters, build_filter(predicate, limit=limit, used=used))
         return type(self)(self._transaction, self._range, self._bounds, filters)
 
     def order(self, direction: str) -> OrderedQuery:

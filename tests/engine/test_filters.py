@@ -233,7 +233,7 @@ def test_operators_are_counted() -> None:
             expression = expression + 1
         return expression == 0
 
-    with pytest.raises(LimitError, match=r"at most 200 nested operators, this filter has 203") as caught:
+    with pytest.raises(LimitError, match=r"at most 200 nested operators, these have 203") as caught:
         build_filter(deep, limit=200)
     assert (caught.value.kind, caught.value.limit, caught.value.used) == ("query_operators", 200, 203)
     assert build_filter(deep, limit=203).size == 203
