@@ -26,7 +26,7 @@ from convex_nb.engine.table import TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import HistoryError, InvalidIdError, LimitError
-from convex_nb.language.ids import decode_id, encode_ids
+from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Id
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.wal.protocol import WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 
-FIRST_USER_TABLE = 10001
 DEFAULT_RETENTION_NS = 600 * 10**9
 _OPTIMISTIC_PUSHES = 3
 _DAY_MS = 86_400_000
@@ -316,10 +315,13 @@ class Database:
         """Make ids ahead: many at once cost a third each, and one call for their random bytes."""
         import numpy as np
 
+        from convex_nb.language.ids_columnar import encode_ids
+
         internals = np.empty((_IDS_AHEAD, 16), np.uint8)
         internals[:, :14] = np.frombuffer(self.random_bytes(14 * _IDS_AHEAD), np.uint8).reshape(_IDS_AHEAD, 14)
         internals[:, 14:] = np.frombuffer((day & 0xFFFF).to_bytes(2, "big"), np.uint8)
-        minted = self._minted[(table_number, day)] = encode_ids(table_number, internals)
+        minted: list[str] = encode_ids(table_number, internals).to_pylist()
+        self._minted[(table_number, day)] = minted
         return minted
 
     def creation_time(self) -> float:

@@ -10,13 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
 
 from convex_nb.language.errors import InvalidIdError, shorten
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 INTERNAL_BYTES = 16
@@ -108,34 +103,3 @@ def is_id(text: object) -> bool:
 def _undecodable(text: object, reason: str) -> InvalidIdError:
     shown = text if isinstance(text, str) else repr(text)
     return InvalidIdError(f'Unable to decode ID: {reason}: "{shorten(shown, 80)}"', id=shown)
-
-
-def new_id(table_number: int, random_bytes: bytes, day: int) -> str:
-    """Return a new id from 14 random bytes and the day since 1970."""
-    if len(random_bytes) != INTERNAL_BYTES - 2:
-        raise InvalidIdError(f"A new id takes {INTERNAL_BYTES - 2} random bytes, not {len(random_bytes)}.")
-    return _text(encode_table_number(table_number) + random_bytes + (day & 0xFFFF).to_bytes(2, "big"))
-
-
-def encode_ids(table_number: int, internals: NDArray[numpy.uint8]) -> list[str]:
-    """Return the ids of many internal parts, an array of shape (n, 16); about a microsecond each."""
-    import numpy
-
-    count = len(internals)
-    vint = numpy.frombuffer(encode_table_number(table_number), dtype=numpy.uint8)
-    body = numpy.empty((count, len(vint) + INTERNAL_BYTES), dtype=numpy.uint8)
-    body[:, : len(vint)] = vint
-    body[:, len(vint) :] = internals
-    sums = numpy.cumsum(body, axis=1, dtype=numpy.uint8)
-    footer = numpy.empty((count, 2), dtype=numpy.uint8)
-    footer[:, 0] = sums[:, -1]
-    footer[:, 1] = numpy.sum(sums, axis=1, dtype=numpy.uint8)
-    data = numpy.concatenate([body, footer], axis=1)
-    characters = (data.shape[1] * 8 + 4) // 5
-    bits = numpy.zeros((count, characters * 5), dtype=numpy.uint8)
-    bits[:, : data.shape[1] * 8] = numpy.unpackbits(data, axis=1)
-    weights = numpy.array([16, 8, 4, 2, 1], dtype=numpy.uint8)
-    digits = bits.reshape(count, characters, 5) @ weights
-    letters = numpy.frombuffer(ALPHABET.encode(), dtype=numpy.uint8)[digits]
-    whole: Any = letters.astype(numpy.uint8).tobytes().decode()
-    return [whole[start : start + characters] for start in range(0, count * characters, characters)]

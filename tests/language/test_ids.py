@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
 import pytest
 from hypothesis import given, strategies as st
 
 from convex_nb.language.errors import InvalidIdError
-from convex_nb.language.ids import ALPHABET, _text, decode_id, encode_id, encode_ids, is_id, new_id
+from convex_nb.language.ids import ALPHABET, _text, decode_id, encode_id, is_id
 
 
 def _stability() -> bytes:
@@ -105,16 +104,6 @@ def test_table_numbers_are_32_bits_and_not_zero(number: int) -> None:
         encode_id(number, bytes(16))
 
 
-def test_new_ids_hold_their_day() -> None:
-    text = new_id(10001, bytes(range(14)), 20_000)
-    assert decode_id(text) == (10001, bytes(range(14)) + (20_000).to_bytes(2, "big"))
-    with pytest.raises(InvalidIdError, match="14 random bytes"):
-        new_id(10001, bytes(16), 1)
+def test_internal_ids_are_sixteen_bytes() -> None:
     with pytest.raises(InvalidIdError, match="16 bytes"):
         encode_id(10001, bytes(14))
-
-
-@given(table_numbers, st.lists(internals, max_size=5))
-def test_many_at_once_are_the_same_ids(number: int, several: list[bytes]) -> None:
-    array = numpy.frombuffer(b"".join(several), dtype=numpy.uint8).reshape(len(several), 16)
-    assert encode_ids(number, array) == [encode_id(number, internal) for internal in several]
