@@ -30,6 +30,12 @@ class DatabaseReader:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(at {self._transaction.snapshot.timestamp})"
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            hint = " A query only reads: write in a mutation." if name in DatabaseWriter.__dict__ else ""
+            raise AttributeError(f"db has no {name!r}.{hint}", name=name, obj=self)
+
     @overload
     def get(self, table: str, id: str, /) -> Document | None: ...
     @overload

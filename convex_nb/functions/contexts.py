@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.registry import Target
 
+_HINTS = {
+    "db": " An action reads and writes by `ctx.run_query` and `ctx.run_mutation`.",
+    "run_mutation": " A query only reads; mutations and actions have it.",
+    "run_action": " Only actions have it: queries and mutations do nothing that could not be done again.",
+}
+
 
 class Service(Protocol):
     """Something that contexts offer beside the database. A later layer gives the runner its services by name."""
@@ -41,11 +47,14 @@ class Context:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._execution.path!r})"
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._execution.service(name)
-        except KeyError:
-            raise AttributeError(f"{type(self).__name__} has no {name!r}.", name=name, obj=self) from None
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return self._execution.service(name)
+            except KeyError:
+                hint = _HINTS.get(name, "")
+                raise AttributeError(f"{type(self).__name__} has no {name!r}.{hint}", name=name, obj=self) from None
 
     @property
     def random(self) -> Random:
