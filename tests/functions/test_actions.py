@@ -180,7 +180,7 @@ def test_an_action_has_no_database_and_the_real_time() -> None:
 
     @query
     def asks(ctx: QueryCtx) -> Any:
-        return ctx.run_action(looks)
+        return ctx.run_action(looks)  # type: ignore[attr-defined]
 
     with open_app() as dep:
         assert dep.action(looks) >= 1
