@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from convex_nb.views.live_view import LiveView
     from convex_nb.views.sheet import Sheet
 
-REFRESH_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 1.0
+"""How long commits have to pause before tables are refreshed; hidden as they are, drawing them is not free."""
+LATEST_SECONDS: Final = 5.0
+"""After which they are refreshed without a pause."""
 WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 EMPTY_HTML: Final = "<span></span>"
 
@@ -35,14 +38,15 @@ class Twin:
 
 
 class Twins:
-    """The static outputs of the views on the page: tables beside live widgets, refreshed at most once a second and when
-    a cell ends; and what `render` has made, which is all there is of such a view."""
+    """The static outputs of the views on the page: tables beside live widgets, refreshed when a cell ends and in the
+    pauses between commits; and what `render` has made, which is all there is of such a view."""
 
     def __init__(self) -> None:
         self.static = starts_static()
         """Whether views are shown as tables only."""
         self._twins: dict[int, Twin] = {}
         self._refreshed = 0.0
+        self._called = 0.0
 
     def show(self, view: LiveView) -> None:
         """Display a view: as a pair where a browser may run it, as one bundle elsewhere."""
@@ -78,17 +82,18 @@ class Twins:
                     twin.shown = twin.view.timestamp
                     twin.handle.update(twin.view.rendered())
         tables = [twin for twin in twins if twin.view.render is None]
-        wait = self._refreshed + REFRESH_SECONDS - time.monotonic()
         if not tables:
             return None
-        if wait > 0 and not cell_ended:
-            return wait
+        now, called = time.monotonic(), self._called
+        self._called = now
+        if not cell_ended and now - called < QUIET_SECONDS and now - self._refreshed < LATEST_SECONDS:
+            return QUIET_SECONDS
         for twin in tables:
             sheet = twin.view.sheet()
             if sheet != twin.shown:
                 twin.shown = sheet
                 twin.handle.update(sheet)
-        self._refreshed = time.monotonic()
+        self._refreshed = now
         return None
 
 

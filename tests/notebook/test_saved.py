@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -157,3 +158,24 @@ def test_a_page_exported_without_a_kernel_shows_the_rows(executed: dict[str, Any
     body, _ = MarkdownExporter().from_notebook_node(executed["second"])
     assert "no. 2" in body
     assert "LiveView" not in body
+
+
+def test_between_cells_tables_are_refreshed_in_a_pause(chat: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat.use_browser()
+    chat.session.flush.close()  # no thread: the test says when
+    chat.ok("view = live(recent)\nview", "a")
+    chat.ok("1")
+    now = [time.monotonic() + 100]
+    monkeypatch.setattr("convex_nb.notebook.saved.time.monotonic", lambda: now[0])
+    refreshed: list[float] = []
+    handle: Any = chat.session.twins._twins[id(chat["view"])].handle
+    handle.update = lambda sheet: refreshed.append(now[0])
+    chat.session.flush.now()
+    for _ in range(120):  # twelve seconds of commits, one every 100 ms
+        chat.deployment.mutation("messages:send", author="Ada", body="x")
+        now[0] += 0.1
+        chat.session.flush.now()
+    assert len(refreshed) == 2
+    now[0] += 1
+    assert chat.session.flush.now() is None
+    assert refreshed[-1] == now[0]
