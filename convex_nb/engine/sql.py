@@ -78,7 +78,6 @@ class CompiledFilter(NamedTuple):
         # DuckDB preserves the order of such a scan; should it not, all that rests on it would be wrong.
         return found if bool((found[1:] > found[:-1]).all()) else numpy.sort(found)
 
-
     def table(self, rows: Rows) -> ArrowTable:
         """What the conditions are about: the columns of ``rows``, and ``number``."""
         count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
