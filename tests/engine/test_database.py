@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import random
+import threading
+from typing import Any
+
+import pytest
+
+from convex_nb.engine.database import Database
+from convex_nb.language.errors import LimitError
+from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
+from convex_nb.language.limits import Limits
+from tests.engine.databases import (
+    TickingClock,
+    committed,
+    insert_all,
+    items_schema,
+    make_database,
+    numbers,
+    reading,
+    transact,
+)
+
+
+def test_an_empty_database() -> None:
+    database = Database()
+    assert repr(database) == "Database(0 tables, 0 documents)"
+    assert database.head.schema is None
+    assert database.at(database.head.timestamp) is database.head
+    assert database.maintain(10) is False
+    database.check()
+    database.close()
+
+
+def test_table_numbers() -> None:
+    database = make_database()
+    first, second = database.table_number("items"), database.table_number("notes")
+    assert (first, second) == (FIRST_USER_TABLE, FIRST_USER_TABLE + 1)
+    assert database.table_number("items") == first
+    assert dict(database.table_names) == {first: "items", second: "notes"}
+    (id,) = insert_all(database, "notes", [{}])
+    assert decode_id(id)[0] == second
+
+
+def test_tables_are_limited() -> None:
+    database = make_database(limits=Limits(tables=2))
+    insert_all(database, "a", [{}])
+    insert_all(database, "b", [{}])
+    with pytest.raises(LimitError, match="at most 2 tables; 'c' was not created") as caught:
+        insert_all(database, "c", [{}])
+    assert (caught.value.kind, caught.value.limit, caught.value.used) == ("tables", 2, 3)
+    insert_all(database, "b", [{}])
+
+
+def test_ids_are_made_of_the_given_randomness() -> None:
+    def ids(seed: int) -> list[str]:
+        database = make_database(random_bytes=random.Random(seed).randbytes)
+        return insert_all(database, "items", [{} for _ in range(1000)])
+
+    assert ids(1) == ids(1)
+    assert len({*ids(1), *ids(2)}) == 2000
+
+
+def test_threads_never_share_an_id_or_a_time() -> None:
+    database = make_database()
+    identities: list[tuple[str, float]] = []
+
+    def make() -> None:
+        identities.extend([database.new_identity(FIRST_USER_TABLE, "items") for _ in range(2000)])
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id for id, _ in identities}) == len({time for _, time in identities}) == 8000
+
+
+def test_creation_times_in_bulk() -> None:
+    import math
+
+    clock = TickingClock()
+    database = make_database(clock=clock)
+    before = database.creation_time()
+    first = database.creation_times(1000)
+    assert first > before
+    last = first
+    for _ in range(999):
+        last = math.nextafter(last, math.inf)
+    assert database.creation_time() > last
+    clock.offset -= 10**12
+    assert database.creation_times(5) > last
+    assert database.creation_time() == database.last_creation_time
+
+
+def test_commits_between() -> None:
+    database = make_database()
+    start = database.head.timestamp
+    commits = [committed(database, lambda db: db.insert("items", {})) for _ in range(4)]
+    stamps = [commit.timestamp for commit in commits]
+    assert database.commits_between(start, stamps[-1]) == commits
+    assert database.commits_between(stamps[0], stamps[2]) == commits[1:3]
+    assert database.commits_between(stamps[3], stamps[3]) == []
+    assert database.commits_between(start - 1, stamps[-1]) is None, "history does not reach back so far"
+
+
+def test_a_read_only_transaction_over_any_snapshot() -> None:
+    database = make_database(items_schema("n"))
+    insert_all(database, "items", [{"n": 1}])
+    old = database.head
+    insert_all(database, "items", [{"n": 2}])
+    assert numbers(database.begin(old, writable=False).read("items", "by_fields", b"", b"\xff")) == [1]
+    assert numbers(database.begin().read("items", "by_fields", b"", b"\xff")) == [1, 2]
+
+
+def test_replacing_a_table_by_a_segment() -> None:
+    from convex_nb.engine.segment import Segment
+    from convex_nb.language.documents import Document
+
+    database = make_database(items_schema("n"))
+    (old,) = insert_all(database, "items", [{"n": 1}])
+
+    def segment(n: int) -> Segment:
+        id, time = database.new_identity(database.table_number("items"), "items")
+        return Segment.from_documents([Document({"_id": id, "_creationTime": time, "n": n})], "items")
+
+    appended = database.import_segment("items", segment(2))
+    assert (appended.tables, appended.replaced, len(appended.parts)) == (frozenset({"items"}), frozenset(), 1)
+    assert numbers(reading(database)[1].query("items").with_index("by_fields")) == [1, 2]
+    commit = database.import_segment("items", segment(3), replace=True, source="tool")
+    assert (commit.replaced, commit.source) == (frozenset({"items"}), "tool")
+    assert numbers(reading(database)[1].query("items").with_index("by_fields")) == [3]
+    assert reading(database)[1].get(old) is None
+    database.import_segment("fresh", segment_of(database, "fresh"))
+    assert len(database.head.tables["fresh"]) == 1
+    database.check()
+
+
+def segment_of(database: Database, table: str) -> Any:
+    from convex_nb.engine.segment import Segment
+    from convex_nb.language.documents import Document
+
+    id, time = database.new_identity(database.table_number(table), table)
+    return Segment.from_documents([Document({"_id": id, "_creationTime": time})], table)
+
+
+def test_the_system_clock_is_the_default() -> None:
+    import time
+
+    database = Database()
+    id = transact(database, lambda db: db.insert("items", {}))
+    document = reading(database)[1].get(id)
+    assert document is not None
+    assert abs(document["_creationTime"] - time.time() * 1000) < 60_000

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from convex_nb.engine.usage import Usage
+from convex_nb.language.documents import Document
+from convex_nb.language.errors import LimitError
+from convex_nb.language.limits import Limits
+from convex_nb.language.values import size_of
+
+LIMITS = Limits(read_documents=3, read_bytes=100, read_ranges=2, write_documents=2, write_bytes=50)
+SMALL, LARGE = Document({"a": 1}), Document({"a": "x" * 60})
+
+
+@pytest.mark.parametrize(
+    ("uses", "kind", "limit"),
+    [
+        ([lambda u: u.add_range()] * 3, "reads", 2),
+        ([lambda u: u.add_read([SMALL], 1)] * 4, "documents_read", 3),
+        ([lambda u: u.add_read([SMALL] * 4, 4)], "documents_read", 3),
+        ([lambda u: u.add_read([LARGE], 1)] * 2, "bytes_read", 100),
+        ([lambda u: u.add_write(SMALL)] * 3, "writes", 2),
+        ([lambda u: u.add_write(None)] * 3, "writes", 2),
+        ([lambda u: u.add_write(LARGE)], "bytes_written", 50),
+    ],
+)
+def test_the_last_one_is_too_many(uses: list[Callable[[Usage], None]], kind: str, limit: int) -> None:
+    usage = Usage(LIMITS)
+    for use in uses[:-1]:
+        use(usage)
+    with pytest.raises(LimitError, match="in a single function execution") as caught:
+        uses[-1](usage)
+    assert (caught.value.kind, caught.value.limit) == (kind, limit)
+    assert caught.value.used > limit
+    assert "Nothing was written" in str(caught.value)
+
+
+def test_counters() -> None:
+    usage = Usage(LIMITS)
+    usage.add_range()
+    usage.add_read([SMALL, SMALL], 2)
+    usage.add_write(SMALL)
+    usage.add_write(None)
+    assert (usage.ranges_read, usage.documents_read, usage.documents_written) == (1, 2, 2)
+    assert (usage.bytes_read, usage.bytes_written) == (2 * size_of(SMALL), size_of(SMALL))
+    assert usage.documents_left() == 1
+    assert repr(usage) == "Usage(2 documents read in 1 ranges, 2 documents written)"
+
+
+def test_sizes_are_not_computed_where_nothing_limits_them() -> None:
+    usage = Usage(Limits.notebook())
+    usage.add_read([LARGE] * 100, 100)
+    usage.add_write(LARGE)
+    assert (usage.bytes_read, usage.bytes_written) == (0, 0)
