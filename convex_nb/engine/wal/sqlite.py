@@ -191,10 +191,11 @@ class SqliteLog:
         return True
 
     def _due(self, head: Snapshot, creation_time: float) -> Iterator[None] | None:
+        if not self._swept:
+            # A crash may have left what nothing refers to.
+            return self._sweep()
         if self._logged_bytes > LOG_BYTES or len(self._entries) > LOG_RECORDS:
             return self._checkpoint(head, creation_time)
-        if not self._swept:
-            return self._sweep()
         pages, free = self.file.pages()
         return self._shrink() if free > max(_SHRINK_FROM, pages // 4) else None
 
@@ -208,10 +209,10 @@ class SqliteLog:
         del self._entries[:covered]
         self._logged_bytes -= logged_bytes
         self._checkpoints += 1
-        self._swept = False
         yield
         while not self._delete_records(position):
             yield
+        yield from self._sweep()
 
     def _delete_records(self, upto: int) -> bool:
         with self.file.transaction("shorten the log"):

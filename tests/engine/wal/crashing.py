@@ -1,0 +1,287 @@
+"""A process that commits until it is killed, and what must be there afterwards.
+
+Every commit is a step of a program that a seed determines, and the database says which step it is at. So whoever opens
+the file after a crash knows exactly what has to be in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convex_nb.engine.database import Database
+from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.wal.opening import open_database
+from convex_nb.language.schema import SchemaDefinition
+from tests.engine.databases import import_all, items_schema, small_thresholds
+from tests.engine.wal.files import small_files
+
+SCHEMAS = (items_schema("key"), items_schema("value", "key"), items_schema("key", "value"))
+
+
+class Program:
+    """The documents after each step, naively: values by key."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.step = 0
+        self.values: dict[int, Any] = {}
+        self.schema: SchemaDefinition | None = None
+
+    def next(self) -> tuple[str, list[int], Any]:
+        """What the next step does: to which keys, and with what value."""
+        self.step += 1
+        source = random.Random(f"{self.seed}:{self.step}")
+        value = source.choice([self.step, float(self.step), None, "x" * source.randrange(400), {"deep": [self.step]}])
+        what = source.choice(["insert"] * 4 + ["change"] * 4 + ["delete"] * 2 + ["import", "many", "large", "push"])
+        known = sorted(self.values)
+        if what in ("change", "delete") and known:
+            keys = source.sample(known, min(len(known), source.randrange(1, 4)))
+        elif what in ("change", "delete"):
+            what, keys = "insert", [self.step * 100]
+        else:
+            count = {"insert": 1, "import": 8, "many": 12, "large": 3, "push": 0}[what]
+            keys = list(range(self.step * 100, self.step * 100 + count))
+        if what == "large":
+            value = source.randbytes(600).hex()
+        for key in keys:
+            if what == "delete":
+                del self.values[key]
+            else:
+                self.values[key] = value
+        if what == "push":
+            self.schema = SCHEMAS[self.step % len(SCHEMAS)]
+        return what, keys, value
+
+    def upto(self, step: int) -> Program:
+        """The program after that step."""
+        while self.step < step:
+            self.next()
+        return self
+
+
+def step_of(database: Database, table: str = "steps") -> int:
+    """The step that a database is at."""
+    document = DatabaseReader(database.begin(writable=False)).query(table).first()
+    return 0 if document is None else int(document["step"])
+
+
+def verify(path: Path, seed: int, least: int, most: int, least_beside: int, most_beside: int) -> int:
+    """Open what a crash left, and compare it with the program; the step that it is at."""
+    database = open_database(path)
+    try:
+        database.check()
+        step, beside = step_of(database), step_of(database, "beside")
+        assert least <= step <= most, f"acknowledged {least}, begun {most}, found {step}"
+        assert least_beside <= beside <= most_beside, (
+            f"acknowledged {least_beside}, begun {most_beside}, found {beside}"
+        )
+        program = Program(seed).upto(step)
+        state = database.head.tables.get("items")
+        documents = [] if state is None else list(state.scan(1, b"", b"\xff", reverse=False))
+        assert {d["key"]: d["value"] for d in documents} == program.values
+        assert len(documents) == len(program.values)
+        # A push is a commit of its own, which the step that it belongs to follows.
+        following = Program(seed).upto(step + 1)
+        assert database.head.schema in (program.schema, following.schema)
+    finally:
+        database.close()
+    return step
+
+
+# -- the process that is killed ------------------------------------------------------------------------------------
+
+
+def run(path: Path, seed: int, journal: int, reached: Callable[[str], None], seconds: float = 1e9) -> None:
+    """Commit until the end of the process; say in ``journal`` what begins and what is done."""
+    database = open_database(path, reached=reached)
+    program = Program(seed).upto(step_of(database))
+    chance = random.Random()
+    threading.Thread(target=_beside, args=(database, journal), daemon=True).start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        os.write(journal, b"begin %d\n" % (program.step + 1))
+        _take_step(database, program)
+        os.write(journal, b"done %d\n" % program.step)
+        if chance.random() < 0.5:
+            database.maintain(chance.choice([0, 1, 50]))
+
+
+def _take_step(database: Database, program: Program) -> None:
+    what, keys, value = program.next()
+    if what == "push":
+        database.push_schema(program.schema)
+    transaction = database.begin()
+    db = DatabaseWriter(transaction)
+    ids = {}
+    if what in ("change", "delete"):
+        ids = {document["key"]: document["_id"] for document in db.query("items").collect()}
+    for key in keys:
+        if what == "delete":
+            db.delete(ids[key])
+        elif what == "change":
+            db.replace(ids[key], {"key": key, "value": value})
+        elif what != "import":
+            db.insert("items", {"key": key, "value": value})
+    if what == "import":
+        _import(database, transaction, [{"key": key, "value": value} for key in keys])
+    _note(db, "steps", program.step)
+    database.commit(transaction)
+
+
+def _import(database: Database, transaction: Any, documents: list[dict[str, Any]]) -> None:
+    class Same:
+        """Takes the segment into the step's own transaction."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(database, name)
+
+        def begin(self) -> Any:
+            return transaction
+
+        def commit(self, _transaction: Any, _source: str) -> object:
+            return self
+
+    import_all(Same(), "items", documents)  # type: ignore[arg-type]
+
+
+def _note(db: DatabaseWriter, table: str, step: int) -> None:
+    document = db.query(table).first()
+    if document is None:
+        db.insert(table, {"step": step})
+    else:
+        db.patch(document["_id"], {"step": step})
+
+
+def _beside(database: Database, journal: int) -> None:
+    from convex_nb.engine.committer import Conflict
+
+    step = step_of(database, "beside")
+    while True:
+        step += 1
+        os.write(journal, b"beside-begin %d\n" % step)
+        while True:
+            transaction = database.begin()
+            _note(DatabaseWriter(transaction), "beside", step)
+            try:
+                database.commit(transaction)
+            except Conflict:
+                continue
+            break
+        os.write(journal, b"beside-done %d\n" % step)
+
+
+def serve() -> None:
+    """Fork a child for each line of input, so that not each has to import everything; say when it has died."""
+    with pytest.MonkeyPatch.context() as patch:
+        small_thresholds(patch)
+        small_files(patch)
+        for line in sys.stdin:
+            path, journal, seed, point, times = line.split("\t")
+            child = os.fork()
+            if not child:
+                _child(Path(path), Path(journal), int(seed), point, int(times))
+            print(child, flush=True)
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _child(path: Path, journal: Path, seed: int, point: str, times: int) -> None:
+    left = itertools.count(times, -1)
+
+    def reached(now: str) -> None:
+        if now == point and not next(left):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        run(path, seed, os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND), reached, 5.0 if point else 1e9)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        os._exit(1)
+    os._exit(0)
+
+
+# -- whoever kills it ----------------------------------------------------------------------------------------------
+
+
+class Killer:
+    """Runs the process, kills it, and verifies what is there."""
+
+    def __init__(self, server: subprocess.Popen[str], folder: Path, seed: int) -> None:
+        self._server = server
+        self._journal = folder / "journal"
+        self.path = folder / "a.convex"
+        self.seed = seed
+        self.step = 0
+        self._beside = 0
+
+    def _start(self, point: str = "", times: int = 0) -> int:
+        assert self._server.stdin is not None
+        self._journal.unlink(missing_ok=True)
+        self._server.stdin.write(f"{self.path}\t{self._journal}\t{self.seed}\t{point}\t{times}\n")
+        self._server.stdin.flush()
+        return self._read()
+
+    def _read(self) -> int:
+        assert self._server.stdout is not None
+        return int(self._server.stdout.readline())
+
+    def kill_after(self, seconds: float) -> None:
+        """Kill it at some moment."""
+        child = self._start()
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        assert self._read() == -signal.SIGKILL
+        self._verify()
+
+    def kill_at(self, point: str, times: int) -> bool:
+        """Let it kill itself when it comes to a point for so many times and once more; whether it did."""
+        self._start(point, times)
+        code = self._read()
+        assert code in (0, -signal.SIGKILL)
+        self._verify()
+        return code != 0
+
+    def _verify(self) -> None:
+        lines = self._journal.read_text().split("\n") if self._journal.exists() else []
+        said: dict[str, int] = {}
+        for line in lines:
+            word, _, number = line.partition(" ")
+            if number:
+                said[word] = int(number)
+        beside = said.get("beside-done", self._beside), said.get("beside-begin", self._beside)
+        self.step = verify(
+            self.path, self.seed, said.get("done", self.step), said.get("begin", self.step), beside[0], beside[1]
+        )
+        self._beside = self._beside_step()
+
+    def _beside_step(self) -> int:
+        database = open_database(self.path, read_only=True)
+        return step_of(database, "beside")
+
+
+@contextmanager
+def crash_server() -> Iterator[subprocess.Popen[str]]:
+    """A process that starts processes which can be killed."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", "from tests.engine.wal.crashing import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield server
+    finally:
+        server.communicate()
