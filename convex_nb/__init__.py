@@ -18,10 +18,8 @@ if TYPE_CHECKING:
         current as current,
         set_current as set_current,
     )
-    from convex_nb.deployment.deployment import (
-        Deployment as Deployment,
-        open as open,  # noqa: A004 (the name that the page of the API gives it)
-    )
+    from convex_nb.deployment.deployment import Deployment as Deployment
+    from convex_nb.deployment.opening import open as open  # noqa: A004 (the name that the page of the API gives it)
     from convex_nb.engine.wal.repair import repair as repair
     from convex_nb.functions.contexts import (
         ActionCtx as ActionCtx,
@@ -104,7 +102,8 @@ if TYPE_CHECKING:
 
 _NAMES_OF_MODULES = {
     "deployment.current": ("current", "set_current"),
-    "deployment.deployment": ("Deployment", "open"),
+    "deployment.deployment": ("Deployment",),
+    "deployment.opening": ("open",),
     "engine.wal.repair": ("repair",),
     "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
     "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from html import escape
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
 from convex_nb.deployment.loading import functions_of
 from convex_nb.deployment.past import Past, When, timestamp_of
-from convex_nb.deployment.place import Durability, open_place, save_place
+from convex_nb.deployment.place import Durability, save_place
+from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.deployment.tables import Table, Tables
 from convex_nb.deployment.worker import HAS_THREADS, Worker
 from convex_nb.functions import output
-from convex_nb.functions.cache import CacheStatistics, QueryCache
+from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import Function, merge_arguments
 from convex_nb.functions.execution_log import ExecutionLog
 from convex_nb.functions.host import get_host, set_host
-from convex_nb.functions.reactor import Reactor, ReactorStatistics
+from convex_nb.functions.reactor import Reactor
 from convex_nb.functions.registry import Registry, Target
 from convex_nb.functions.runner import Runner
 from convex_nb.language.errors import (
@@ -44,9 +42,8 @@ from convex_nb.language.values import copy_value
 
 if TYPE_CHECKING:
     from convex_nb.deployment.importing import Mode, Nulls, Progress
-    from convex_nb.engine.check import DatabaseStatistics
     from convex_nb.engine.commit import Commit
-    from convex_nb.engine.database import Clock, Database
+    from convex_nb.engine.database import Database
     from convex_nb.engine.reader import DatabaseWriter
     from convex_nb.engine.sql_result import SqlResult
     from convex_nb.engine.transaction import Transaction
@@ -57,22 +54,6 @@ T = TypeVar("T")
 
 _SLICE_MS = 20.0
 _open: weakref.WeakSet[Deployment] = weakref.WeakSet()
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentStatistics:
-    """The figures of a deployment."""
-
-    database: DatabaseStatistics
-    """Tables, commits, conflicts, history."""
-    cache: CacheStatistics
-    """The query cache."""
-    reactor: ReactorStatistics
-    """Live queries and subscriptions."""
-    functions: int
-    """Registered functions."""
-    retries: int
-    """How often a mutation ran again because of a conflict."""
 
 
 class Deployment:
@@ -464,36 +445,3 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-_opening = threading.Lock()
-
-
-def open(  # the name that the page of the API gives it
-    path: str | PathLike[str] | None = None,
-    *,
-    durability: Durability = "full",
-    read_only: bool = False,
-    limits: Literal["notebook", "convex"] | Limits = "notebook",
-    retention: timedelta = timedelta(minutes=10),
-    clock: Clock | None = None,
-) -> Deployment:
-    """Open a deployment, in memory or in a durable file, created if absent; the first one is the current one.
-
-    With `durability="full"` a commit returns when it is on the disk; with `"relaxed"` sooner, and a power cut may take
-    the last ones. One process at a time writes a file (`DeploymentLockedError`); `read_only=True` looks at it as it is
-    now, beside that one. Raises `StorageCorruptError` for a damaged file. `limits` are wide ones for work with data, or
-    the reference's. `retention` is how far back `dep.at` can see. `clock` gives the time: see
-    `convex_nb.testing.VirtualClock`.
-    """
-    if isinstance(limits, str):
-        if limits not in ("notebook", "convex"):
-            raise InvalidValueError(f'limits is "notebook" or "convex", not {limits!r}.', value=limits)
-        limits = Limits.notebook() if limits == "notebook" else Limits.convex()
-    deployment = Deployment(
-        open_place(path, durability=durability, read_only=read_only, limits=limits, retention=retention, clock=clock)
-    )
-    with _opening:
-        if get_host() is None:
-            set_host(deployment)
-    return deployment

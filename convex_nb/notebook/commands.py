@@ -11,7 +11,7 @@ from IPython.display import Code
 
 from convex_nb._version import __version__
 from convex_nb.deployment.current import current, set_current
-from convex_nb.deployment.deployment import open as open_deployment
+from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.language.errors import FunctionNotFoundError
 from convex_nb.notebook.cards import milliseconds
 from convex_nb.notebook.declared_schema import extent

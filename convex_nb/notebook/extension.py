@@ -10,7 +10,7 @@ from IPython.display import display
 
 from convex_nb._version import __version__
 from convex_nb.deployment.current import current
-from convex_nb.deployment.deployment import open as open_deployment
+from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.notebook import tracebacks
 from convex_nb.notebook.calls import ends_in_mutation

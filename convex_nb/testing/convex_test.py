@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from convex_nb.deployment.definitions import anonymous_function
-from convex_nb.deployment.deployment import open as open_deployment
+from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.testing.clock import VirtualClock
 
 if TYPE_CHECKING:

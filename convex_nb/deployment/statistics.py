@@ -1,0 +1,27 @@
+"""The figures of a deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convex_nb.engine.check import DatabaseStatistics
+    from convex_nb.functions.cache import CacheStatistics
+    from convex_nb.functions.reactor import ReactorStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatistics:
+    """The figures of a deployment."""
+
+    database: DatabaseStatistics
+    """Tables, commits, conflicts, history."""
+    cache: CacheStatistics
+    """The query cache."""
+    reactor: ReactorStatistics
+    """Live queries and subscriptions."""
+    functions: int
+    """Registered functions."""
+    retries: int
+    """How often a mutation ran again because of a conflict."""
