@@ -188,7 +188,7 @@ class _Attempt:
 
     def _append(self, db: DatabaseWriter) -> None:
         key, value = self._key(), self._workload.value()
-        document = db.query("lists").with_index("by_key", key=key).unique()
+        document = db.query("lists").with_index("by_key", key=key).first()
         self._pause()
         if document is None:
             db.insert("lists", {"key": key, "values": [value]})
@@ -198,12 +198,12 @@ class _Attempt:
 
     def _read_register(self, db: DatabaseReader) -> None:
         key = self._key()
-        document = db.query("registers").with_index("by_key", key=key).unique()
+        document = db.query("registers").with_index("by_key", key=key).first()
         self._operations.append(Read(key, None if document is None else document["value"]))
 
     def _write(self, db: DatabaseWriter) -> None:
         key, value = self._key(), self._workload.value()
-        document = db.query("registers").with_index("by_key", key=key).unique()
+        document = db.query("registers").with_index("by_key", key=key).first()
         self._pause()
         if document is None:
             db.insert("registers", {"key": key, "value": value})

@@ -1,0 +1,53 @@
+"""The proofs of the engine, at length."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from convex_nb.engine.database import Database
+from convex_nb.testing.histories import find_anomaly
+from convex_nb.testing.workloads import Workload
+from tests.engine.databases import small_thresholds
+from tests.engine.test_state_machine import EngineMachine
+
+pytestmark = pytest.mark.soak
+
+OPERATIONS = 500_000
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["as it is", "tiny thresholds"])
+def test_half_a_million_operations_are_serializable(monkeypatch: pytest.MonkeyPatch, small: bool) -> None:
+    if small:
+        small_thresholds(monkeypatch)
+    database = Database()
+    workload = Workload(database, threads=8, transactions=OPERATIONS // 2, seed=1, maintain=True)
+    history = workload.run(join_seconds=3000)
+    assert workload.operations >= OPERATIONS
+    assert workload.conflicts > 1000
+    anomaly = find_anomaly(history)
+    assert anomaly is None, str(anomaly)
+    database.check()
+
+
+def test_the_engine_against_the_model_for_long() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        small_thresholds(patch)
+        run_state_machine_as_test(EngineMachine, settings=settings(max_examples=5_000, stateful_step_count=60))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_twenty_thousand_interrupts(root: Path, seed: int) -> None:
+    command = [sys.executable, "-m", "tests.engine.interrupt_loop", "20000", str(seed), "900"]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=1200, cwd=root, check=False)
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
+    assert result["sent"] == result["surfaced"] == 20_000, result
+    assert result["acknowledged"] <= result["counted"] <= result["tried"]
+    assert result["counted"] == result["logged"] == result["commits"] == result["told"]
