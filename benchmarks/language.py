@@ -12,7 +12,7 @@ import msgspec
 from benchmarks.harness import Line
 from convex_nb.language.documents import Document, freeze
 from convex_nb.language.encoding import dumps, loads
-from convex_nb.language.ids import decode_id, new_id
+from convex_nb.language.ids import decode_id, encode_id
 from convex_nb.language.keys import key_function
 from convex_nb.language.ordering import same_value
 from convex_nb.language.schema import define_table
@@ -49,7 +49,7 @@ def lines() -> Iterator[Line]:
     """Yield the lines of this area."""
     table = define_table({name: validator for name, (validator, _) in FIELDS.items()})
     key = key_function(("author", "score"))
-    stored = {**FLAT, "_id": new_id(10_001, bytes(range(14)), 20_000), "_creationTime": 1_758_000_000_000.5}
+    stored = {**FLAT, "_id": encode_id(10_001, bytes(range(16))), "_creationTime": 1_758_000_000_000.5}
     struct = msgspec.defstruct("Flat", [(name, kind) for name, (_, kind) in FIELDS.items()])
 
     def validate_and_encode() -> None:
@@ -72,11 +72,11 @@ def lines() -> Iterator[Line]:
     source = random.Random(1)
     yield Line(
         "make a document id",
-        lambda: new_id(10_001, source.randbytes(14), 20_000),
+        lambda: encode_id(10_001, source.randbytes(16)),
         lambda: str(uuid.UUID(bytes=source.randbytes(16), version=4)),
         "str(uuid.UUID)",
     )
-    document_id = new_id(10_001, bytes(range(14)), 20_000)
+    document_id = encode_id(10_001, bytes(range(16)))
     yield Line("decode a document id", lambda: decode_id(document_id), lambda: uuid.UUID(int=5), "uuid.UUID(int)")
 
     page = [Document(number=number) for number in range(100_000)]
