@@ -79,6 +79,8 @@ class Flush:
                 _, move = self._moved.popitem()
                 move()
             views = list(self._views.values())
+            for _, view in views:
+                view.expect()
             changed = {
                 id(query)
                 for deployment in {id(deployment): deployment for deployment, _ in views}.values()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+SLOW_MS: Final = 300
+"""Milliseconds from which a run is worth a sign that it is under way."""
 STATIC: Final = Path(__file__).parent / "static"
 _SESSION: Final = os.environ.get("CONVEX_NB_SEED") or uuid4().hex[:8]
 _numbers = count(1)
@@ -48,6 +50,8 @@ class Watched(Protocol):
     def duration_ms(self) -> float: ...
     @property
     def tables(self) -> Iterable[str]: ...
+    @property
+    def stale(self) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -109,6 +113,7 @@ class LiveView(anywidget.AnyWidget):
         self._arguments: Mapping[str, Any] | None = None
         self._asked = 0
         self._paused = False
+        self._updating = False
         self._kind: Kind = "table"
         self._window = Window()
         self._columns = Columns()
@@ -176,12 +181,25 @@ class LiveView(anywidget.AnyWidget):
             value = self._value
         self.timestamp, self.status, self.error, self.value = timestamp, status, error, value
         with self._lock:
+            self._updating = False
             self._screen.touch()
             self._screen.pump()
 
-    def pump(self) -> None:
-        """Send what could not be sent before, if it can be sent now."""
+    def expect(self) -> None:
+        """Say "updating" if the query is about to run again and took long the last time."""
         with self._lock:
+            query = self._query
+            if query is not None and query.stale and query.duration_ms > SLOW_MS:
+                self._updating = True
+                self._screen.touch()
+                self._screen.pump()
+
+    def pump(self) -> None:
+        """Send what could not be sent before, if it can be sent now. What was expected has come, or stayed the same."""
+        with self._lock:
+            if self._updating:
+                self._updating = False
+                self._screen.touch()
             self._screen.pump()
 
     def _take(self, value: Any) -> None:
@@ -295,6 +313,8 @@ class LiveView(anywidget.AnyWidget):
             state = "paused"
         elif query is None:
             state = "loading"
+        elif self._updating:
+            state = "updating"
         elif self.error is not None:
             state = "error"
         head: Head = {

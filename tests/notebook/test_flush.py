@@ -34,6 +34,9 @@ class View:
         self.absorbed = 0
         self.pumped = 0
 
+    def expect(self) -> None:
+        self.expected = True
+
     def absorb(self) -> None:
         self.absorbed += 1
 

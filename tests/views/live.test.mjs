@@ -69,5 +69,6 @@ test("marks that turn the direction of writing are shown and not obeyed", () => 
 test("counts and ids read well", () => {
   assert.equal(live.counted(1, "row"), "1 row");
   assert.equal(live.counted(1204, "row"), "1,204 rows");
+  assert.deepEqual([0, 0.06, 9.96, 12.3, 1234.5].map(live.took), ["<0.1 ms", "0.1 ms", "10.0 ms", "12 ms", "1,235 ms"]);
   assert.equal(live.shortId("jd7f2k9m3p5q8r1s4t6v0w2x4y6z8abc"), "jd7f2…8abc");
 });

@@ -23,6 +23,7 @@ class Query:
 
     tables = frozenset({"messages"})
     duration_ms = 1.25
+    stale = False
 
     def __init__(self, source: Source, args: Mapping[str, Any]) -> None:
         self.source = source
@@ -220,6 +221,22 @@ def test_a_refused_query_leaves_the_view_as_it_was(views: list[LiveView]) -> Non
         view.ask({}, refuse)
     assert view.status == "ok"
     assert not source.queries[0].closed
+
+
+def test_a_slow_query_says_that_it_is_running(views: list[LiveView]) -> None:
+    view = opened(views, Source([message(1)]))
+    looked_at(view)
+    query = view.query
+    assert isinstance(query, Query)
+    query.stale = True
+    view.expect()
+    assert view.sent == []  # it was quick the last time
+    query.duration_ms = 900
+    view.expect()
+    assert view.sent[-1]["head"]["state"] == "updating"
+    view.says("drawn", sequence=view.sent[-1]["sequence"])
+    view.pump()
+    assert view.sent[-1]["head"]["state"] == "live"
 
 
 def test_a_paused_view_stops_its_query_and_catches_up(views: list[LiveView]) -> None:

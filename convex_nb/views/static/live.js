@@ -103,6 +103,10 @@ export function localTime(/** @type {Date} */ date) {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${clock(date)}`;
 }
 
+/** A duration in milliseconds, with the digits that matter. */
+export const took = (/** @type {number} */ duration) =>
+  duration < 0.05 ? "<0.1 ms" : duration < 10 ? `${duration.toFixed(1)} ms` : `${Math.round(duration).toLocaleString("en-US")} ms`;
+
 const commitDate = (timestamp) => new Date(Number(BigInt(timestamp || 0) / 1000000n));
 
 // ------------------------------------------------------------------------------------------------------ elements
@@ -693,6 +697,7 @@ class View {
     const shown = !alive ? "stale" : head.state === "live" && head.kind === "table" && head.rows === 0 ? "empty" : head.state;
     this.drawHeader(head, shown);
     this.drawBand(head, shown);
+    this.middle.hidden = shown === "error" && head.kind === "table" && head.columns.length === 0;
     if (before !== state || !this.middle.childElementCount) this.drawBody(state, shown, fresh);
     this.drawFooter(head);
     const { dataset } = this.root;
@@ -793,9 +798,9 @@ class View {
 
   drawFooter(head) {
     const facts = [];
-    if (head.kind === "table") facts.push(counted(head.rows, "row"));
+    if (head.kind === "table" && !this.middle.hidden) facts.push(counted(head.rows, "row"));
     if (head.state !== "loading") {
-      facts.push(`${head.duration < 10 ? head.duration.toFixed(1) : Math.round(head.duration)} ms`);
+      facts.push(took(head.duration));
       facts.push(clock(commitDate(head.timestamp)));
     }
     this.facts.textContent = facts.join(" · ");
