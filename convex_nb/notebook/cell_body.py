@@ -32,11 +32,6 @@ class CellBody:
     def ends_in_expression(self) -> bool:
         return bool(self.tree.body) and isinstance(self.tree.body[-1], ast.Expr)
 
-    @property
-    def line_of(self) -> dict[str, int]:
-        """The line of the cell in which each top-level function starts."""
-        return {node.name: node.lineno for node in self.tree.body if isinstance(node, ast.FunctionDef)}
-
 
 def parse_body(shell: InteractiveShell, magic_line: str, body: str) -> CellBody:
     """Parse the body of a cell magic. Raises `SyntaxError` at the user's own line, `UsageError` for an empty body.

@@ -42,7 +42,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         undo.callback(add_matcher(shell))
         undo.callback(tracebacks.install(shell))
         _loaded[id(shell)] = undo.pop_all()
-    deployment = _ready()
+    deployment = _current() or open_deployment()
     tables = counted(len(deployment.tables), "table")
     display(Card([[("plain", f"convex_nb {__version__}: in-memory deployment ({tables}). %convex for help.")]]))
 
@@ -54,12 +54,11 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         undo.close()
 
 
-def _ready() -> Deployment:
-    """Return the current deployment, opened if there is none."""
+def _current() -> Deployment | None:
     try:
         return current()
     except DeploymentClosedError:
-        return open_deployment()
+        return None
 
 
 def _add_magics(shell: InteractiveShell) -> Callable[[], None]:
@@ -81,16 +80,21 @@ def _add_magics(shell: InteractiveShell) -> Callable[[], None]:
 def _add_events(shell: InteractiveShell) -> Callable[[], None]:
     def begin(info: Any) -> None:
         session = get_session()
-        session.calls.listen(_ready())
+        deployment = _current()
+        if deployment is not None:
+            session.calls.listen(deployment)
         session.begin_cell(info.cell_id or info.raw_cell, _deleted_cells(shell))
 
     def end(result: Any) -> None:
         session = get_session()
-        if result.success and ends_in_mutation(shell, result.info.raw_cell):
-            card = session.calls.card(_ready())
-            if card is not None:
-                display(card)
-        session.end_cell()
+        deployment = _current()
+        try:
+            if result.success and deployment is not None and ends_in_mutation(shell, result.info.raw_cell):
+                card = session.calls.card(deployment)
+                if card is not None:
+                    display(card)
+        finally:
+            session.end_cell()
 
     shell.events.register("pre_run_cell", begin)
     shell.events.register("post_run_cell", end)

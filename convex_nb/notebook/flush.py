@@ -77,7 +77,11 @@ class Flush:
             started = time.monotonic()
             while self._moved:
                 _, move = self._moved.popitem()
-                move()
+                try:
+                    move()
+                except Exception:
+                    # A widget has a value that the query refuses: that view stays where it is, the others go on.
+                    log.exception("convex_nb: a live view could not follow its arguments")
             views = list(self._views.values())
             for _, view in views:
                 view.expect()

@@ -90,3 +90,9 @@ def test_the_magics_are_configurable(notebook: Notebook) -> None:
     notebook.ok("%convex display live")
     assert not notebook.session.twins.static
     assert notebook.ok("%config ConvexMagics.display").value == "live"
+
+
+def test_a_closed_deployment_is_not_replaced_behind_the_users_back(chat: Notebook) -> None:
+    chat.ok("import convex_nb\nconvex_nb.current().close()")
+    assert "DeploymentClosedError" in chat.run('send(author="Ada", body="x")').text
+    assert "DeploymentClosedError" in chat.run("convex_nb.current()").text

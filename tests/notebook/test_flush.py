@@ -151,3 +151,13 @@ def test_only_the_last_move_of_a_view_is_made() -> None:
         assert moves == [9]
     finally:
         flush.close()
+
+
+def test_a_value_that_a_query_refuses_keeps_nobody_else_from_moving(caplog: pytest.LogCaptureFixture) -> None:
+    flush, deployment, view = made(threaded=True)
+    flush.close()
+    flush.later(cast(Any, View()), lambda: cast(None, 1 // 0))
+    deployment.stale = [view.query]
+    flush.now()
+    assert view.absorbed == 1
+    assert "could not follow its arguments" in caplog.text
