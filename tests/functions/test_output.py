@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import builtins
 import io
+import logging
+import warnings
 from typing import Any
 
 import pytest
 
 import convex_nb
 from convex_nb import Deployment, MutationCtx, QueryCtx, mutation, query
+from convex_nb.functions import output
 from tests.functions.apps import add_task, list_tasks, open_app
 
 
@@ -55,6 +58,44 @@ def test_what_a_failing_call_printed_is_kept() -> None:
         assert lines(dep) == [("m:fails", "so far")]
         (record,) = dep.logs.executions
         assert (record.status, record.error, record.kind) == ("failure", "ValueError: no", "query")
+
+
+@pytest.mark.filterwarnings("always")
+def test_logging_and_warnings_are_log_lines_as_well(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("tests.functions.spoken")
+    logger.setLevel(logging.DEBUG)
+
+    @query
+    def speaks_up(ctx: QueryCtx) -> None:
+        logger.debug("a %s", "debug")
+        logger.info("an info")
+        logger.warning("a warning")
+        logger.critical("an error")
+        warnings.warn("be careful", stacklevel=1)
+
+    with open_app() as dep:
+        # pytest records warnings in a way of its own, in place of what we put there.
+        monkeypatch.setattr(warnings, "showwarning", output._captured_showwarning)
+        dep.query(speaks_up)
+        assert [(line.level, line.message) for line in dep.logs] == [
+            ("DEBUG", "a debug"),
+            ("INFO", "an info"),
+            ("WARN", "a warning"),
+            ("ERROR", "an error"),
+            ("WARN", "UserWarning: be careful"),
+        ]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_logging_outside_of_functions_is_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    before = (logging.Logger.callHandlers, warnings.showwarning)
+    with convex_nb.open():
+        logging.getLogger("tests").error("outside")
+        assert [record.getMessage() for record in caplog.records] == ["outside"]
+        assert logging.Logger.callHandlers is not before[0]
+    assert (logging.Logger.callHandlers, warnings.showwarning) == before
 
 
 def test_print_is_pythons_own_again_when_the_last_deployment_closes() -> None:
