@@ -39,6 +39,9 @@ def check_arguments(
         given = dict(given)
     try:
         arguments: dict[str, Any] = function.args.validate(given, tables=database.table_names)
+        if database.limits.value_array_elements < UNLIMITED:
+            # A validator knows types, not how large this deployment lets values be.
+            to_value(arguments, limits=database.limits)
     except ValidationError as error:
         raise error.as_type(ArgumentValidationError, path) from None
     except InvalidValueError as error:
@@ -61,6 +64,8 @@ def check_result(function: Function, path: str, value: Any, database: Database) 
     if function.returns is not None:
         try:
             value = function.returns.validate(value, tables=database.table_names)
+            if database.limits.value_array_elements < UNLIMITED:
+                to_value(value, limits=database.limits)
         except ValidationError as error:
             raise error.as_type(ReturnValidationError, path) from None
         except InvalidValueError as error:

@@ -482,3 +482,17 @@ def test_services_appear_on_contexts_by_name() -> None:
         assert service.bound == 1
         with pytest.raises(AttributeError, match="QueryCtx has no 'where'"):
             dep.query(query(lambda ctx: ctx.where))
+
+
+def test_validated_values_keep_the_limits_of_their_deployment() -> None:
+    def echo(ctx: QueryCtx, items: list[float]) -> list[float]:
+        return items
+
+    long = [1.0] * 8193
+    with convex_nb.open(limits="convex") as dep:
+        with pytest.raises(InvalidValueError, match="8192"):
+            dep.query(query(echo), {"items": long})
+        with pytest.raises(InvalidValueError, match="8192"):
+            dep.query(query(args={}, returns=v.array(v.number()))(lambda ctx: long))
+    with convex_nb.open() as dep:
+        assert dep.query(query(echo), {"items": long}) == long
