@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -53,22 +54,27 @@ class Salvage:
             self.lost.append("The newest commits: SQLite's sidecar is damaged before them, and cannot be read further.")
         try:
             return StorageFile.open_read_only(self._path, verify=False)
-        except DamagedError:
-            self._replace_first_page()
-        try:
-            return StorageFile.open_read_only(self._path, verify=False)
         except DamagedError as error:
-            raise StorageCorruptError(f"Nothing could be read of it: {error.what}.", path=str(self._path)) from None
+            what = error.what
+        if self._path.stat().st_size >= PAGE_BYTES:
+            self._replace_first_page()
+            with suppress(DamagedError):
+                return StorageFile.open_read_only(self._path, verify=False)
+        raise StorageCorruptError(f"Nothing could be read of it: {what}. Nothing was saved.", path=str(self._path))
 
     def _replace_first_page(self) -> None:
         """It says the same in every file, but for the number of pages and what only writing needs."""
         with tempfile.TemporaryDirectory() as scratch:
             fresh = Path(scratch) / "fresh"
             StorageFile.build(Path(scratch) / "new").finish(fresh)
-            page = bytearray(fresh.read_bytes()[:PAGE_BYTES])
-        struct.pack_into(">I", page, _PAGE_COUNT, self._path.stat().st_size // PAGE_BYTES)
+            pages = bytearray(fresh.read_bytes())
+        size = self._path.stat().st_size // PAGE_BYTES * PAGE_BYTES
+        struct.pack_into(">I", pages, _PAGE_COUNT, max(size, len(pages)) // PAGE_BYTES)
         with self._path.open("rb+") as handle:
-            handle.write(page)
+            handle.write(pages[:PAGE_BYTES])
+            # Where even the beginning of a table was cut off, the table is empty.
+            handle.seek(size)
+            handle.write(pages[size:])
 
     def database(self) -> Database:
         """A database in memory of all that can be read."""

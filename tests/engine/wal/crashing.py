@@ -104,19 +104,18 @@ def verify(path: Path, seed: int, least: int, most: int, least_beside: int, most
 # -- the process that is killed ------------------------------------------------------------------------------------
 
 
-def run(path: Path, seed: int, journal: int, reached: Callable[[str], None], seconds: float = 1e9) -> None:
-    """Commit until the end of the process; say in ``journal`` what begins and what is done."""
+def run(path: Path, seed: int, journal: int, reached: Callable[[str], None], most: int) -> None:
+    """Commit until the end of the process, ``most`` steps; say in ``journal`` what begins and what is done."""
     database = open_database(path, reached=reached)
     program = Program(seed).upto(step_of(database))
     chance = random.Random()
     threading.Thread(target=_beside, args=(database, journal), daemon=True).start()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    for _ in range(most):
         os.write(journal, b"begin %d\n" % (program.step + 1))
         _take_step(database, program)
         os.write(journal, b"done %d\n" % program.step)
         if chance.random() < 0.5:
-            database.maintain(chance.choice([0, 1, 50]))
+            database.maintain(chance.choice([0, 5, 200]))
 
 
 def _take_step(database: Database, program: Program) -> None:
@@ -181,6 +180,7 @@ def _beside(database: Database, journal: int) -> None:
                 continue
             break
         os.write(journal, b"beside-done %d\n" % step)
+        time.sleep(0.005)
 
 
 def serve() -> None:
@@ -206,7 +206,7 @@ def _child(path: Path, journal: Path, seed: int, point: str, times: int) -> None
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
-        run(path, seed, os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND), reached, 5.0 if point else 1e9)
+        run(path, seed, os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND), reached, 3000)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)

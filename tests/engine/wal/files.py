@@ -12,7 +12,7 @@ from convex_nb.engine.wal import checkpoint, records, segment_chunks, sqlite, st
 from convex_nb.engine.wal.opening import open_database
 from tests.engine.databases import TickingClock
 
-SMALL_CHUNK = 300
+SMALL_CHUNK = 600
 
 
 def small_files(patch: pytest.MonkeyPatch) -> None:

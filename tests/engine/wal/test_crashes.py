@@ -59,7 +59,7 @@ def killed_at_points(server: subprocess.Popen[str], folder: Path, rounds: int) -
             if point in RARE and killer.path.exists():
                 killer.path.unlink()
                 killer = Killer(server, folder, killer.seed + 1)
-            assert killer.kill_at(point, 0 if point in RARE else chance.choice([0, 1, 5])), point
+            assert killer.kill_at(point, 0 if point in RARE else chance.choice([0, 1, 2])), point
     assert killer.step > 0
 
 
