@@ -47,8 +47,9 @@ def test_an_interval_index_finds_who_holds_a_key(steps: list[tuple[bool, tuple[b
     held: set[tuple[tuple[bytes, bytes], int]] = set()
     for add, span, token in steps:
         if add:
-            index.add(*span, token)
-            held.add((span, token))
+            if (span, token) not in held:
+                index.add(*span, token)
+                held.add((span, token))
         elif held:
             # Whichever is nearest to what was drawn goes.
             gone = min(held, key=lambda each: (each[0] < span, each))
