@@ -48,7 +48,7 @@ def small_thresholds(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(materialised, "LEAST", 2)
     patch.setattr(materialised, "LARGEST_PATCH", 1)
     patch.setattr(subscriptions, "CHUNK", 2)
-    patch.setattr(subscriptions, "PREFIX_LENGTHS", 1)
+    patch.setattr(subscriptions, "PREFIX_LENGTHS", 2)
 
 
 def make_database(schema: SchemaDefinition | None = None, **options: Any) -> Database:
