@@ -69,7 +69,7 @@ class SqliteLog:
         self._logged_bytes = logged_bytes
         self._unsure = False
         self._steps: Iterator[None] | None = None
-        self._swept = False
+        self._clean = False
         self._checkpoints = 0
         self._not_before = 0.0
         self._failure: StorageError | None = None
@@ -191,9 +191,9 @@ class SqliteLog:
         return True
 
     def _due(self, head: Snapshot, creation_time: float) -> Iterator[None] | None:
-        if not self._swept:
-            # A crash may have left what nothing refers to.
-            return self._sweep()
+        if not self._clean:
+            # A crash or a full disk has left what is no longer needed.
+            return self._clear()
         if self._logged_bytes > LOG_BYTES or len(self._entries) > LOG_RECORDS:
             return self._checkpoint(head, creation_time)
         pages, free = self.file.pages()
@@ -209,17 +209,17 @@ class SqliteLog:
         del self._entries[:covered]
         self._logged_bytes -= logged_bytes
         self._checkpoints += 1
+        self._clean = False
         yield
-        while not self._delete_records(position):
+        yield from self._clear()
+
+    def _clear(self) -> Iterator[None]:
+        """Delete the log before the checkpoint, and the blobs that nothing refers to."""
+        done = False
+        while not done:
+            with self.file.transaction("shorten the log"):
+                done = self.file.delete_records(self._root["position"])
             yield
-        yield from self._sweep()
-
-    def _delete_records(self, upto: int) -> bool:
-        with self.file.transaction("shorten the log"):
-            return self.file.delete_records(upto)
-
-    def _sweep(self) -> Iterator[None]:
-        """Delete the blobs that nothing refers to."""
         # What is written ahead is staged before it is in the file, and until a record refers to it.
         blobs = set(self.file.blobs())
         for number, wanted in list(self._staged.items()):
@@ -230,13 +230,12 @@ class SqliteLog:
         garbage = blobs - self._kept - staged - referred
         self._copies.forget(garbage)
         for number in garbage:
-            while True:
+            done = False
+            while not done:
                 with self.file.transaction("delete what is no longer needed"):
                     done = self.file.delete_blob(number)
                 yield
-                if done:
-                    break
-        self._swept = True
+        self._clean = True
 
     def _shrink(self) -> Iterator[None]:
         while True:
