@@ -153,6 +153,22 @@ def test_a_push_conflicts_with_everybody_who_writes() -> None:
     assert database.commit(only_reading) is None
 
 
+def test_a_push_publishes_what_has_a_timestamp_first() -> None:
+    """What is pending was validated, and its keys made, under the indexes of before."""
+    database = make_database(items_schema("n"))
+    transaction = database.begin()
+    transaction.insert("items", {"n": 1, "m": 2})
+    committer = database.committer
+    with committer._sequence:
+        commit = committer._reserve(transaction, "")
+    database.push_schema(items_schema("m"))
+    assert commit.published
+    assert commit.timestamp < database.head.timestamp
+    committer._write_through(commit)
+    assert numbers(reading(database)[1].query("items").with_index("by_fields", m=2)) == [1]
+    database.check()
+
+
 def test_a_table_that_two_transactions_bring() -> None:
     database = make_database()
     one, other = database.begin(), database.begin()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -94,9 +95,19 @@ def test_every_way_of_reading_gives_the_same(
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("recent", "dead"), [(0, 0), (1, 0), (0, 5), (3, 8)])
-def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, recent: int, dead: int, reverse: bool) -> None:
-    state = layered(3, imported=(6_000,), recent=recent, dead=dead).head.tables["items"]
+@pytest.mark.parametrize(
+    "layers",
+    [
+        {"imported": (6_000,), "recent": 0, "dead": 0},
+        {"imported": (6_000,), "recent": 1, "dead": 0},
+        {"imported": (6_000,), "recent": 0, "dead": 5},
+        {"imported": (6_000,), "recent": 3, "dead": 8},
+        {"imported": (6_000, 1_000), "recent": 0, "dead": 0},
+        {"imported": (6_000, 1_000), "recent": 3, "dead": 8},
+    ],
+)
+def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, layers: dict[str, Any], reverse: bool) -> None:
+    state = layered(3, **layers).head.tables["items"]
     decoded = 0
     documents = Segment.documents
 
@@ -106,12 +117,24 @@ def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, recent: i
         decoded += len(found)
         return found
 
+    def counting(document: Callable[[int], Document]) -> Callable[[int], Document]:
+        def counted_one(row: int) -> Document:
+            nonlocal decoded
+            decoded += 1
+            return document(row)
+
+        return counted_one
+
     monkeypatch.setattr(Segment, "documents", counted)
-    total = len(list(state.scan(1, MIN_KEY, MAX_KEY, reverse)))
-    assert decoded <= total
-    decoded = 0
-    assert len(state.read(1, MIN_KEY, MAX_KEY, 1000, reverse)) == 1000
-    assert decoded <= 1000
+    for part in state.parts:
+        monkeypatch.setattr(part.segment, "document", counting(part.segment.document))
+    for position in (1, 2):
+        decoded = 0
+        total = len(list(state.scan(position, MIN_KEY, MAX_KEY, reverse)))
+        assert decoded <= 2 * total
+        decoded = 0
+        assert len(state.read(position, MIN_KEY, MAX_KEY, 1000, reverse)) == 1000
+        assert decoded <= 2 * 1000
 
 
 def test_documents_are_found_by_id() -> None:
