@@ -125,6 +125,7 @@ def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, layers: d
 
         return counted_one
 
+    monkeypatch.setattr(merge, "SHORT", 50)
     monkeypatch.setattr(Segment, "documents", counted)
     for part in state.parts:
         monkeypatch.setattr(part.segment, "document", counting(part.segment.document))
@@ -133,8 +134,8 @@ def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, layers: d
         total = len(list(state.scan(position, MIN_KEY, MAX_KEY, reverse)))
         assert decoded <= 2 * total
         decoded = 0
-        assert len(state.read(position, MIN_KEY, MAX_KEY, 1000, reverse)) == 1000
-        assert decoded <= 2 * 1000
+        assert len(state.read(position, MIN_KEY, MAX_KEY, 100, reverse)) == 100
+        assert decoded <= 300
 
 
 def test_documents_are_found_by_id() -> None:
