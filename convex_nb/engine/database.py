@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from convex_nb.engine.check import DatabaseStatistics, check_database, table_statistics
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
@@ -27,6 +29,7 @@ from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import HistoryError, InvalidIdError, LimitError
 from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
+from convex_nb.language.ids_columnar import encode_ids
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Id
 
@@ -313,10 +316,6 @@ class Database:
 
     def _mint(self, table_number: int, day: int) -> list[str]:
         """Make ids ahead: many at once cost a third each, and one call for their random bytes."""
-        import numpy as np
-
-        from convex_nb.language.ids_columnar import encode_ids
-
         internals = np.empty((_IDS_AHEAD, 16), np.uint8)
         internals[:, :14] = np.frombuffer(self.random_bytes(14 * _IDS_AHEAD), np.uint8).reshape(_IDS_AHEAD, 14)
         internals[:, 14:] = np.frombuffer((day & 0xFFFF).to_bytes(2, "big"), np.uint8)
