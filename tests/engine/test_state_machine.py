@@ -367,4 +367,4 @@ def some(iteration: Iterator[Any], n: int) -> list[Any]:
 
 
 TestEngine = EngineMachine.TestCase
-TestEngine.settings = settings(max_examples=60, stateful_step_count=40)
+TestEngine.settings = settings(max_examples=50, stateful_step_count=30)
