@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from convex_nb.engine.commit import Commit
+from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
@@ -293,3 +297,60 @@ def test_a_part_within_intervals() -> None:
     found: set[Any] = set()
     index.within(part, 2, found)
     assert found == {"whole", "prefix", "from the second"}
+
+
+def test_nobody_misses_a_commit_whatever_the_timing() -> None:
+    """Some threads run queries and subscribe them while others commit; then each result is that of the head."""
+    database = make_database(table_schema())
+    chance = random.Random(1)
+    ids: list[str] = []
+    for _ in range(10):
+        random_change(chance, database, ids)
+    queries = {token: random_query(chance, ids) for token in range(20)}
+    results: dict[int, Any] = {}
+    stale = set(queries)
+    running: set[int] = set()
+    lock = threading.Lock()
+
+    def mark(commit: Commit) -> None:
+        touched = database.touched(commit)
+        with lock:
+            stale.update(touched)
+
+    database.on_commit.append(mark)
+
+    def write(seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(3):
+            with suppress(Conflict):
+                random_change(dice, database, [])
+            time.sleep(dice.random() * 5e-4)
+
+    def refresh(writers: list[threading.Thread]) -> None:
+        while stale or any(writer.is_alive() for writer in writers):
+            with lock:
+                token = next(iter(stale - running), None)
+                if token is None:
+                    continue
+                stale.discard(token)
+                running.add(token)
+            transaction, db = reading(database)
+            results[token] = queries[token](db)
+            time.sleep(1e-4)
+            if database.subscribe(transaction.read_set, token, transaction.snapshot.timestamp):
+                with lock:
+                    stale.add(token)
+            with lock:
+                running.discard(token)
+
+    for turn in range(40):
+        writers = [threading.Thread(target=write, args=(turn * 10 + n,), daemon=True) for n in range(2)]
+        threads = [*writers, *[threading.Thread(target=refresh, args=(writers,), daemon=True) for _ in range(2)]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+        for token, query in queries.items():
+            assert same_value(results[token], query(reading(database)[1])), f"turn {turn}: {token} missed one"
+    database.check()
