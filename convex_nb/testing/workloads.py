@@ -37,7 +37,7 @@ def schema() -> SchemaDefinition:
 
 
 class Workload:
-    """Random transactions on lists, registers and ranges, and a record of each attempt.
+    """Random transactions on lists, registers and ranges of a fresh database, and a record of each attempt.
 
     ``threads`` run until ``transactions`` were tried in all. A transaction that conflicts is recorded as rolled back
     and tried again with other values; ``source`` is what ``record`` passes to ``commit``. Failures of the log are

@@ -15,6 +15,7 @@ from convex_nb.engine.snapshot import Snapshot
 from convex_nb.language.keys import field_at
 from convex_nb.language.ordering import compare_values, same_value
 from convex_nb.language.values import UNDEFINED, Int64
+from convex_nb.testing.strategies import values
 
 Fields = tuple[str, ...]
 Bounds = tuple[tuple[str, str, Any], ...]
@@ -28,7 +29,8 @@ TABLES = ("items", "notes")
 INDEXES: tuple[Fields, ...] = (("a",), ("b",), ("a", "b"), ("b", "a"), ("c.d",), ("c", "a"))
 # So few that documents share them, of every type, with the pairs that equality and sameness tell apart.
 SCALARS = (None, True, False, -1, 0, 1, 2, 1.0, -0.0, 0.5, float("nan"), float("inf"), Int64(1), "", "a", "a\x00", "b")
-VALUES = st.sampled_from([*SCALARS, b"", b"a\x00", [], [1], [1, "a"], {}, {"d": 1}, {"d": "a"}, {"d": [None]}])
+SHARED = st.sampled_from([*SCALARS, b"", b"a\x00", [], [1], [1, "a"], {}, {"d": 1}, {"d": "a"}, {"d": [None]}])
+VALUES = st.one_of(SHARED, SHARED, SHARED, values(max_leaves=3))
 DOCUMENTS = st.fixed_dictionaries({}, optional={"a": VALUES, "b": VALUES, "c": VALUES})
 
 _VERDICTS: dict[str, Callable[[int], bool]] = {
@@ -49,11 +51,11 @@ def index_name(fields: Fields) -> str:
 def bounds_of(draw: st.DrawFn, fields: Fields) -> Bounds:
     """Legal comparisons on an index, in any order."""
     equal = draw(st.integers(0, len(fields)))
-    values = VALUES | st.just(UNDEFINED)
-    bounds = [("eq", name, draw(values)) for name in fields[:equal]]
+    bound = VALUES | st.just(UNDEFINED)
+    bounds = [("eq", name, draw(bound)) for name in fields[:equal]]
     if equal < len(fields):
         chosen = [choice for choice in (("gt", "gte"), ("lt", "lte")) if draw(st.booleans())]
-        bounds += [(draw(st.sampled_from(choice)), fields[equal], draw(values)) for choice in chosen]
+        bounds += [(draw(st.sampled_from(choice)), fields[equal], draw(bound)) for choice in chosen]
     return tuple(draw(st.permutations(bounds)))
 
 
