@@ -341,11 +341,15 @@ def test_commits_imports_pushes_upkeep_and_saving_at_the_same_time(path: Path, s
                 except Conflict:
                     continue
                 break
+        while not done["import"] and not failed:
+            stop.wait(0.01)
         stop.set()
 
     def push() -> None:
         database.push_schema(items_schema("n", "m"))
         database.push_schema(items_schema("n"))
+        # An import that meets a push at every turn would never get in.
+        stop.wait(0.02)
 
     in_threads([again(bring_in), again(push), again(lambda: database.maintain(5)), again(save)])
     assert failed == []
