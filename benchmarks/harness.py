@@ -19,10 +19,10 @@ MIN_ROUNDS, MAX_ROUNDS = 5, 101
 class Line:
     """One line of the table.
 
-    `ours` and `peer` do the same work once. With unit "seconds" their time is taken; with "bytes" they return the
-    figure and run once. `target` is the largest ratio ours / peer that we promise, or None where it is only reported.
-    `before` runs untimed ahead of every sample of either side, for work that uses something up; a sample is then one
-    call. A call that does `calls` operations in a loop says so, and figures are per operation.
+    `ours` and `peer` do the same work once. With unit "seconds" their time is taken; with "bytes" or "count", or with
+    `returned`, they return the figure and run once. `target` is the largest ratio ours / peer that we promise, or None
+    where it is only reported. `before` runs untimed ahead of every sample of either side, for work that uses something
+    up; a sample is then one call. A call that does `calls` operations in a loop says so, and figures are per operation.
     """
 
     name: str
@@ -30,7 +30,8 @@ class Line:
     peer: Callable[[], object]
     peer_name: str
     target: float | None = None
-    unit: Literal["seconds", "bytes"] = "seconds"
+    unit: Literal["seconds", "bytes", "count"] = "seconds"
+    returned: bool = False
     before: Callable[[], object] | None = None
     calls: int = 1
     seconds: float = 3.0
@@ -58,7 +59,7 @@ class Figure:
 
 def measure(line: Line) -> Figure:
     """Takes alternating samples of both sides until the line's time is used up."""
-    if line.unit == "bytes":
+    if line.unit != "seconds" or line.returned:
         return _figure(line, [_returned(line.ours)], [_returned(line.peer)])
     ours_repeats, peer_repeats = _repeats(line, line.ours), _repeats(line, line.peer)
     ours: list[float] = []

@@ -20,7 +20,9 @@ Figures = Mapping[str, Sequence[Figure]]
 
 
 def amount(value: float, unit: str) -> str:
-    """A time or a size with a unit that suits it, three significant digits."""
+    """A time or a size with a unit that suits it, three significant digits; a count as it is."""
+    if unit == "count":
+        return f"{value:,.3g}"
     steps = (
         (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
         if unit == "seconds"

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.database import Database, SystemClock
 from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, write_checkpoint
+from convex_nb.engine.wal.disk import remove, sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.engine.wal.recovery import Recovery
 from convex_nb.engine.wal.sidecar import breaks_off_early
 from convex_nb.engine.wal.sqlite import SqliteLog
 from convex_nb.engine.wal.storage_errors import DamagedError, corrupt, refusing_damage
-from convex_nb.engine.wal.storage_file import APPLICATION_ID, FORMAT, Durability, StorageFile, nothing, sidecar
+from convex_nb.engine.wal.storage_file import APPLICATION_ID, FORMAT, Durability, StorageFile, nothing
 from convex_nb.language.errors import StorageCorruptError, StorageError, StorageExistsError, StorageVersionError
 
 if TYPE_CHECKING:
@@ -175,18 +176,13 @@ def _building(path: Path, reached: Callable[[str], None]) -> Iterator[StorageFil
     """A new file that has another name until it is finished."""
     # Whoever has the lock of `path` owns this name as well: what a crash left there can go.
     unfinished = path.with_name(f"{path.name}-new")
-    _remove(unfinished)
+    remove(unfinished)
     file = StorageFile.build(unfinished, reached)
     try:
         yield file
     finally:
         file.close()
-        _remove(unfinished)
-
-
-def _remove(path: Path) -> None:
-    for each in (path, sidecar(path), path.with_name(f"{path.name}-shm")):
-        each.unlink(missing_ok=True)
+        remove(unfinished)
 
 
 def save_database(
@@ -242,7 +238,7 @@ def _save(
                 saved = StorageFile.open(path, durability, reached)
                 saved.read_root()
             except BaseException:
-                _remove(path)
+                remove(path)
                 raise
             return SqliteLog(saved, lock, checkpoint.root, copies, checkpoint.blobs)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.opening import save_database
 from convex_nb.engine.wal.salvage import Salvage
-from convex_nb.engine.wal.storage_file import sidecar
 from convex_nb.language.errors import StorageError, StorageExistsError
 
 

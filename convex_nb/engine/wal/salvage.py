@@ -16,12 +16,13 @@ from convex_nb.engine.segment import Segment
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.table import TableState
 from convex_nb.engine.wal.checkpoint import Manifest, rows_of_chunks
+from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.records import CommitRecord, ElsewhereRecord, decode_documents, decode_record
 from convex_nb.engine.wal.recovery import replay
 from convex_nb.engine.wal.segment_chunks import read_rows
 from convex_nb.engine.wal.sidecar import breaks_off_early
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import PAGE_BYTES, Blob, StorageFile, sidecar
+from convex_nb.engine.wal.storage_file import PAGE_BYTES, Blob, StorageFile
 from convex_nb.language.errors import StorageCorruptError
 
 if TYPE_CHECKING:

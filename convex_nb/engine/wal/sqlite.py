@@ -15,8 +15,9 @@ from convex_nb.engine.wal.checkpoint import ChunkWriter, Copies, in_pieces, writ
 from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
+from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import CHUNK_BYTES, PAGE_BYTES, Blob, StorageFile
-from convex_nb.language.errors import StorageError
+from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError, StorageError
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
@@ -72,7 +73,7 @@ class SqliteLog:
         self._clean = False
         self._checkpoints = 0
         self._not_before = 0.0
-        self._failure: StorageError | None = None
+        self._failure: str | None = None
 
     @property
     def path(self) -> Path | None:
@@ -182,9 +183,9 @@ class SqliteLog:
                 break
             else:
                 self._steps = None
-        except StorageError as failure:
+        except (StorageError, StorageCorruptError, DamagedError, DeploymentClosedError) as failure:
             self._steps = None
-            self._failure = failure
+            self._failure = str(failure)
             self._not_before = time.monotonic() + RETRY_SECONDS
             return False
         self._failure = None
@@ -255,7 +256,7 @@ class SqliteLog:
             free_bytes=free * PAGE_BYTES,
             logged=len(self._entries),
             checkpoints=self._checkpoints,
-            failure=None if self._failure is None else str(self._failure),
+            failure=self._failure,
         )
 
     def close(self) -> None:

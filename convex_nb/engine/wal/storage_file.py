@@ -12,12 +12,14 @@ import os
 import sqlite3
 import struct
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from zlib import crc32
 
+from convex_nb.engine.wal.disk import fill, sidecar, size_of_file, sync, sync_folder
 from convex_nb.engine.wal.storage_errors import DamagedError, reading, writing
 from convex_nb.engine.wal.upgrades import UPGRADES
 from convex_nb.language.errors import DeploymentClosedError, StorageError
@@ -75,8 +77,9 @@ class StorageFile:
         self._connection = connection
         self._folder: sqlite3.Connection | None = None
         self._seed = 0
-        self._process = os.getpid()
-        self._places: list[tuple[Path, os.stat_result]] = []
+        self._open = True
+        self._places: list[tuple[str, int, int]] = []
+        _files.add(self)
         self._unfolded = 0
 
     # -- opening -----------------------------------------------------------------------------------------------
@@ -105,13 +108,13 @@ class StorageFile:
         """Give a built file its name, complete and on the disk. What has that name already is refused."""
         self._connection.execute("pragma journal_mode=wal")
         self.close()
-        _sync(self.path)
+        sync(self.path)
         self.reached("file: built")
         if path.exists():
             raise StorageError(f"{path} came into being meanwhile, and was left as it is.", path=str(path))
         self.path.rename(path)
         self.reached("file: named")
-        _sync_folder(path)
+        sync_folder(path)
 
     @classmethod
     def open(cls, path: Path, durability: Durability, reached: Callable[[str], None] = nothing) -> StorageFile:
@@ -139,9 +142,11 @@ class StorageFile:
         self._folder = _connect(self.path, "rw")
         self._folder.execute("pragma checkpoint_fullfsync=on")
         self._folder.execute("select count(*) from root").fetchone()
-        self._places = [(each, each.stat()) for each in (self.path, sidecar(self.path))]
+        for place in (self.path, sidecar(self.path)):
+            known = place.stat()
+            self._places.append((str(place), known.st_dev, known.st_ino))
         if durability == "full":
-            _fill(sidecar(self.path))
+            fill(sidecar(self.path), SIDECAR_BYTES + (1 << 20))
 
     @classmethod
     def open_read_only(cls, path: Path, *, verify: bool = True) -> StorageFile:
@@ -150,7 +155,7 @@ class StorageFile:
         Without ``verify`` it is enough that SQLite can begin to read.
         """
         # In a folder that cannot be written there is no place for SQLite's sidecars. Nor is there a writer, then.
-        alone = not os.access(path.parent, os.W_OK) and not _size(sidecar(path))
+        alone = not os.access(path.parent, os.W_OK) and not size_of_file(sidecar(path))
         with reading(path):
             file = cls(path, _connect(path, "ro&immutable=1" if alone else "ro"))
             try:
@@ -283,6 +288,7 @@ class StorageFile:
             key = (numbers[-1] + 1) * _MOST_CHUNKS
 
     def _number(self, sql: str, *parameters: int) -> int:
+        self._check_open()
         with reading(self.path):
             (number,) = self._connection.execute(sql, parameters).fetchone()
         return int(number)
@@ -296,6 +302,7 @@ class StorageFile:
         ``purpose`` ends the sentence "could not ...".
         """
         with self.lock, writing(self.path, purpose):
+            self._check_open()
             self._check_place(purpose)
             try:
                 self._connection.execute("begin immediate")
@@ -316,11 +323,10 @@ class StorageFile:
 
     def _check_place(self, purpose: str) -> None:
         """What is written now can be found later: the file is still the one that its path leads to."""
-        if os.getpid() != self._process:
-            raise DeploymentClosedError(f"{self.path} belongs to the process that this one was forked from.")
-        for path, known in self._places:
+        for path, device, number in self._places:
             try:
-                there = os.path.samestat(path.stat(), known)
+                found = os.stat(path)  # noqa: PTH116 (each commit pays for it)
+                there = found.st_ino == number and found.st_dev == device
             except OSError:
                 there = False
             if not there:
@@ -329,6 +335,10 @@ class StorageFile:
                     "written. What is in memory can still be read, and `save(path)` writes it to a new file.",
                     path=str(self.path),
                 )
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise DeploymentClosedError(f"{self.path} was closed, or belongs to the process that this one came from.")
 
     def write_root(self, root: Mapping[str, Any]) -> None:
         """Replace the root, inside a transaction. Its ``file`` is the file's own name, the same for ever."""
@@ -413,22 +423,34 @@ class StorageFile:
 
     def sync(self) -> None:
         """What was built so far is on the disk, so that finishing takes less long."""
-        _sync(self.path)
+        sync(self.path)
 
     def close(self) -> None:
         """Fold the sidecar and close. Twice is fine."""
-        if os.getpid() == self._process:
+        if self._open:
             with self._folding, self.lock:
+                self._open = False
                 self._roll_back()
                 for connection in (self._folder, self._connection):
                     if connection is not None:
                         connection.close()
                 self._folder = None
 
+    def leave(self) -> None:
+        """In a forked child: the file is the parent's. SQLite's locks do not survive that somebody else uses it."""
+        self._open = False
 
-def sidecar(path: Path) -> Path:
-    """Where SQLite keeps what it has not yet copied into the file."""
-    return path.with_name(f"{path.name}-wal")
+
+_files: weakref.WeakSet[StorageFile] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for file in list(_files):
+        file.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -440,38 +462,3 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _checkpoint(connection: sqlite3.Connection) -> tuple[int, int, int]:
     row: tuple[int, int, int] = connection.execute("pragma wal_checkpoint(passive)").fetchone()
     return row
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _fill(path: Path) -> None:
-    """Give an empty sidecar its blocks: to write over them and wait for the disk takes half as long as to add them.
-
-    SQLite takes what it did not write for the remains of an earlier use.
-    """
-    if not _size(path):
-        # Without room for it, it grows as it is used.
-        with contextlib.suppress(OSError), path.open("rb+") as handle:
-            handle.write(bytes(SIDECAR_BYTES + (1 << 20)))
-            handle.flush()
-            os.fsync(handle.fileno())
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as handle:
-        os.fsync(handle.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    # Windows has no such thing.
-    with contextlib.suppress(OSError):
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

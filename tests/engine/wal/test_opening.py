@@ -324,7 +324,9 @@ def test_damage_in_the_sidecar_is_told_from_a_torn_end(path: Path, durability: A
     for number in range(10):
         insert_all(database, "items", [{"n": number}])
     wal = path.with_name("a.convex-wal")
-    content = bytearray(wal.read_bytes())
+    # Behind what was written it has blocks of zeros.
+    written = len(wal.read_bytes().rstrip(b"\0"))
+    content = bytearray(wal.read_bytes()[: 32 + -(-(written - 32) // 16408) * 16408])
     crashed = path.with_name("b.convex")
     shutil.copy(path, crashed)
     database.close()

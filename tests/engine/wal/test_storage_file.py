@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.wal import storage_file
+from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import Blob, StorageFile, sidecar
+from convex_nb.engine.wal.storage_file import Blob, StorageFile
 from convex_nb.language.errors import StorageError
 
 ROOT = {"file": "00" * 16, "n": 1}
