@@ -7,7 +7,7 @@ document was before a commit is not written: the state before it says that.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from convex_nb.engine.commit import Commit, Push
@@ -55,6 +55,14 @@ AnyRecord: TypeAlias = CommitRecord | PushRecord | ElsewhereRecord
 
 def encode_commit(commit: Commit, blobs: Sequence[Blob]) -> bytes:
     """The record of a commit whose segments are kept in ``blobs``."""
+    try:
+        return _encode(_commit_form(commit, blobs, _quick_form)).encode()
+    except ValueError:
+        # A float that JSON has no number for.
+        return _encode(_commit_form(commit, blobs, to_json)).encode()
+
+
+def _commit_form(commit: Commit, blobs: Sequence[Blob], form_of: Callable[[Document], Any]) -> dict[str, Any]:
     form: dict[str, Any] = {"source": commit.source, "time": commit.creation_time}
     if commit.created:
         form["created"] = {name: state.number for name, state in commit.created.items()}
@@ -63,10 +71,10 @@ def encode_commit(commit: Commit, blobs: Sequence[Blob]) -> bytes:
     if commit.parts:
         form["parts"] = [[name, *blob] for (name, _), blob in zip(commit.parts, blobs, strict=True)]
     form["writes"] = [
-        [write.table, write.id] if write.new is None else [write.table, *_document_form(write.new)]
+        [write.table, write.id] if write.new is None else [write.table, *_document_form(write.new, form_of)]
         for write in commit.writes
     ]
-    return _encode(form).encode()
+    return form
 
 
 def encode_push(push: Push) -> bytes:
@@ -107,7 +115,7 @@ def encode_documents(table: str, number: int, documents: Iterable[Document]) -> 
     piece: list[str] = []
     size = 0
     for document in documents:
-        text = _encode(_document_form(document))
+        text = _encode(_document_form(document, to_json))
         if piece and size + len(text) > CHUNK_BYTES - 1024:
             yield f"{head}{','.join(piece)}]}}".encode()
             piece, size = [], 0
@@ -135,10 +143,20 @@ def decode_documents(data: bytes) -> Documents:
         raise DamagedError(f"documents ({error})") from None
 
 
-def _document_form(document: Document) -> list[Any]:
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def _quick_form(document: Document) -> Any:
+    """``to_json(document)``, but for floats that the encoder then refuses."""
+    types = set(map(type, document.values()))
+    types.discard(Id)
+    return document if types <= _PLAIN else to_json(document)
+
+
+def _document_form(document: Document, form_of: Callable[[Document], Any]) -> list[Any]:
     """A document, and the tables of its fields that are ids: their JSON is text."""
     tables = {name: value.table for name, value in document.items() if type(value) is Id and name != "_id"}
-    return [to_json(document), tables] if tables else [to_json(document)]
+    return [form_of(document), tables] if tables else [form_of(document)]
 
 
 def _document(table: str, form: Any, tables: Mapping[str, str | None] | None = None) -> Document:

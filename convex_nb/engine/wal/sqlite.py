@@ -16,7 +16,7 @@ from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, PAGE_BYTES, Blob, StorageFile
+from convex_nb.engine.wal.storage_file import CHUNK_BYTES, PAGE_BYTES, Blob, Record, StorageFile
 from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError, StorageError
 
 if TYPE_CHECKING:
@@ -92,26 +92,27 @@ class SqliteLog:
         assert expected_head == self._head, f"the log is at {self._head}, not at {expected_head}"
         if self._unsure:
             self._make_sure()
-        rows: list[tuple[LoggedEntry, bytes]] = []
+        records: list[Record] = []
+        logged: list[LoggedEntry] = []
         for position, entry in enumerate(entries, self._head + 1):
             data, blobs = self._encoded(entry)
-            rows.append((LoggedEntry(position, entry.timestamp, blobs), data))
-        file = self.file
+            records.append(Record(position, entry.timestamp, data))
+            logged.append(LoggedEntry(position, entry.timestamp, blobs))
         try:
-            with file.transaction("commit"):
-                for row, data in rows:
-                    file.write_record(row.position, row.timestamp, data)
+            self.file.append(records)
         except BaseException:
             # SQLite may have failed after the record was whole: then it must not be written over as if it were not.
             self._unsure = True
             raise
-        for row, data in rows:
-            self._entries.append(row)
-            self._logged_bytes += len(data)
-            for number in row.blobs:
+        # Before the blobs are staged no more, the entries refer to them.
+        self._entries += logged
+        for each, record in zip(logged, records, strict=True):
+            self._logged_bytes += len(record.data)
+            for number in each.blobs:
                 self._staged.pop(number, None)
-        self._head += len(rows)
-        return range(self._head - len(rows) + 1, self._head + 1)
+        first = self._head + 1
+        self._head += len(records)
+        return range(first, self._head + 1)
 
     def _encoded(self, entry: Entry) -> tuple[bytes, tuple[int, ...]]:
         if isinstance(entry, Commit):

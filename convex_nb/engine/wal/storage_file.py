@@ -13,7 +13,7 @@ import sqlite3
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -315,6 +315,27 @@ class StorageFile:
             self._unfolded += PAGE_BYTES
             self.reached(f"{purpose}: durable")
 
+    def append(self, records: Sequence[Record]) -> None:
+        """Append to the log in a transaction: spelled out, because every commit waits for it."""
+        execute = self._connection.execute
+        with self.lock:
+            self._check_open()
+            self._check_place("commit")
+            try:
+                execute("begin immediate")
+                for position, timestamp, data in records:
+                    crc = crc32(data, crc32(_KEYS.pack(_LOG, position, timestamp), self._seed))
+                    execute("insert into log values (?, ?, ?, ?)", (position, timestamp, crc, data))
+                    self._unfolded += len(data)
+                self.reached("commit: written")
+                execute("commit")
+                self._unfolded += PAGE_BYTES
+                self.reached("commit: durable")
+            except BaseException:
+                self._roll_back()
+                with writing(self.path, "commit"):
+                    raise
+
     def _roll_back(self) -> None:
         # SQLite has done so by itself after some errors; and where the disk is gone there is nothing to be done.
         with contextlib.suppress(sqlite3.Error):
@@ -352,12 +373,6 @@ class StorageFile:
         self._seed = 0
         self.write_chunk(0, 0, root["file"].encode())
         self.write_root(root)
-
-    def write_record(self, position: int, timestamp: int, data: bytes) -> None:
-        """Append to the log, inside a transaction."""
-        crc = crc32(data, crc32(_KEYS.pack(_LOG, position, timestamp), self._seed))
-        self._connection.execute("insert into log values (?, ?, ?, ?)", (position, timestamp, crc, data))
-        self._unfolded += len(data)
 
     def write_chunk(self, number: int, place: int, data: bytes) -> None:
         """Write a chunk of a blob, inside a transaction."""

@@ -12,7 +12,7 @@ import pytest
 from convex_nb.engine.wal import storage_file
 from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import Blob, StorageFile
+from convex_nb.engine.wal.storage_file import Blob, Record, StorageFile
 from convex_nb.language.errors import StorageError
 
 ROOT = {"file": "00" * 16, "n": 1}
@@ -50,9 +50,8 @@ def read_everything(file: StorageFile) -> None:
     list(file.chunks(Blob(5, 2)))
 
 
-def write_record(file: StorageFile, fail: bool = False) -> None:
-    with file.transaction("commit"):
-        file.write_record(1, 1, b"")
+def write_chunk(file: StorageFile, fail: bool = False) -> None:
+    with file.transaction("write"):
         file.write_chunk(1, 0, b"")
         if fail:
             raise ZeroDivisionError
@@ -61,11 +60,10 @@ def write_record(file: StorageFile, fail: bool = False) -> None:
 def test_rows_come_back(file: StorageFile) -> None:
     with file.transaction("write"):
         file.write_root({**ROOT, "n": 2})
-        for position in (1, 2, 3):
-            file.write_record(position, 100 + position, b"%d" % position)
         file.write_chunk(5, 0, b"a")
         file.write_chunk(5, 1, b"b")
         file.write_chunk(9, 0, b"")
+    file.append([Record(position, 100 + position, b"%d" % position) for position in (1, 2, 3)])
     assert file.read_root()["n"] == 2
     assert [tuple(record) for record in file.records(1)] == [(2, 102, b"2"), (3, 103, b"3")]
     assert file.record(2) == (2, 102, b"2")
@@ -85,10 +83,16 @@ def test_an_empty_file(file: StorageFile) -> None:
 
 def test_all_of_a_transaction_or_nothing(file: StorageFile) -> None:
     with pytest.raises(ZeroDivisionError):
-        write_record(file, fail=True)
-    assert (file.last_position(), file.blobs()) == (0, [])
-    write_record(file)
-    assert (file.last_position(), file.blobs()) == (1, [1])
+        write_chunk(file, fail=True)
+    assert file.blobs() == []
+    write_chunk(file)
+    assert file.blobs() == [1]
+    records = [Record(1, 1, b"a"), Record(2, 2, b"b"), Record(2, 3, b"c")]
+    with pytest.raises(sqlite3.IntegrityError):
+        file.append(records)
+    assert file.last_position() == 0
+    file.append(records[:2])
+    assert file.last_position() == 2
 
 
 @pytest.mark.parametrize(
@@ -118,9 +122,8 @@ def test_all_of_a_transaction_or_nothing(file: StorageFile) -> None:
 def test_no_change_goes_unnoticed(path: Path, sql: str) -> None:
     file = StorageFile.open(path, "relaxed")
     file.read_root()
+    file.append([Record(position, 100 + position, b"%d" % position) for position in (1, 2, 3)])
     with file.transaction("write"):
-        for position in (1, 2, 3):
-            file.write_record(position, 100 + position, b"%d" % position)
         for place in range(2):
             file.write_chunk(5, place, b"chunk %d" % place)
     file.close()
@@ -135,7 +138,7 @@ def test_rows_of_another_file_do_not_verify(tmp_path: Path, file: StorageFile) -
     other = StorageFile.build(tmp_path / "new")
     with other.transaction("create"):
         other.write_first_root({"file": "11" * 16})
-        other.write_record(1, 1, b"x")
+    other.append([Record(1, 1, b"x")])
     other.finish(tmp_path / "b")
     connection = sqlite3.connect(tmp_path / "b")
     row = connection.execute("select * from log").fetchone()
@@ -147,9 +150,8 @@ def test_rows_of_another_file_do_not_verify(tmp_path: Path, file: StorageFile) -
 
 def test_deleting_in_steps(file: StorageFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_file, "CHUNK_BYTES", 100)
+    file.append([Record(position, position, bytes(30)) for position in range(1, 21)])
     with file.transaction("write"):
-        for position in range(1, 21):
-            file.write_record(position, position, bytes(30))
         for place in range(10):
             file.write_chunk(1, place, b"x")
         file.write_chunk(2, 0, b"y")
@@ -191,8 +193,7 @@ def test_the_sidecar_begins_anew(path: Path, file: StorageFile, monkeypatch: pyt
     monkeypatch.setattr(storage_file, "SIDECAR_BYTES", 200_000)
     folds = 0
     for position in range(1, 301):
-        with file.transaction("write"):
-            file.write_record(position, position, bytes(1000))
+        file.append([Record(position, position, bytes(1000))])
         folds += file.fold()
     assert folds > 10
     assert sidecar(path).stat().st_size < 600_000
@@ -206,9 +207,11 @@ def test_a_file_that_is_not_at_its_place_is_not_written(path: Path, file: Storag
     if how == "replaced":
         (path.parent / victim).write_bytes(b"")
     with pytest.raises(StorageError, match="moved, deleted or replaced") as caught:
-        write_record(file)
+        file.append([Record(1, 1, b"")])
     assert caught.value.path == str(path)
     assert "`save(path)`" in str(caught.value)
+    with pytest.raises(StorageError, match="moved, deleted or replaced"):
+        write_chunk(file)
 
 
 def test_a_built_file_takes_nobodys_place(tmp_path: Path) -> None:
@@ -220,12 +223,10 @@ def test_a_built_file_takes_nobodys_place(tmp_path: Path) -> None:
 
 
 def test_reading_beside_a_writer_is_one_state(path: Path, file: StorageFile) -> None:
-    with file.transaction("write"):
-        file.write_record(1, 1, b"one")
+    file.append([Record(1, 1, b"one")])
     reader = StorageFile.open_read_only(path)
     reader.read_root()
-    with file.transaction("write"):
-        file.write_record(2, 2, b"two")
+    file.append([Record(2, 2, b"two")])
     assert len(list(reader.records(0))) == 1
     reader.close()
     assert len(list(file.records(0))) == 2
