@@ -15,7 +15,8 @@ import pytest
 
 from convex_nb.engine import interrupts
 from convex_nb.engine.interrupts import Deferred, deferred
-from tests.engine.databases import insert_all, make_database
+from tests.engine.databases import insert_all, make_database, small_thresholds
+from tests.engine.tripwire import interrupted_at
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +142,15 @@ def test_a_commit_is_whole_before_the_interrupt_surfaces() -> None:
         insert_all(database, "items", [{"n": 1}])
     assert len(database.head.tables["items"]) == len(told) == 1
     database.check()
+
+
+def test_an_interrupt_at_any_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_thresholds(monkeypatch)
+    _, lines = interrupted_at(-1)
+    assert lines > 1000
+    # Steps that share no factor with anything that repeats; the long tests take every line.
+    reached = [interrupted_at(line)[0] for line in range(1, lines, 47)]
+    assert sum(reached) > len(reached) - 5
 
 
 def test_two_thousand_interrupts(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from convex_nb.testing.histories import find_anomaly
 from convex_nb.testing.workloads import Workload
 from tests.engine.databases import small_thresholds
 from tests.engine.test_state_machine import EngineMachine
+from tests.engine.tripwire import interrupted_at
 
 pytestmark = pytest.mark.soak
 
@@ -40,6 +42,16 @@ def test_the_engine_against_the_model_for_long() -> None:
     with pytest.MonkeyPatch.context() as patch:
         small_thresholds(patch)
         run_state_machine_as_test(EngineMachine, settings=settings(max_examples=5_000, stateful_step_count=60))
+
+
+def test_an_interrupt_at_every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_thresholds(monkeypatch)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _, lines = interrupted_at(-1)
+        assert sum([interrupted_at(line)[0] for line in range(1, lines)]) > lines * 0.9
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -200,10 +200,14 @@ def test_the_sidecar_begins_anew(path: Path, file: StorageFile, monkeypatch: pyt
     assert len(list(file.records(0))) == 300
 
 
-@pytest.mark.parametrize("victim", ["a.convex", "a.convex-wal"])
-@pytest.mark.parametrize("how", ["deleted", "replaced"])
+@pytest.mark.parametrize(
+    ("victim", "how"),
+    [("a.convex", "deleted"), ("a.convex", "replaced"), ("a.convex", "moved"), ("a.convex-wal", "deleted")],
+)
 def test_a_file_that_is_not_at_its_place_is_not_written(path: Path, file: StorageFile, victim: str, how: str) -> None:
-    (path.parent / victim).unlink()
+    (path.parent / victim).rename(path.parent / "moved")
+    if how != "moved":
+        (path.parent / "moved").unlink()
     if how == "replaced":
         (path.parent / victim).write_bytes(b"")
     with pytest.raises(StorageError, match="moved, deleted or replaced") as caught:
