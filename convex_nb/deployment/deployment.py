@@ -91,10 +91,11 @@ class Deployment:
     def __repr__(self) -> str:
         if self._closed is not None:
             return f"<Deployment in {self._where()}: closed>"
-        documents = sum([len(state) for state in self._database.head.tables.values()])
+        tables = Tables(lambda: self._database.head)
+        documents = sum([len(table) for table in tables.values()])
         state = ", paused" if self._reactor.paused else ""
         return (
-            f"<Deployment in {self._where()}{state}: {len(self.tables)} tables with {documents:,} documents, "
+            f"<Deployment in {self._where()}{state}: {len(tables)} tables with {documents:,} documents, "
             f"{len(self.functions)} functions>"
         )
 

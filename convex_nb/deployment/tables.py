@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.system_tables import SYSTEM_TABLES, is_system_table
 
 if TYPE_CHECKING:
     import pandas
@@ -20,7 +21,7 @@ class Table:
     """One table, as of the newest commit whenever it is asked, or of the moment in the past that it was taken from."""
 
     def __init__(self, name: str, snapshot: Callable[[], Snapshot]) -> None:
-        self.name = check_table_name(name)
+        self.name = name if name in SYSTEM_TABLES and SYSTEM_TABLES[name].public else check_table_name(name)
         self._snapshot = snapshot
 
     def __repr__(self) -> str:
@@ -75,21 +76,21 @@ class Table:
 
 
 class Tables(Mapping[str, Table]):
-    """The tables that exist, by name."""
+    """The tables of users that exist, by name."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
 
     def __getitem__(self, name: str) -> Table:
-        if name not in self._snapshot().tables:
+        if is_system_table(name) or name not in self._snapshot().tables:
             raise KeyError(name)
         return Table(name, self._snapshot)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._snapshot().tables))
+        return iter(sorted([name for name in self._snapshot().tables if not is_system_table(name)]))
 
     def __len__(self) -> int:
-        return len(self._snapshot().tables)
+        return len(list(iter(self)))
 
     def __repr__(self) -> str:
         return "\n".join([f"{table.name}: {table.count():,} documents" for table in self.values()]) or "no tables"

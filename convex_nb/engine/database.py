@@ -24,6 +24,7 @@ from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare, staged_indexes
 from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
 from convex_nb.engine.subscriptions import Subscriptions
+from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of, is_system_table
 from convex_nb.engine.table import TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
@@ -100,6 +101,8 @@ class Database:
         self._maintaining = threading.Lock()
         self._creation_time = creation_time
         self._minted: dict[tuple[int, int], list[str]] = {}
+        for name, table in SYSTEM_TABLES.items():
+            self.remember_table(name, table.number)
         for state in first.tables.values():
             self.remember_table(state.name, state.number)
 
@@ -232,9 +235,9 @@ class Database:
 
     def new_table(self, name: str, catalog: Catalog) -> TableState:
         """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""
-        check_table_name(name)
-        definition = None if catalog.schema is None else catalog.schema.tables.get(name)
-        return TableState.create(name, self.table_number(name), definition)
+        if name not in SYSTEM_TABLES:
+            check_table_name(name)
+        return TableState.create(name, self.table_number(name), definition_of(name, catalog.schema))
 
     def table_number(self, name: str) -> int:
         """The number in the ids of a table. Given once, whether or not a document is ever committed."""
@@ -243,12 +246,13 @@ class Database:
             with self._lock:
                 number = self._numbers.get(name)
                 if number is None:
-                    if len(self._numbers) >= self.limits.tables:
+                    tables = len(self._numbers) - len(SYSTEM_TABLES)
+                    if tables >= self.limits.tables:
                         raise LimitError(
                             f"A deployment holds at most {self.limits.tables} tables; {name!r} was not created.",
                             kind="tables",
                             limit=self.limits.tables,
-                            used=len(self._numbers) + 1,
+                            used=tables + 1,
                         )
                     number = self._next_number
                     self.remember_table(name, number)
@@ -275,10 +279,11 @@ class Database:
         # The numbers of most tables take the first sixteen bits, so that four characters tell the table. Whether
         # the rest is an id as well need only be known of those that name no document: see `check_id`.
         name = self._prefixes.get(id[:4]) if isinstance(id, str) else None
-        if name is None:
+        if name is None or operation.startswith("system."):
             name = self.check_id(id, operation)
         if table is not None and name != table:
-            check_table_name(table)
+            if table not in SYSTEM_TABLES:
+                check_table_name(table)
             shown = f'Id<"{name}">' if name is not None else "the id of a table that does not exist"
             raise InvalidIdError(
                 f'Invalid argument `id` for `db.{operation}`: expected to be an Id<"{table}">, got {shown} instead.',
@@ -288,7 +293,10 @@ class Database:
         return name
 
     def check_id(self, id: str, operation: str) -> str | None:
-        """The table of a well-formed id, ``None`` for an unknown table. Raises ``InvalidIdError`` for what is no id."""
+        """The table of a well-formed id, ``None`` for an unknown table. Raises ``InvalidIdError`` for what is no id.
+
+        A system table's id is one for operations whose name begins with ``system.``, a user's for the others.
+        """
         if not isinstance(id, str):
             raise InvalidIdError(
                 f"Invalid argument `id` for `db.{operation}`: expected an id, got {type(id).__name__}. "
@@ -300,6 +308,14 @@ class Database:
         except InvalidIdError as error:
             raise InvalidIdError(f"Invalid argument `id` for `db.{operation}`: {error}", id=id) from None
         name = self._names.get(number)
+        if name is not None and is_system_table(name) != operation.startswith("system."):
+            # The system reads its own tables by the numbers that it has given out, so this is somebody's mistake.
+            text = "User tables cannot be accessed with db.system"
+            if is_system_table(name):
+                text = "System tables can only be accessed with db.system"
+            raise InvalidIdError(
+                f'Invalid argument `id` for `db.{operation}`: {text}, and this is an Id<"{name}">.', id=id, table=name
+            )
         if name is not None and 128 <= number < 16384:
             self._prefixes[id[:4]] = name
         return name

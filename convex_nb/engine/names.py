@@ -18,7 +18,10 @@ def check_table_name(name: object) -> str:
 @lru_cache(4096)
 def _checked(name: str) -> str:
     if name.startswith("_"):
-        raise InvalidValueError(f"{name!r} is a system table's name: system tables are read-only.", value=name)
+        raise InvalidValueError(
+            f"System tables can only be accessed with db.system: {name!r} is the name of one. They are read-only.",
+            value=name,
+        )
     try:
         return check_identifier(name, "Table")
     except SchemaDefinitionError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.planner import Range
 from convex_nb.engine.query import QueryInitializer
+from convex_nb.engine.system_reader import SystemReader
 from convex_nb.language.errors import InvalidIdError, InvalidValueError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.values import Id
@@ -51,6 +52,11 @@ class DatabaseReader:
         check_table_name(table)
         return QueryInitializer(self._transaction, Range.whole(table))
 
+    @property
+    def system(self) -> SystemReader:
+        """The system tables: `get`, `query` and `normalize_id`."""
+        return SystemReader(self)
+
     def normalize_id(self, table: str, text: str) -> Id | None:
         """``text`` as an id if it is one of ``table``, else ``None``. Does not look whether the document exists."""
         check_table_name(table)
@@ -75,7 +81,7 @@ class DatabaseWriter(DatabaseReader):
                 f"Invalid argument `value` for `db.insert`: it must be a dict, got {type(document).__name__}. "
                 "Nothing was written."
             )
-        return self._transaction.insert(table, document)
+        return self._transaction.insert(check_table_name(table), document)
 
     def insert_many(self, table: str, documents: Iterable[Mapping[str, Any]]) -> list[Id]:
         """Add several documents; their ids in the same order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.part import Part
+from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableIndex, TableState, table_indexes
 from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -28,8 +29,8 @@ def prepare(
     definitions = {} if schema is None else schema.tables
     tables: dict[str, TableState] = {}
     for name, state in head.tables.items():
-        definition = definitions.get(name)
-        if definition is None and state.definition is None:
+        definition = definition_of(name, schema)
+        if definition is state.definition:
             tables[name] = state
             continue
         validated = before is not None and before.schema_validation

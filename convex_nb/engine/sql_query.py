@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.duckdb_cursor import cursor
+from convex_nb.engine.system_tables import is_system_table
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import SqlError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -177,7 +178,8 @@ class SqlQuery:
         if unknown and "does not exist" in text:
             # DuckDB proposes its own catalog.
             text = re.sub(r'\nDid you mean "pg_\w*"\?', "", text)
-            text += f"\nTables: {', '.join(sorted(snapshot.tables)) or 'none'}."
+            names = sorted([name for name in snapshot.tables if not is_system_table(name)])
+            text += f"\nTables: {', '.join(names) or 'none'}."
         return self._error(text)
 
     def _error(self, text: str) -> SqlError:

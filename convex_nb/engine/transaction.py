@@ -93,15 +93,18 @@ class Transaction:
         state = self.table(name)
         return self.database.new_table(name, self.snapshot.catalog) if state is None else state
 
-    def get(self, id: str, table: str | None = None) -> Document | None:
-        """The document with this id, or ``None``; recorded as a read either way. Raises ``InvalidIdError``."""
-        name = self.database.table_of_id(id, "get", table)
+    def get(self, id: str, table: str | None = None, *, system: bool = False) -> Document | None:
+        """The document with this id, or ``None``; recorded as a read either way. Raises ``InvalidIdError``.
+
+        With ``system`` it is one of a system table, otherwise of a user's; likewise below.
+        """
+        name = self.database.table_of_id(id, "system.get" if system else "get", table)
         self.usage.add_range()
         self._read_set.ids.add(id)
         state = None if name is None else self.table(name)
         document = None if state is None else state.get(id)
         if document is None:
-            self.database.check_id(id, "get")
+            self.database.check_id(id, "system.get" if system else "get")
         else:
             self.usage.add_read((document,), 1)
         return document
@@ -232,9 +235,9 @@ class Transaction:
         self._write(state, Write(table, id, None, document, None, state.keys_of(document)))
         return id
 
-    def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None) -> None:
+    def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None, *, system: bool = False) -> None:
         """Merge ``fields`` into a document, shallowly; ``UNDEFINED`` removes a field."""
-        state, old = self._existing("patch", id, table)
+        state, old = self._existing("system.patch" if system else "patch", id, table)
         if not isinstance(fields, Mapping):
             raise InvalidValueError(
                 f"Invalid argument `value` for `db.patch`: it must be a dict, got {type(fields).__name__}."
@@ -251,9 +254,9 @@ class Transaction:
             )
         self._replace(state, old, _checked_system_fields(fields, old))
 
-    def delete(self, id: str, table: str | None = None) -> None:
+    def delete(self, id: str, table: str | None = None, *, system: bool = False) -> None:
         """Remove a document."""
-        state, old = self._existing("delete", id, table)
+        state, old = self._existing("system.delete" if system else "delete", id, table)
         self._write(state, Write(state.name, old["_id"], old, None, state.keys_of(old), None))
 
     def add_part(self, table: str, part: Part, replace: bool = False) -> None:

@@ -37,7 +37,8 @@ def test_table_numbers() -> None:
     first, second = database.table_number("items"), database.table_number("notes")
     assert (first, second) == (FIRST_USER_TABLE, FIRST_USER_TABLE + 1)
     assert database.table_number("items") == first
-    assert dict(database.table_names) == {first: "items", second: "notes"}
+    own = {number: name for number, name in database.table_names.items() if not name.startswith("_")}
+    assert own == {first: "items", second: "notes"}
     (id,) = insert_all(database, "notes", [{}])
     assert decode_id(id)[0] == second
 

@@ -9,6 +9,7 @@ from convex_nb.engine.commit import Commit, Write
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare
 from convex_nb.engine.snapshot import Catalog, Snapshot
+from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableState, table_indexes
 from convex_nb.engine.wal.checkpoint import Copies, Manifest, TableEntry, rows_of_chunks
 from convex_nb.engine.wal.protocol import LoggedEntry
@@ -62,7 +63,7 @@ class Recovery:
         return Snapshot(manifest.timestamp, tables, Catalog(manifest.schema)), manifest.creation_time
 
     def _table(self, entry: TableEntry, schema: SchemaDefinition | None) -> TableState:
-        definition = None if schema is None else schema.tables.get(entry.name)
+        definition = definition_of(entry.name, schema)
         indexes = table_indexes(definition)
         parts: list[Part] = []
         with of_table(entry.name):
@@ -120,11 +121,10 @@ def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegm
 
 def _commit(database: Database, record: CommitRecord, timestamp: int, load: LoadSegment) -> Commit:
     head = database.head
-    definitions = {} if head.schema is None else head.schema.tables
     created: dict[str, TableState] = {}
     for name, number in record.created.items():
         database.remember_table(name, number)
-        created[name] = TableState.create(name, number, definitions.get(name))
+        created[name] = TableState.create(name, number, definition_of(name, head.schema))
     tables = {**created, **head.tables}
     for name in record.replaced:
         tables[name] = tables[name].empty()

@@ -14,6 +14,7 @@ from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
 from convex_nb.engine.segment import Segment
 from convex_nb.engine.snapshot import Catalog, Snapshot
+from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableState
 from convex_nb.engine.wal.checkpoint import Manifest, rows_of_chunks
 from convex_nb.engine.wal.disk import sidecar
@@ -199,10 +200,9 @@ class Salvage:
         return self._tables.setdefault(name, {})
 
     def _states(self, schema: SchemaDefinition | None) -> dict[str, TableState]:
-        definitions = {} if schema is None else schema.tables
         states: dict[str, TableState] = {}
         for name, documents in self._tables.items():
-            state = TableState.create(name, self._numbers[name], definitions.get(name))
+            state = TableState.create(name, self._numbers[name], definition_of(name, schema))
             if documents:
                 segment = Segment.from_documents(list(documents.values()), name)
                 state = state.with_part(Part.unindexed(segment, state.indexes))
