@@ -1,0 +1,145 @@
+"""Calling functions and following queries."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from convex_nb.deployment.asynchronous import run_beside, run_coroutine
+from convex_nb.deployment.block import SOURCE, TransactionBlock
+from convex_nb.deployment.foundation import Foundation
+from convex_nb.functions.checks import check_arguments
+from convex_nb.functions.definition import merge_arguments
+from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.values import copy_value
+
+if TYPE_CHECKING:
+    from convex_nb.engine.reader import DatabaseWriter
+    from convex_nb.engine.transaction import Transaction
+    from convex_nb.functions.definition import Function
+    from convex_nb.functions.execution import Execution
+    from convex_nb.functions.live_query import LiveQuery, Subscription
+    from convex_nb.functions.registry import Target
+
+T = TypeVar("T")
+
+
+class Calling(Foundation):
+    """What a deployment does with functions: it calls public and internal ones alike, as the administrator."""
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run a query at the newest commit, or answer it from the cache. Raises what it raises."""
+        if self._blocked:
+            self._refuse()
+        entry = self._registry.find(function, "query")
+        given = merge_arguments(entry.path, args, kwargs)
+        arguments = check_arguments(entry.function, entry.path, given, self._database)
+        result = self._cache.fetch(entry, arguments, self._database.head)
+        if result.error is not None:
+            raise result.error
+        return copy_value(result.value)
+
+    def mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run a mutation and commit it, again on a conflict. Raises what it raises; nothing is written then."""
+        if self._blocked:
+            self._refuse()
+        entry = self._registry.find(function, "mutation")
+        value = self._runner.mutation(entry, merge_arguments(entry.path, args, kwargs))
+        self._after_commit()
+        return value
+
+    def action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run an action, once, and wait for it; an `async def` on a loop of its own. Raises what it raises."""
+        if self._blocked:
+            self._refuse()
+        entry = self._registry.find(function, "action")
+        given = merge_arguments(entry.path, args, kwargs)
+        if entry.function.is_async:
+            return run_coroutine(self._runner.action_async(entry, given, self))
+        return self._runner.action(entry, given, self)
+
+    async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Run an action, once: an `async def` on this loop, a plain one on a thread. Raises what it raises."""
+        if self._blocked:
+            self._refuse()
+        entry = self._registry.find(function, "action")
+        given = merge_arguments(entry.path, args, kwargs)
+        if entry.function.is_async:
+            return await self._runner.action_async(entry, given, self)
+        return await run_beside(self._runner.action, entry, given, self)
+
+    def run(self, function: Function, args: Mapping[str, Any] | None = None, /) -> Any:
+        """Run a function of any kind."""
+        if function.kind == "query":
+            return self.query(function, args)
+        return self.mutation(function, args) if function.kind == "mutation" else self.action(function, args)
+
+    def transact(self, function: Callable[[DatabaseWriter], T], /) -> T:
+        """Run `function(db)` as a mutation: committed when it returns, run again on a conflict. Returns its value."""
+        if self._blocked:
+            self._refuse()
+        value: T = self._runner.transact(_ad_hoc(function), SOURCE)
+        self._after_commit()
+        return value
+
+    def transaction(self) -> TransactionBlock:
+        """`with dep.transaction() as db:`; the block runs once, and raises `WriteConflictError` on a conflict."""
+        return TransactionBlock(self)
+
+    def begin_block(self) -> Transaction:
+        """Begin the transaction of a `with` block."""
+        if self._blocked:
+            self._refuse()
+        return self._database.begin()
+
+    def commit_block(self, transaction: Transaction) -> None:
+        """Commit the transaction of a `with` block."""
+        if self._blocked:
+            self._refuse()
+        self._runner.commit(transaction, SOURCE)
+        self._after_commit()
+
+    # -- following -----------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        function: Target,
+        args: Mapping[str, Any] | None,
+        callback: Callable[[Any], object],
+        on_error: Callable[[Exception], object] | None = None,
+    ) -> Subscription:
+        """Call `callback(value)` now and whenever a commit changes the value, `on_error(error)` if the query raises."""
+        if self._blocked:
+            self._refuse()
+        return self._reactor.subscribe(self._registry.find(function, "query"), args, callback, on_error)
+
+    def watch(
+        self, function: Target, args: Mapping[str, Any] | None = None, on_stale: Callable[[], object] = lambda: None
+    ) -> LiveQuery:
+        """Run a query now, and again in each `refresh()` after a commit touched it, which `on_stale()` announces."""
+        if self._blocked:
+            self._refuse()
+        return self._reactor.watch(self._registry.find(function, "query"), args, on_stale)
+
+    def refresh(self) -> list[LiveQuery]:
+        """Run every stale watched query at one snapshot; return those whose value or error has changed."""
+        return [] if self._closed is not None else self._reactor.refresh()
+
+    def settle(self) -> None:
+        """Return when no invalidated query is left to run."""
+        self._check_open()
+        self._reactor.settle()
+
+
+def _ad_hoc(function: Callable[[DatabaseWriter], T]) -> Callable[[Execution, DatabaseWriter], T]:
+    def body(_: Execution, db: DatabaseWriter) -> T:
+        value = function(db)
+        if inspect.iscoroutine(value):
+            value.close()
+            raise InvalidValueError("transact() takes a plain function: an `async` one would run after it has ended.")
+        return value
+
+    return body

@@ -1,0 +1,94 @@
+"""Tables as a whole: reading them, SQL, the past, bulk import, and where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.deployment.foundation import Foundation
+from convex_nb.deployment.past import Past, When, timestamp_of
+from convex_nb.deployment.place import Durability, save_place
+from convex_nb.deployment.tables import Table, Tables
+from convex_nb.language.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.importing import Mode, Nulls, Progress
+    from convex_nb.engine.sql_result import SqlResult
+
+
+class Data(Foundation):
+    """What a deployment does with tables, without functions."""
+
+    @property
+    def tables(self) -> Tables:
+        """The tables, by name."""
+        return Tables(self._head)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it lives in, or `None` in memory."""
+        return self._database.log.path
+
+    @property
+    def timestamp(self) -> int:
+        """The newest commit: nanoseconds since the epoch, strictly increasing."""
+        return self._database.head.timestamp
+
+    def table(self, name: str) -> Table:
+        """A whole table: `.df()`, `.arrow()`, `.count()`. One that does not exist yet is empty."""
+        return Table(name, self._head)
+
+    def at(self, when: When) -> Past:
+        """The deployment as it was: at a commit timestamp, at a datetime (UTC if it has no zone), or so long ago.
+
+        Raises `LookupError` for a time before what is kept.
+        """
+        self._check_open()
+        return Past(self._runner, self._database.at(timestamp_of(when, self._database.clock.now_ns())))
+
+    def sql(self, sql: str, parameters: Mapping[str, Any] | None = None, /, **given: Any) -> SqlResult:
+        """Run one SELECT of DuckDB's SQL over the tables as of the newest commit; it can reach nothing else.
+
+        `$name` in it stands for a value given by name; a DataFrame or Arrow table given by name can be read from. The
+        result has `.df()`, `.arrow()` and `.rows()`. Raises `SqlError`, for whatever would write as well.
+        """
+        from convex_nb.deployment.sql import run_sql
+
+        return run_sql(self._head(), sql, {**(parameters or {}), **given})
+
+    def import_table(
+        self,
+        table: str,
+        data: Any,
+        mode: Mode = "append",
+        *,
+        nulls: Nulls = "missing",
+        progress: Progress | None = None,
+    ) -> Table:
+        """Import a DataFrame, an Arrow table, or a CSV or Parquet file, as one commit: all rows, or none.
+
+        An Arrow null is a missing field, or null with `nulls="null"`. `mode="replace"` puts the rows in place of the
+        table's documents. `progress(done, total)` is called on the way. Raises `SchemaValidationError` and
+        `InvalidValueError` with the first ten offending rows. Costs about a microsecond a row and index.
+        """
+        from convex_nb.deployment.importing import as_arrow, import_rows
+
+        self._check_open()
+        for name, given, known in (("mode", mode, ("append", "replace")), ("nulls", nulls, ("missing", "null"))):
+            if given not in known:
+                raise InvalidValueError(f"{name} is {' or '.join(map(repr, known))}, not {given!r}.", value=given)
+        target = Table(table, self._head)
+        import_rows(self._database, table, as_arrow(data), mode, nulls, progress)
+        self._after_commit()
+        return target
+
+    def save(self, path: str | PathLike[str], *, durability: Durability = "full") -> None:
+        """Write everything to a new file and live there from now on; functions, views and subscriptions stay.
+
+        The file has this name once it is complete. Raises `StorageExistsError`, `StorageError` and
+        `DeploymentLockedError`; nothing changes then. A file that it lived in before is closed, and stays as it was.
+        """
+        self._check_open()
+        save_place(self._database, path, durability)

@@ -1,0 +1,90 @@
+"""What every part of a deployment stands on: its parts, whether it is open, and what follows a commit."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+from convex_nb.deployment.worker import HAS_THREADS, Worker
+from convex_nb.functions import output
+from convex_nb.functions.cache import QueryCache
+from convex_nb.functions.execution_log import ExecutionLog
+from convex_nb.functions.reactor import Reactor
+from convex_nb.functions.registry import Registry
+from convex_nb.functions.runner import Runner
+from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedError
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Database
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.functions.contexts import Service
+
+_SLICE_MS = 20.0
+_open: weakref.WeakSet[Foundation] = weakref.WeakSet()
+
+
+class Foundation:
+    """Wires the parts of one deployment. `Calling` and `Data` are what can be done with them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._registry = Registry()
+        self._log = ExecutionLog()
+        self._services: dict[str, Service] = {}
+        self._runner = Runner(self._database, self._registry, self._log, services=self._services)
+        self._cache = QueryCache(self._runner)
+        self._reactor = Reactor(self._database, self._registry, self._cache)
+        self._worker = Worker(self) if HAS_THREADS else None
+        if self._worker is not None:
+            wake = self._worker.wake
+            self._database.on_commit.append(lambda _: wake())
+            self._reactor.hand_over = wake
+        self._closed: str | None = None
+        self._blocked = False
+        output.capture()
+        self._release = weakref.finalize(self, _release, self._worker, self._reactor, self._database)
+        _open.add(self)
+
+    def work(self) -> bool:
+        """Do a slice of the background work that is due; whether more is."""
+        if self._reactor.handed_over:
+            self._reactor.flush()
+        return self._closed is None and self._database.maintain(_SLICE_MS)
+
+    def _head(self) -> Snapshot:
+        self._check_open()
+        return self._database.head
+
+    def _after_commit(self) -> None:
+        self._reactor.flush()
+        if self._worker is None:
+            self._database.maintain(1)
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise DeploymentClosedError(f"This deployment cannot be used: {self._closed}. Open another one.")
+
+    def _refuse(self) -> None:
+        self._check_open()
+        raise DeploymentPausedError("The deployment is paused: the function did not run. Call `resume()` first.")
+
+
+def _release(worker: Worker | None, reactor: Reactor, database: Database) -> None:
+    output.release()
+    if worker is not None:
+        worker.stop()
+    reactor.close()
+    database.close()
+
+
+def _forked() -> None:
+    """A child has its parent's memory but not its threads, and may have its locks held for ever."""
+    for deployment in list(_open):
+        deployment._closed = "it belongs to the process that this one was forked from"
+        deployment._blocked = True
+        deployment._release.detach()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
