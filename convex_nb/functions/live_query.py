@@ -301,8 +301,8 @@ class LiveQuery:
 
     @property
     def stale(self) -> bool:
-        """Whether a commit has touched what the last run read."""
-        return self._query.stale
+        """Whether a commit has touched what the last run read. While it runs again that is still so."""
+        return self._query.stale or self._query.running > 0
 
     def mark(self) -> None:
         """Tell the view that it is stale. What it raises is logged."""
