@@ -159,9 +159,9 @@ def read_columns(
     places: Numbers | None = None
     if filters:
         places = _matching(transaction, selection, filters, limit)
-    elif limit is not None and limit < len(selection):
+    elif limit is not None and limit <= len(selection):
         places = np.arange(limit)
-    transaction.consume(selection, _consumed(np.arange(len(selection)) if places is None else places, limit))
+    transaction.consume(selection, None if places is None else _consumed(places, limit))
     table = selection.to_arrow(places, fields)
     return empty_columns(selection.state, fields) if table is None else table
 
