@@ -11,11 +11,16 @@ from convex_nb.deployment.foundation import Foundation
 from convex_nb.deployment.past import Past, When, timestamp_of
 from convex_nb.deployment.place import Durability, save_place
 from convex_nb.deployment.tables import Table, Tables
+from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.schema import define_schema
+from convex_nb.language.schema_inference import infer_table
 
 if TYPE_CHECKING:
     from convex_nb.deployment.importing import Mode, Nulls, Progress
     from convex_nb.engine.sql_result import SqlResult
+    from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 
 class Data(Foundation):
@@ -39,6 +44,23 @@ class Data(Foundation):
     def table(self, name: str) -> Table:
         """A whole table: `.df()`, `.arrow()`, `.count()`. One that does not exist yet is empty."""
         return Table(name, self._head)
+
+    def infer_schema(self, *tables: str) -> SchemaDefinition:
+        """The narrowest usual schema that fits what is stored, of these tables or of all: `.to_code()` shows it.
+
+        Indexes are those in force. Costs O(documents). Raises `InvalidValueError` for a table that does not exist.
+        """
+        head = self._head()
+        inferred: dict[str, TableDefinition] = {}
+        for name in tables or tuple(self.tables):
+            state = head.tables.get(name)
+            if state is None or is_system_table(name):
+                raise InvalidValueError(f"There is no table {name!r} to infer a schema from.", value=name)
+            table = infer_table(state.scan(1, MIN_KEY, MAX_KEY, reverse=False), self._database.table_names)
+            for index in () if state.definition is None else state.definition.indexes:
+                table = table.index(index.name, list(index.fields), staged=index.staged)
+            inferred[name] = table
+        return define_schema(inferred)
 
     def at(self, when: When) -> Past:
         """The deployment as it was: at a commit timestamp, at a datetime (UTC if it has no zone), or so long ago.
