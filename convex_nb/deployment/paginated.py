@@ -40,6 +40,9 @@ class Followed(Protocol):
     def tables(self) -> Iterable[str]: ...
     @property
     def stale(self) -> bool: ...
+    @property
+    def reads_clock(self) -> bool: ...
+    def expire(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -138,6 +141,16 @@ class PaginatedQuery:
     def stale(self) -> bool:
         """Whether a page waits for its refresh."""
         return any(query.stale for query in self.queries)
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether a page looked at the time when it ran last."""
+        return any(query.reads_clock for query in self.queries)
+
+    def expire(self) -> None:
+        """Have every page run again in the next refresh."""
+        for query in self.queries:
+            query.expire()
 
     def load_more(self, num_items: int | None = None) -> bool:
         """Load and follow one more page, of as many documents as the first if it is not said how many.

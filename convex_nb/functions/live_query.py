@@ -37,6 +37,7 @@ class Outcome(NamedTuple):
     timestamp: int
     read_set: ReadSet
     duration_ms: float
+    reads_clock: bool = False
 
 
 NOTHING_YET: Final = Outcome(0, None, None, 0, ReadSet(), 0.0)
@@ -114,6 +115,7 @@ class SharedQuery:
             timestamp,
             result.read_set,
             result.duration_ms,
+            result.reads_clock,
         )
 
 
@@ -303,6 +305,16 @@ class LiveQuery:
     def stale(self) -> bool:
         """Whether a commit has touched what the last run read. While it runs again that is still so."""
         return self._query.stale or self._query.running > 0
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether the last run looked at the time, so that another one may say something else."""
+        return self._query.outcome.reads_clock
+
+    def expire(self) -> None:
+        """Have it run again in the next refresh though no commit has touched it: time has passed."""
+        if not self._closed:
+            self._reactor.expire(self._query)
 
     def mark(self) -> None:
         """Tell the view that it is stale. What it raises is logged."""

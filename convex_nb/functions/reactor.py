@@ -179,6 +179,12 @@ class Reactor:
             for query in self._queries.values():
                 self._invalidate(query)
 
+    def expire(self, query: SharedQuery) -> None:
+        """One followed query has to run again."""
+        with self._lock:
+            self._invalidate(query)
+        self.flush()
+
     def _invalidate(self, query: SharedQuery) -> None:
         if query.stale or self._queries.get(query.key) is not query:
             return

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from convex_nb.notebook.timetable import Timetable
+
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.views.live_view import LiveView
@@ -35,6 +37,7 @@ class Flush:
         self._threaded = threaded
         self._views: dict[int, tuple[Deployment, LiveView]] = {}
         self._moved: dict[int, Callable[[], None]] = {}
+        self._timetable = Timetable()
         self._flushing = threading.RLock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -50,9 +53,12 @@ class Flush:
         """Note that a view is stale. Called inside commits, on any thread: never blocks."""
         self._wake.set()
 
-    def add(self, deployment: Deployment, view: LiveView) -> None:
-        """Let a view follow its deployment's commits."""
+    def add(self, deployment: Deployment, view: LiveView, every: float | None = None) -> None:
+        """Let a view follow its deployment's commits and, with a period in seconds, the clock."""
         self._views[id(view)] = (deployment, view)
+        self._timetable.set(view, every)
+        if every is not None:
+            self._wake.set()
         if self._threaded and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="convex_nb views", daemon=True)
             self._thread.start()
@@ -60,6 +66,7 @@ class Flush:
     def discard(self, view: LiveView) -> None:
         """Forget a view."""
         self._views.pop(id(view), None)
+        self._timetable.set(view, None)
         self._moved.pop(id(view), None)
 
     def later(self, view: LiveView, move: Callable[[], None]) -> None:
@@ -73,6 +80,7 @@ class Flush:
     def now(self, *, cell_ended: bool = False) -> float | None:
         """Refresh every marked view; return the seconds until `after` wants to run again. One flush at a time."""
         with self._flushing:
+            self._timetable.expire_due()
             self._wake.clear()
             started = time.monotonic()
             while self._moved:
@@ -95,7 +103,7 @@ class Flush:
                     view.absorb()
                 else:
                     view.pump()
-            wanted = self._after(cell_ended) if self._after else None
+            wanted = _sooner(self._after(cell_ended) if self._after else None, self._timetable.wait())
             ended = time.monotonic()
             self._next = ended + max(INTERVAL, SHARE * (ended - started))
             return wanted
@@ -120,3 +128,7 @@ class Flush:
                 # An observer of a view raised, or the deployment was closed under us: the other views go on.
                 log.exception("convex_nb: a live view could not be refreshed")
                 wanted = None
+
+
+def _sooner(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else min(a, b)

@@ -38,6 +38,7 @@ class Session:
         path: str,
         given: Mapping[str, Any],
         render: Callable[[Any], Any] | None = None,
+        every: float | None = None,
     ) -> LiveView:
         """Return a view of a query: the one that the running cell had of it before, or a new one.
 
@@ -58,6 +59,7 @@ class Session:
                 surroundings=Surroundings(deployment),
                 is_busy=lambda: self.cell is not None,
                 on_close=self._forget,
+                on_active=self.flush.mark,
             )
         else:
             self._unbind(view)
@@ -70,7 +72,7 @@ class Session:
         self.cells.add(view)
         self._bindings[id(view)] = arguments
         arguments.follow(lambda: self._moved(view, arguments))
-        self.flush.add(deployment, view)
+        self.flush.add(deployment, view, every)
         return view
 
     def begin_cell(self, cell: str, deleted: Iterable[str] = ()) -> None:

@@ -52,6 +52,9 @@ class Watched(Protocol):
     def tables(self) -> Iterable[str]: ...
     @property
     def stale(self) -> bool: ...
+    @property
+    def reads_clock(self) -> bool: ...
+    def expire(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -101,6 +104,7 @@ class LiveView(anywidget.AnyWidget):
         surroundings: Surroundings | None = None,
         is_busy: Callable[[], bool] | None = None,
         on_close: Callable[[LiveView], None] | None = None,
+        on_active: Callable[[], None] = lambda: None,
     ) -> None:
         self.path = path
         self.render = render
@@ -108,6 +112,7 @@ class LiveView(anywidget.AnyWidget):
         self._watch = watch
         self._surroundings = surroundings
         self._on_close = on_close
+        self._on_active = on_active
         self._lock = threading.RLock()
         self._query: Watched | None = None
         self._arguments: Mapping[str, Any] | None = None
@@ -140,6 +145,11 @@ class LiveView(anywidget.AnyWidget):
         """The arguments of the query; None while one of them is `SKIP`."""
         return self._arguments
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether a page showed it and none does so now. What was never shown is not hidden."""
+        return self._screen.is_hidden
+
     def ask(self, arguments: Mapping[str, Any] | None, watch: Watch | None = None) -> None:
         """Watch the query with these arguments from now on; None watches nothing, and the view says "loading".
 
@@ -163,6 +173,8 @@ class LiveView(anywidget.AnyWidget):
                 self._arguments = arguments
         if old is not None:
             old.close()
+        elif query is not None:
+            self._on_active()
         self.absorb()
 
     def absorb(self) -> None:
@@ -365,7 +377,10 @@ class LiveView(anywidget.AnyWidget):
         with self._lock:
             screen, window = self._screen, self._window
             if kind == "hello":
+                was_hidden = screen.is_hidden
                 screen.hello(content["tab"], content["sequence"])
+                if was_hidden:
+                    self._on_active()
             elif kind == "hidden":
                 screen.hidden(content["tab"])
             elif kind == "drawn":

@@ -39,6 +39,7 @@ class Screen:
         self._sequence = -1
         self._shown: Picture | None = None
         self._tabs: set[str] = set()
+        self._seen = False
         self._in_flight: int | None = None
         self._sent_at = 0.0
         self._heard_beside = False
@@ -47,6 +48,11 @@ class Screen:
     def is_watched(self) -> bool:
         """Whether some visible page shows the view."""
         return bool(self._tabs)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it was looked at, and is no more."""
+        return self._seen and not self._tabs
 
     def touch(self) -> None:
         """Note that the picture has changed."""
@@ -85,6 +91,7 @@ class Screen:
         self._hears()
         whole = self.whole()
         self._tabs.add(tab)
+        self._seen = True
         self._in_flight = None
         if sequence != whole["sequence"]:
             self._dispatch(whole)

@@ -24,6 +24,7 @@ class Query:
     tables = frozenset({"messages"})
     duration_ms = 1.25
     stale = False
+    reads_clock = False
 
     def __init__(self, source: Source, args: Mapping[str, Any]) -> None:
         self.source = source
@@ -41,6 +42,9 @@ class Query:
     @property
     def timestamp(self) -> int:
         return self.source.timestamp
+
+    def expire(self) -> None:
+        pass
 
     def close(self) -> None:
         self.closed = True
