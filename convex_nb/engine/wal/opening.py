@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from convex_nb.engine.database import Clock
     from convex_nb.engine.snapshot import Snapshot
 
-_HEADER: Final = struct.Struct(">16s44xI4xI28x")
+_HEADER: Final = struct.Struct(">16s2x2s40xI4xI28x")
 _MAGIC: Final = b"SQLite format 3\x00"
+_WAL_MODE: Final = b"\x02\x02"
+"""With anything else here SQLite would not write the file, or not read it."""
 
 
 def open_database(
@@ -124,8 +126,8 @@ def _identify(path: Path) -> None:
             "begin anew under this name.",
             path=str(path),
         )
-    magic, version, application = _HEADER.unpack(header) if len(header) == _HEADER.size else (b"", 0, 0)
-    if magic != _MAGIC or application != APPLICATION_ID or not version:
+    magic, mode, version, application = _HEADER.unpack(header) if len(header) == _HEADER.size else (b"", b"", 0, 0)
+    if magic != _MAGIC or mode != _WAL_MODE or application != APPLICATION_ID or not version:
         raise StorageCorruptError(
             f"{path} is no database of convex_nb, or its first page is damaged. Nothing was changed. If it is one, "
             f'`convex_nb.repair("{path.name}", "repaired.convex")` saves what verifies.',

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -35,6 +36,9 @@ CHUNK_BYTES: Final = 1 << 20
 """Rows are cut so that none is much longer: a commit that waits for one to be written waits milliseconds."""
 SIDECAR_BYTES: Final = 4 << 20
 """SQLite's sidecar is folded into the file when it has grown beyond this."""
+
+LOOK_SECONDS: Final = 0.01
+"""A file that was moved or deleted while it is open is noticed after this at the latest."""
 
 _MOST_CHUNKS = 1 << 20
 _KEYS = struct.Struct("<Bqq")
@@ -79,6 +83,7 @@ class StorageFile:
         self._seed = 0
         self._open = True
         self._place: tuple[str, str, int, int] | None = None
+        self._look_again = 0.0
         _files.add(self)
         self._unfolded = 0
 
@@ -317,17 +322,23 @@ class StorageFile:
     def append(self, records: Sequence[Record]) -> None:
         """Append to the log in a transaction: spelled out, because every commit waits for it."""
         execute = self._connection.execute
+        # A statement by itself is a transaction, for half of what beginning and ending one costs.
+        alone = len(records) == 1
         with self.lock:
             self._check_open()
             self._check_place("commit")
             try:
-                execute("begin immediate")
+                if alone:
+                    self.reached("commit: written")
+                else:
+                    execute("begin immediate")
                 for position, timestamp, data in records:
                     crc = crc32(data, crc32(_KEYS.pack(_LOG, position, timestamp), self._seed))
                     execute("insert into log values (?, ?, ?, ?)", (position, timestamp, crc, data))
                     self._unfolded += len(data)
-                self.reached("commit: written")
-                execute("commit")
+                if not alone:
+                    self.reached("commit: written")
+                    execute("commit")
                 self._unfolded += PAGE_BYTES
                 self.reached("commit: durable")
             except BaseException:
@@ -343,22 +354,22 @@ class StorageFile:
 
     def _check_place(self, purpose: str) -> None:
         """What is written now can be found later: the file is still the one that its path leads to."""
-        there = True
-        if self._place is not None:
-            path, beside, device, number = self._place
-            try:
-                found = os.stat(path)  # noqa: PTH116 (each commit pays for it)
-                there = found.st_ino == number and found.st_dev == device
-            except OSError:
-                there = False
-            # To ask when a file was changed makes Linux note the time of its next change: a third more for a commit.
-            there = there and os.access(beside, os.F_OK)
-        if not there:
+        if self._place is None or (now := monotonic()) < self._look_again:
+            return
+        path, beside, device, number = self._place
+        try:
+            found = os.stat(path)  # noqa: PTH116 (a commit waits for it)
+            there = found.st_ino == number and found.st_dev == device
+        except OSError:
+            there = False
+        # To ask when a file was changed makes Linux note the time of its next change: a third more for a commit.
+        if not there or not os.access(beside, os.F_OK):
             raise StorageError(
                 f"Could not {purpose}: {self.path} or its sidecar was moved, deleted or replaced while it was open. "
                 "Nothing was written. What is in memory can still be read, and `save(path)` writes it to a new file.",
                 path=str(self.path),
             )
+        self._look_again = now + LOOK_SECONDS
 
     def _check_open(self) -> None:
         if not self._open:

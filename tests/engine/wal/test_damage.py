@@ -75,8 +75,12 @@ def flip(path: Path, whole: bytes, known: Contents, chance: random.Random) -> bo
         data[other : other + 16384], data[one : one + 16384] = content
     else:
         del data[place:]
+    return refused(path, bytes(data), known, f"{how} at {place}", read_only=chance.random() < 0.3)
+
+
+def refused(path: Path, data: bytes, known: Contents, how: str, *, read_only: bool) -> bool:
+    """Whether a file of these bytes is refused. If not, it has what is known, and can be written."""
     path.write_bytes(data)
-    read_only = chance.random() < 0.3
     try:
         database = open_quickly(path, read_only=read_only)
     except (StorageCorruptError, StorageVersionError):
@@ -87,7 +91,7 @@ def flip(path: Path, whole: bytes, known: Contents, chance: random.Random) -> bo
             path.with_name(name).unlink()
         return True
     try:
-        assert contents(database) == known, f"{how} at {place}"
+        assert contents(database) == known, how
         if not read_only:
             # What was not noticed does no harm later either.
             insert_all(database, "after", [{"n": number} for number in range(10)])
@@ -98,7 +102,7 @@ def flip(path: Path, whole: bytes, known: Contents, chance: random.Random) -> bo
         database.close()
     if not read_only:
         database = open_quickly(path)
-        assert contents(database) == after, f"{how} at {place}"
+        assert contents(database) == after, how
         database.close()
     return False
 
@@ -107,20 +111,30 @@ def flipped(path: Path, times: int, seed: int) -> tuple[int, int]:
     known = make(path)
     whole = path.read_bytes()
     chance = random.Random(seed)
-    refused = sum(flip(path, whole, known, chance) for _ in range(times))
-    return refused, times
+    return sum(flip(path, whole, known, chance) for _ in range(times)), times
 
 
 def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
-    refused, times = flipped(tmp_path / "a.convex", 250, 1)
-    assert refused > times // 3
+    count, times = flipped(tmp_path / "a.convex", 250, 1)
+    assert count > times // 3
+
+
+def test_a_bit_of_each_byte_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.convex"
+    known = make(path)
+    whole = path.read_bytes()
+    chance = random.Random(1)
+    for place in range(100):
+        data = bytearray(whole)
+        data[place] ^= 1 << chance.randrange(8)
+        refused(path, bytes(data), known, f"byte {place}", read_only=False)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(2, 10))
 def test_thousands_of_flipped_bytes(tmp_path: Path, seed: int) -> None:
-    refused, times = flipped(tmp_path / "a.convex", 1000, seed)
-    assert refused > times // 3
+    count, times = flipped(tmp_path / "a.convex", 1000, seed)
+    assert count > times // 3
 
 
 def repaired(folder: Path, times: int, seed: int) -> None:

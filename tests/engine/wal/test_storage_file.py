@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,7 @@ def test_a_file_that_is_not_at_its_place_is_not_written(path: Path, file: Storag
         (path.parent / "moved").unlink()
     if how == "replaced":
         (path.parent / victim).write_bytes(b"")
+    time.sleep(storage_file.LOOK_SECONDS * 2)
     with pytest.raises(StorageError, match="moved, deleted or replaced") as caught:
         file.append([Record(1, 1, b"")])
     assert caught.value.path == str(path)
