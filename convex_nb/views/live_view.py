@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
 from convex_nb.views.frames import to_arrow, to_pandas
 from convex_nb.views.messages import Cell, Column, Head, Kind, Node, Row, State, Update
+from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.result_sheet import ROWS_MOST, sheet_of_rows
 from convex_nb.views.screen import Picture, Screen
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SLOW_MS: Final = 300
 """Milliseconds from which a run is worth a sign that it is under way."""
-STATIC: Final = Path(__file__).parent / "static"
 _SESSION: Final = os.environ.get("CONVEX_NB_SEED") or uuid4().hex[:8]
 _numbers = count(1)
 
@@ -84,8 +83,8 @@ class LiveView(anywidget.AnyWidget):
     thread that refreshed the view. Frame libraries take the view itself, by `__arrow_c_stream__`.
     """
 
-    _esm = (STATIC / "live.js").read_text(encoding="utf-8")
-    _css = (STATIC / "live.css").read_text(encoding="utf-8")
+    _esm = bundle("live.js")
+    _css = style("live.css")
 
     snapshot = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.whole())
     mark = traitlets.Unicode().tag(sync=True)

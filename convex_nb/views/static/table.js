@@ -1,0 +1,421 @@
+// The grid of a table.
+
+import { cellText, drawCell, tsv } from "./cells.js";
+import { button, copy, dot, element, play, reducedMotion } from "./elements.js";
+import { counted } from "./words.js";
+
+const FLASH_SHARE = 0.2; // more changed rows than this, and more than FLASH_ROWS, is a new page rather than an event
+const FLASH_ROWS = 5;
+export const PAGE_ROWS = 50;
+
+/** Whether so many changed rows of a page are worth a flash. */
+export const isEvent = (/** @type {number} */ changed, /** @type {number} */ rows) =>
+  changed > 0 && changed <= Math.max(FLASH_ROWS, rows * FLASH_SHARE);
+
+/** The grid of one view: rows keyed, patched in place, with the reader's scroll, focus and selection kept. */
+export class Grid {
+  constructor(send, announce) {
+    this.send = send;
+    this.announce = announce;
+    this.root = element("div", "cx-scroll");
+    this.table = element("table");
+    this.table.setAttribute("role", "grid");
+    this.head = element("thead");
+    this.body = element("tbody");
+    this.table.append(this.head, this.body);
+    this.chip = button("", "show the newest rows", () => this.toTop());
+    this.chip.className = "cx-chip";
+    this.chip.hidden = true;
+    this.root.append(this.table);
+    this.trs = new Map();
+    this.rows = [];
+    this.columns = null;
+    this.cursor = null; // {key | null for the heads, column, row: last known place}
+    this.range = null; // the other corner of the selection, {key, column}
+    this.newAbove = 0;
+    this.top = 0; // as the last scroll event said: to ask the element would cost a layout for each view and draw
+    this.pendingFocus = null;
+    this.root.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.table.addEventListener("keydown", (event) => this.key(event));
+    this.table.addEventListener("mousedown", (event) => this.pointed(event));
+    this.table.addEventListener("click", (event) => this.clicked(event));
+  }
+
+  draw(state, fresh) {
+    const { head, rows } = state;
+    const anchor = fresh ? null : this.firstVisible();
+    this.state = state;
+    if (this.columns !== head.columns) this.drawColumns(head.columns);
+    this.drawSort(head.sort);
+    const effects = this.drawRows(rows, head, fresh);
+    this.rows = rows;
+    this.table.setAttribute("aria-rowcount", String(head.rows + 1));
+    if (anchor && anchor.tr.isConnected) {
+      this.root.scrollTop = this.top += anchor.tr.offsetTop - anchor.top;
+      this.newAbove += effects.inserted.filter((tr) => tr.offsetTop < anchor.tr.offsetTop).length;
+    }
+    if (fresh) this.newAbove = 0;
+    this.keepWidthsSoon(fresh);
+    this.drawChip(head);
+    this.restoreCursor();
+    return effects;
+  }
+
+  drawColumns(columns) {
+    this.columns = columns;
+    const tr = element("tr");
+    tr.setAttribute("role", "row");
+    tr.setAttribute("aria-rowindex", "1");
+    columns.forEach((column, number) => {
+      const th = element("th", `cx-${column.align}${column.system ? " cx-system" : ""}`);
+      th.scope = "col";
+      th.tabIndex = -1;
+      th.setAttribute("role", "columnheader");
+      th.setAttribute("aria-colindex", String(number + 1));
+      const line = element("div", "cx-th");
+      line.append(element("span", "cx-name", column.name), element("span", "cx-type", column.type), element("span", "cx-arrow"));
+      th.title = `${column.name}: ${column.type}\nclick to sort, Shift+click to sort by this as well`;
+      th.append(line);
+      tr.append(th);
+    });
+    this.head.replaceChildren(tr);
+    this.table.setAttribute("aria-colcount", String(columns.length));
+    this.body.replaceChildren();
+    this.trs.clear();
+  }
+
+  drawSort(sort) {
+    this.columns.forEach((column, number) => {
+      const th = this.head.rows[0].cells[number];
+      const place = sort.findIndex((key) => key.column === column.name);
+      const direction = place < 0 ? "none" : sort[place].descending ? "descending" : "ascending";
+      th.setAttribute("aria-sort", direction);
+      const arrow = direction === "none" ? "" : direction === "ascending" ? "↑" : "↓";
+      th.querySelector(".cx-arrow").textContent = arrow + (arrow && sort.length > 1 ? place + 1 : "");
+    });
+  }
+
+  /** Make the body show `rows`, touching only what differs; say what was inserted, changed and removed. */
+  drawRows(rows, head, fresh) {
+    const wanted = new Set(rows.map(([key]) => key));
+    const inserted = [];
+    const changed = [];
+    const removed = [];
+    for (const [key, tr] of this.trs) {
+      if (!wanted.has(key)) {
+        this.trs.delete(key);
+        removed.push(tr);
+      }
+    }
+    const gone = new Set(removed);
+    let next = this.body.firstElementChild;
+    const pass = () => {
+      while (next && (gone.has(next) || next.dataset.gone)) next = next.nextElementSibling;
+    };
+    rows.forEach(([key, cells], place) => {
+      let tr = this.trs.get(key);
+      if (!tr) {
+        tr = this.makeRow(key, cells);
+        this.trs.set(key, tr);
+        inserted.push(tr);
+      } else if (tr.shown !== cells) {
+        const before = tr.shown;
+        cells.forEach((cell, number) => {
+          if (cell !== before[number]) {
+            drawCell(tr.cells[number], cell);
+            changed.push(tr.cells[number]);
+          }
+        });
+        tr.shown = cells;
+      }
+      tr.setAttribute("aria-rowindex", String(head.start + place + 2));
+      pass();
+      if (tr === next) next = next.nextElementSibling;
+      else this.body.insertBefore(tr, next);
+    });
+    const rowsChanged = inserted.length + removed.length + new Set(changed.map((td) => td.parentElement)).size;
+    const flash = !fresh && isEvent(rowsChanged, rows.length);
+    if (flash) {
+      if (reducedMotion()) for (const tr of new Set([...inserted, ...changed.map((td) => td.parentElement)])) dot(tr);
+      else {
+        for (const tr of inserted) {
+          play(tr, "row");
+          play(tr.cells[0], "bar");
+        }
+        for (const td of changed) play(td, "cell");
+      }
+    }
+    for (const tr of removed) this.removeRow(tr, flash && !reducedMotion());
+    return { inserted, changed, removed };
+  }
+
+  makeRow(key, cells) {
+    const tr = element("tr");
+    tr.setAttribute("role", "row");
+    tr.dataset.key = key;
+    tr.shown = cells;
+    cells.forEach((cell, number) => {
+      const column = this.columns[number];
+      const td = element("td", `cx-${column.align}${column.system ? " cx-system" : ""}`);
+      td.tabIndex = -1;
+      td.setAttribute("role", "gridcell");
+      td.setAttribute("aria-colindex", String(number + 1));
+      drawCell(td, cell);
+      tr.append(td);
+    });
+    return tr;
+  }
+
+  removeRow(tr, fade) {
+    if (!fade) {
+      tr.remove();
+      return;
+    }
+    tr.dataset.gone = "1";
+    tr.setAttribute("aria-hidden", "true");
+    play(tr, "gone");
+    setTimeout(() => tr.remove(), 200);
+  }
+
+  /** Columns only grow, so that a longer value does not make the whole table jump back and forth. */
+  keepWidthsSoon(fresh) {
+    if (fresh) for (const th of this.head.rows[0].cells) th.style.minWidth = "";
+    clearTimeout(this.widthTimer);
+    this.widthTimer = setTimeout(() => {
+      const ths = [...this.head.rows[0].cells];
+      const widths = ths.map((th) => th.offsetWidth);
+      ths.forEach((th, number) => {
+        if (widths[number]) th.style.minWidth = `${widths[number]}px`;
+      });
+    }, 200);
+  }
+
+  // -- scroll
+
+  firstVisible() {
+    if (this.top <= 0) return null;
+    const edge = this.top;
+    for (const tr of this.body.rows) {
+      if (!tr.dataset.gone && tr.offsetTop + tr.offsetHeight - this.head.offsetHeight > edge) return { tr, top: tr.offsetTop };
+    }
+    return null;
+  }
+
+  scrolled() {
+    this.top = this.root.scrollTop;
+    clearTimeout(this.scrollTimer);
+    this.scrollTimer = setTimeout(() => {
+      const first = this.firstVisible();
+      const { start, above } = this.state.head;
+      if (first) {
+        this.anchored = true;
+        this.send({ type: "anchor", key: first.tr.dataset.key });
+      } else if (this.anchored && start === 0 && above === 0) {
+        this.anchored = false;
+        this.send({ type: "page", start: 0 });
+      }
+      if (!first && this.newAbove) {
+        this.newAbove = 0;
+        this.drawChip(this.state.head);
+      }
+    }, 100);
+  }
+
+  drawChip(head) {
+    const above = head.above + this.newAbove;
+    this.chip.hidden = above === 0;
+    this.chip.textContent = `↑ ${above.toLocaleString("en-US")} new above`;
+  }
+
+  toTop() {
+    this.anchored = false;
+    this.newAbove = this.root.scrollTop = this.top = 0;
+    this.send({ type: "page", start: 0 });
+    this.drawChip({ above: 0 });
+  }
+
+  turn(start, focusRow = null) {
+    const { rows, start: now } = this.state.head;
+    const last = Math.max(0, Math.ceil(rows / PAGE_ROWS) - 1) * PAGE_ROWS;
+    const target = Math.max(0, Math.min(start, last));
+    if (target === now && !this.state.head.above) return false;
+    this.pendingFocus = focusRow;
+    this.root.scrollTop = this.top = 0;
+    this.anchored = false;
+    this.send({ type: "page", start: target });
+    return true;
+  }
+
+  // -- focus, selection, keys
+
+  cellAt(corner) {
+    if (!corner) return null;
+    const tr = corner.key === null ? this.head.rows[0] : this.trs.get(corner.key);
+    return tr?.cells[Math.min(corner.column, this.columns.length - 1)] ?? null;
+  }
+
+  cornerOf(cell) {
+    const tr = cell.parentElement;
+    const key = tr.dataset.key ?? null;
+    return { key, column: cell.cellIndex, row: key === null ? -1 : this.placeOf(key) };
+  }
+
+  placeOf(key) {
+    return this.rows.findIndex(([other]) => other === key);
+  }
+
+  /** One cell is in the tab order: the cursor, or the first one. A cursor whose row has gone moves to its neighbour. */
+  restoreCursor() {
+    const inside = this.table.contains(document.activeElement) || this.lostFocus;
+    this.lostFocus = false;
+    if (this.pendingFocus !== null && this.rows.length) {
+      const place = this.pendingFocus < 0 ? this.rows.length - 1 : Math.min(this.pendingFocus, this.rows.length - 1);
+      this.pendingFocus = null;
+      this.focus({ key: this.rows[place][0], column: this.cursor?.column ?? 0, row: place });
+      return;
+    }
+    if (this.cursor && this.cursor.key !== null && !this.trs.has(this.cursor.key)) {
+      const place = Math.min(Math.max(0, this.cursor.row), this.rows.length - 1);
+      this.range = null;
+      this.cursor = place < 0 ? null : { key: this.rows[place][0], column: this.cursor.column, row: place };
+      if (inside && this.cursor) this.focus(this.cursor);
+    }
+    const cell = this.cellAt(this.cursor) ?? this.body.rows[0]?.cells[0] ?? this.head.rows[0].cells[0];
+    if (cell && cell !== this.tabStop) {
+      if (this.tabStop) this.tabStop.tabIndex = -1;
+      cell.tabIndex = 0;
+      this.tabStop = cell;
+    }
+    this.drawSelection();
+  }
+
+  focus(corner, extend = false) {
+    if (!extend) this.range = null;
+    else this.range ??= this.cursor;
+    this.cursor = corner;
+    const cell = this.cellAt(corner);
+    if (!cell) return;
+    if (this.tabStop) this.tabStop.tabIndex = -1;
+    cell.tabIndex = 0;
+    this.tabStop = cell;
+    cell.focus({ preventScroll: true });
+    this.reveal(cell);
+    this.drawSelection();
+  }
+
+  reveal(cell) {
+    const tr = cell.parentElement;
+    if (tr.parentElement === this.body) {
+      const top = tr.offsetTop - this.head.offsetHeight;
+      const bottom = tr.offsetTop + tr.offsetHeight - this.root.clientHeight;
+      if (this.root.scrollTop > top) this.root.scrollTop = top;
+      else if (this.root.scrollTop < bottom) this.root.scrollTop = bottom;
+    }
+    const right = cell.offsetLeft + cell.offsetWidth - this.root.clientWidth;
+    if (this.root.scrollLeft > cell.offsetLeft) this.root.scrollLeft = cell.offsetLeft;
+    else if (this.root.scrollLeft < right) this.root.scrollLeft = Math.min(cell.offsetLeft, right);
+  }
+
+  selection() {
+    if (!this.cursor || this.cursor.key === null) return null;
+    const other = this.range && this.range.key !== null ? this.range : this.cursor;
+    const places = [this.placeOf(this.cursor.key), this.placeOf(other.key)].sort((a, b) => a - b);
+    const columns = [this.cursor.column, other.column].sort((a, b) => a - b);
+    return places[0] < 0 ? null : { places, columns };
+  }
+
+  drawSelection() {
+    for (const cell of this.table.querySelectorAll(".cx-selected")) cell.classList.remove("cx-selected");
+    const selection = this.range && this.selection();
+    if (!selection) return;
+    for (let place = selection.places[0]; place <= selection.places[1]; place++) {
+      const tr = this.trs.get(this.rows[place][0]);
+      for (let column = selection.columns[0]; column <= selection.columns[1]; column++) {
+        tr.cells[column].classList.add("cx-selected");
+      }
+    }
+  }
+
+  key(event) {
+    const cell = event.target.closest?.("td, th");
+    if (!cell || !this.table.contains(cell)) return;
+    const chord = event.ctrlKey || event.metaKey;
+    const corner = this.cornerOf(cell);
+    this.cursor ??= corner;
+    if (chord && event.key.toLowerCase() === "c") {
+      if (getSelection()?.isCollapsed ?? true) {
+        this.copySelection(cell);
+        event.preventDefault();
+        event.stopPropagation();
+      }
+      return;
+    }
+    const go = (row, column, extend = event.shiftKey) => {
+      const place = Math.max(extend ? 0 : -1, Math.min(row, this.rows.length - 1));
+      const key = place < 0 ? null : this.rows[place][0];
+      this.focus({ key, column: Math.max(0, Math.min(column, this.columns.length - 1)), row: place }, extend);
+    };
+    const visible = Math.max(1, Math.floor(this.root.clientHeight / (cell.offsetHeight || 24)) - 1);
+    const { row, column } = corner;
+    const { start } = this.state.head;
+    const last = this.rows.length - 1;
+    let handled = true;
+    if (event.key === "ArrowDown" && !chord) {
+      if (row < last || !this.turn(start + PAGE_ROWS, 0)) go(row + 1, column);
+    } else if (event.key === "ArrowUp" && !chord) {
+      if (row > 0 || start === 0 || row < 0 || !this.turn(start - PAGE_ROWS, -1)) go(row - 1, column);
+    } else if (event.key === "ArrowLeft" && !chord) go(row, column - 1);
+    else if (event.key === "ArrowRight" && !chord) go(row, column + 1);
+    else if (event.key === "PageDown" && !chord) {
+      if (row < last || !this.turn(start + PAGE_ROWS, 0)) go(row + visible, column);
+    } else if (event.key === "PageUp" && !chord) {
+      if (row > 0 || start === 0 || !this.turn(start - PAGE_ROWS, -1)) go(Math.max(0, row - visible), column);
+    } else if (event.key === "Home") {
+      if (!chord || !this.turn(0, 0)) go(chord ? 0 : row, chord ? column : 0);
+    } else if (event.key === "End") {
+      if (!chord || !this.turn(Infinity, -1)) go(chord ? last : row, chord ? column : this.columns.length - 1);
+    } else if ((event.key === "Enter" || event.key === " ") && row < 0) this.sort(column, event.shiftKey);
+    else if (event.key === "Escape") {
+      this.range = null;
+      this.drawSelection();
+    } else handled = false;
+    if (handled) event.preventDefault();
+  }
+
+  pointed(event) {
+    const cell = event.target.closest("td, th");
+    if (!cell || event.button !== 0 || event.target.closest("a")) return;
+    if (cell.tagName === "TD") {
+      this.focus(this.cornerOf(cell), event.shiftKey);
+      if (event.shiftKey) event.preventDefault();
+    }
+  }
+
+  clicked(event) {
+    const cell = event.target.closest("td, th");
+    if (!cell) return;
+    if (cell.tagName === "TH") this.sort(cell.cellIndex, event.shiftKey);
+    else if (cell.classList.contains("cx-id") && !event.shiftKey) {
+      copy(cellText(cell.parentElement.shown[cell.cellIndex]));
+      play(cell, "copied");
+      this.announce("id copied", true);
+    }
+  }
+
+  sort(column, add) {
+    this.cursor = { key: null, column, row: -1 };
+    this.send({ type: "sort", column: this.columns[column].name, add });
+  }
+
+  copySelection(cell) {
+    const selection = this.selection();
+    if (cell.tagName === "TH" || !selection) {
+      copy(cell.querySelector(".cx-name")?.textContent ?? cell.textContent);
+      return;
+    }
+    const { places, columns } = selection;
+    const rows = this.rows.slice(places[0], places[1] + 1).map(([, cells]) => cells.slice(columns[0], columns[1] + 1));
+    copy(tsv(rows));
+    this.announce(counted(rows.length * rows[0].length, "cell") + " copied", true);
+  }
+}

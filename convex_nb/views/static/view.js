@@ -1,0 +1,197 @@
+// A view on the page: its header, its bands, what it shows, and its footer.
+
+import { cellText, drawCell } from "./cells.js";
+import { button, element, play, reducedMotion } from "./elements.js";
+import { Grid, PAGE_ROWS } from "./table.js";
+import { drawTree } from "./tree.js";
+import { clock, commitDate, counted, took } from "./words.js";
+
+const ANNOUNCE_MS = 5000;
+const WORDS = { empty: "live" };
+
+/** One view of a model: header, band, body, footer. */
+export class View {
+  constructor(el, send) {
+    this.send = send;
+    this.root = element("div", "cx");
+    this.title = element("div", "cx-title");
+    this.dot = element("span", "cx-dot");
+    this.word = element("span", "cx-word");
+    this.hold = button("", "pause", () => this.send({ type: this.state.head.state === "paused" ? "resume" : "pause" }));
+    const header = element("div", "cx-head");
+    const state = element("span", "cx-state");
+    state.append(this.dot, this.word);
+    header.append(this.title, state, this.hold);
+    this.band = element("div", "cx-band");
+    this.band.setAttribute("role", "status");
+    this.middle = element("div", "cx-middle");
+    this.facts = element("span", "cx-facts");
+    this.pager = element("span", "cx-pager");
+    const footer = element("div", "cx-foot");
+    footer.append(this.facts, this.pager);
+    this.said = element("div", "cx-said");
+    this.said.setAttribute("aria-live", "polite");
+    this.root.append(header, this.band, this.middle, footer, this.said);
+    this.root.addEventListener("keydown", (event) => {
+      // A plain key would be a command of the notebook (b inserts a cell); chords, such as Ctrl+S, stay the notebook's.
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    });
+    this.open = new Map();
+    this.grid = null;
+    this.announced = 0;
+    el.append(this.root);
+  }
+
+  draw(state, alive) {
+    const before = this.state;
+    const fresh = !before || state.whole;
+    this.state = state;
+    const { head } = state;
+    const shown = !alive ? "stale" : head.state === "live" && head.kind === "table" && head.rows === 0 ? "empty" : head.state;
+    this.drawHeader(head, shown);
+    this.drawBand(head, shown);
+    this.middle.hidden = shown === "error" && head.kind === "table" && head.columns.length === 0;
+    if (before !== state || !this.middle.childElementCount) this.drawBody(state, shown, fresh);
+    this.drawFooter(head);
+    const { dataset } = this.root;
+    dataset.state = shown;
+    dataset.rows = String(head.rows);
+    dataset.ts = head.timestamp;
+    dataset.path = head.path;
+    dataset.kind = head.kind;
+    dataset.sequence = String(state.sequence);
+    if (before && before.head.timestamp !== head.timestamp) {
+      if (!reducedMotion()) play(this.dot, "pulse");
+      if (head.kind === "table") this.announce(`${head.path} updated, ${counted(head.rows, "row")}`);
+    }
+  }
+
+  drawHeader(head, shown) {
+    const signature = JSON.stringify([head.path, head.arguments]);
+    if (this.signature !== signature) {
+      this.signature = signature;
+      const chips = head.arguments.map(([name, text]) => {
+        const chip = element("span", "cx-argument");
+        chip.append(element("span", "cx-key", name), element("span", "cx-mono", text));
+        chip.title = `${name} = ${text}`;
+        return chip;
+      });
+      this.title.replaceChildren(element("span", "cx-path", head.path), ...chips);
+    }
+    this.word.textContent = WORDS[shown] ?? shown;
+    const paused = head.state === "paused";
+    this.hold.textContent = paused ? "▶" : "❚❚";
+    this.hold.title = paused ? "catch up with the newest commit" : "pause this view";
+    this.hold.setAttribute("aria-label", this.hold.title);
+    this.hold.hidden = shown === "stale" || shown === "loading";
+  }
+
+  drawBand(head, shown) {
+    const signature = JSON.stringify([shown, head.problem, head.note]);
+    if (this.bandSignature === signature) return;
+    this.bandSignature = signature;
+    this.band.replaceChildren();
+    const { problem, note } = head;
+    if (shown === "error" && problem) {
+      this.band.append(element("div", "cx-message", problem.message));
+      if (problem.traceback) {
+        const details = element("details");
+        details.append(element("summary", "", "show traceback"), element("pre", "", problem.traceback));
+        this.band.append(details);
+      }
+    } else if (shown === "stale") {
+      const seen = clock(commitDate(head.timestamp));
+      this.band.append(element("div", "cx-message", note || `The kernel has stopped. These are the rows of ${seen}.`));
+    } else if (shown === "paused") {
+      this.band.append(element("div", "cx-message", note || "Paused. Commits go on, this view waits."));
+    }
+    this.band.hidden = !this.band.childElementCount;
+  }
+
+  drawBody(state, shown, fresh) {
+    const { head } = state;
+    if (head.state === "loading") return this.replaceBody("loading", () => skeleton(head.note));
+    if (head.kind === "figure") {
+      this.replaceBody("figure", () => element("output", "cx-figure"));
+      const output = this.middle.firstElementChild;
+      const text = cellText(state.body);
+      const changed = this.figure !== undefined && this.figure !== text;
+      this.figure = text;
+      drawCell(output, state.body);
+      output.classList.toggle("cx-long", text.length > 40);
+      if (changed && !fresh && !reducedMotion()) play(output, "cell");
+      return undefined;
+    }
+    if (head.kind === "tree") {
+      this.replaceBody("tree", () => element("div", "cx-tree"));
+      if (state.body) this.middle.firstElementChild.replaceChildren(drawTree(state.body, this.open));
+      return undefined;
+    }
+    this.replaceBody("table", () => {
+      this.grid = new Grid(this.send, (text, now) => this.announce(text, now));
+      this.empty = element("div", "cx-empty");
+      const frame = element("div", "cx-frame");
+      frame.append(this.grid.root, this.grid.chip, this.empty);
+      return frame;
+    });
+    this.grid.table.setAttribute("aria-label", head.path);
+    this.grid.draw(state, fresh);
+    this.grid.root.hidden = head.columns.length === 0;
+    this.empty.hidden = head.rows > 0;
+    this.empty.textContent = head.note || "No rows yet.";
+    return undefined;
+  }
+
+  replaceBody(kind, make) {
+    if (this.bodyKind === kind) return;
+    this.bodyKind = kind;
+    this.grid = null;
+    this.middle.replaceChildren(make());
+  }
+
+  drawFooter(head) {
+    const facts = [];
+    if (head.kind === "table" && !this.middle.hidden) facts.push(counted(head.rows, "row"));
+    if (head.state !== "loading") {
+      facts.push(took(head.duration));
+      facts.push(clock(commitDate(head.timestamp)));
+    }
+    this.facts.textContent = facts.join(" · ");
+    this.facts.title = head.timestamp === "0" ? "" : `commit ${head.timestamp}: ${commitDate(head.timestamp).toISOString()}`;
+    const paged = head.kind === "table" && head.rows > PAGE_ROWS;
+    this.pager.hidden = !paged;
+    if (!paged) return;
+    if (!this.pagerParts) {
+      const turn = (to) => () => this.grid?.turn(to());
+      const start = () => this.state.head.start;
+      this.pagerParts = {
+        first: button("⇤", "first page", turn(() => 0)),
+        previous: button("‹", "previous page", turn(() => start() - PAGE_ROWS)),
+        place: element("span", "cx-place"),
+        next: button("›", "next page", turn(() => start() + PAGE_ROWS)),
+        last: button("⇥", "last page", turn(() => Infinity)),
+      };
+      this.pager.append(...Object.values(this.pagerParts));
+    }
+    const { first, previous, place, next, last } = this.pagerParts;
+    const end = Math.min(head.start + PAGE_ROWS, head.rows);
+    const number = (value) => value.toLocaleString("en-US");
+    place.textContent = `${number(head.start + 1)}–${number(end)} of ${number(head.rows)}`;
+    first.disabled = previous.disabled = head.start === 0;
+    next.disabled = last.disabled = end >= head.rows;
+  }
+
+  announce(text, now = false) {
+    const time = Date.now();
+    if (!now && time - this.announced < ANNOUNCE_MS) return;
+    this.announced = time;
+    this.said.textContent = text;
+  }
+}
+
+export function skeleton(note) {
+  const made = element("div", "cx-skeleton");
+  if (note) made.append(element("div", "cx-empty", note));
+  else for (let line = 0; line < 3; line++) made.append(element("div", "cx-bar"));
+  return made;
+}
