@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from convex_nb.deployment.worker import HAS_THREADS, Worker
 from convex_nb.functions import output
 from convex_nb.functions.cache import QueryCache
+from convex_nb.functions.determinism import installation as determinism
 from convex_nb.functions.execution_log import ExecutionLog
 from convex_nb.functions.reactor import Reactor
 from convex_nb.functions.registry import Registry
@@ -43,6 +44,7 @@ class Foundation:
         self._closed: str | None = None
         self._blocked = False
         output.capture()
+        determinism.install()
         self._release = weakref.finalize(self, _release, self._worker, self._reactor, self._database)
         _open.add(self)
 
@@ -72,6 +74,7 @@ class Foundation:
 
 def _release(worker: Worker | None, reactor: Reactor, database: Database) -> None:
     output.release()
+    determinism.release()
     if worker is not None:
         worker.stop()
     reactor.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from convex_nb.functions.definition import Function
+from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.language.errors import FunctionNotFoundError
 
 _loaded: dict[str, str] = {}
@@ -24,6 +25,8 @@ def functions_of(name: str) -> dict[str, list[Function]]:
     """
     found: dict[str, list[Function]] = {}
     for path, module in _modules(name):
+        # Helpers too, which register nothing.
+        adopt_names(vars(module))
         functions = [each for each in vars(module).values() if isinstance(each, Function)]
         own = [each for each in functions if each.__module__ == module.__name__]
         if own:

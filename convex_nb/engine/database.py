@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -60,7 +60,7 @@ class SystemClock:
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch."""
-        return time.time_ns()
+        return time_ns()
 
 
 class Database:

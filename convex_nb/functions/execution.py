@@ -11,6 +11,7 @@ from convex_nb.language.errors import LimitError, ReadOnlyError
 if TYPE_CHECKING:
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.definition import Kind
+    from convex_nb.functions.determinism.randomness import Sources
     from convex_nb.functions.runner import Runner
 
 MOST_NESTED: Final = 64
@@ -35,6 +36,7 @@ class Execution:
         "reads_clock",
         "runner",
         "services",
+        "sources",
         "transaction",
     )
 
@@ -48,6 +50,7 @@ class Execution:
         self.depth = 0
         self.lines: list[tuple[str, str]] | None = None
         self.services: dict[str, Any] | None = None
+        self.sources: Sources | None = None
         self._random: Random | None = None
         self._seed: int | None = None
 
@@ -56,15 +59,21 @@ class Execution:
         self.transaction = transaction
         self.lines = None
         self.services = None
+        self.sources = None
         self._random = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of this call's randomness, drawn when it is first asked for."""
+        if self._seed is None:
+            self._seed = self.runner.new_seed()
+        return self._seed
 
     @property
     def random(self) -> Random:
         """The generator of this call, seeded when it is first asked for."""
         if self._random is None:
-            if self._seed is None:
-                self._seed = self.runner.new_seed()
-            self._random = Random(self._seed)
+            self._random = Random(self.seed)
         return self._random
 
     def write_line(self, level: str, message: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from convex_nb.functions.definition import Function, Kind
+from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.functions.paths import join_path, usual_spelling
 from convex_nb.functions.references import Reference, path_of, visibility_of
 from convex_nb.language.errors import FunctionNotFoundError, SchemaDefinitionError
@@ -35,6 +37,7 @@ class Entry:
         self.owner = owner
         self.path = path
         self.function = function
+        adopt_names(getattr(inspect.unwrap(function.handler), "__globals__", {}))
         self.version = next(_versions)
 
 
