@@ -1,20 +1,10 @@
-"""`python -m convex_nb`: which version this is, and where to begin."""
+"""`python -m convex_nb`: the command line."""
 
 from __future__ import annotations
 
-from convex_nb._version import __version__
+import sys
 
-
-def main() -> None:
-    print(
-        f"convex_nb {__version__}: a reactive backend that lives inside a Jupyter notebook\n"
-        "\n"
-        "In a checkout:   make demo   run the tour and check what it shows\n"
-        "                 make test   run every test\n"
-        "                 make lab    open the tour in JupyterLab\n"
-        "In a notebook:   %load_ext convex_nb"
-    )
-
+from convex_nb.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ from convex_nb.language.errors import InvalidValueError, describe
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Clock
+    from convex_nb.engine.wal.repair import RepairReport
     from convex_nb.language.limits import Limits
 
 Durability: TypeAlias = Literal["full", "relaxed"]
@@ -50,6 +51,13 @@ def save_place(database: Database, path: str | PathLike[str], durability: Durabi
 
     check_durability(durability)
     save_database(database, path, durability=durability)
+
+
+def repair_place(source: str | PathLike[str], target: str | PathLike[str]) -> RepairReport:
+    """Save what verifies of a damaged file to a new one: see `convex_nb.repair`."""
+    from convex_nb.engine.wal.repair import repair
+
+    return repair(source, target)
 
 
 def check_durability(durability: str) -> None:

@@ -1,0 +1,1 @@
+"""The command line, `convex-nb`: a front door for terminals, scripts and continuous integration."""
