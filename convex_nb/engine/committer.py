@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.snapshot import Catalog, Snapshot
+from convex_nb.language.errors import DeploymentClosedError
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
@@ -53,6 +54,7 @@ class Committer:
         self._pending: list[Commit] = []
         self._sequence = threading.Lock()
         self._publish = threading.Lock()
+        self._closed = False
 
     def commit(self, transaction: Transaction, source: str, committed: Callable[[Commit], None]) -> Commit | None:
         """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``.
@@ -167,10 +169,21 @@ class Committer:
                 self._flush()
 
     def change_log(self, make: Callable[[Snapshot], WriteAheadLog]) -> None:
-        """Go on with the log that ``make(head)`` gives, which has everything up to this head; no commit in between."""
+        """Go on with the log that ``make(head)`` gives, which has everything up to this head; no commit in between.
+
+        Raises ``DeploymentClosedError`` once ``close`` was called: nobody would close the new log.
+        """
         with self._nothing_pending():
+            if self._closed:
+                raise DeploymentClosedError("The deployment was closed meanwhile: nothing was saved.")
             self.log = make(self.head)
             self._position = self.log.head
+
+    def close(self) -> None:
+        """Release the log, whoever may be using it. Twice is fine."""
+        with deferred, self._publish:
+            self._closed = True
+            self.log.close()
 
     def reading_history(self) -> threading.Lock:
         """The lock under which ``history`` may be read."""

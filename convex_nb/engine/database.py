@@ -406,7 +406,7 @@ class Database:
 
     def close(self) -> None:
         """Release the log."""
-        self.log.close()
+        self.committer.close()
 
 
 def _utc(timestamp: int) -> str:

@@ -1,0 +1,50 @@
+"""A file is closed while others commit to it, save it elsewhere, look at it and keep it in shape."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from convex_nb.engine.database import Database
+from convex_nb.engine.wal.opening import open_database, save_database
+from convex_nb.language.errors import DeploymentClosedError
+from tests.engine.databases import insert_all
+
+
+def hammered(root: Path, folder: Path, rounds: int) -> None:
+    command = [sys.executable, "-m", "tests.engine.wal.hammering", str(folder), str(rounds)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=rounds * 10, cwd=root, check=False)
+    # A negative one is a signal: SQLite does not survive that a connection is closed while it is in use.
+    assert process.returncode == 0, process.stderr[-4000:]
+
+
+def test_closed_by_one_thread_and_used_by_others(root: Path, tmp_path: Path) -> None:
+    hammered(root, tmp_path, 15)
+
+
+@pytest.mark.soak
+def test_closed_a_thousand_times_while_in_use(root: Path, tmp_path: Path) -> None:
+    hammered(root, tmp_path, 1000)
+
+
+def test_what_is_closed_while_it_is_saved_stays_closed(tmp_path: Path) -> None:
+    database = Database()
+    insert_all(database, "items", [{"n": 1}])
+    path = tmp_path / "a.convex"
+    closed = threading.Event()
+
+    def reached(point: str) -> None:
+        if point == "save: durable":
+            database.close()
+            closed.set()
+
+    with pytest.raises(DeploymentClosedError, match="nothing was saved"):
+        save_database(database, path, reached=reached)
+    assert closed.is_set()
+    assert list(tmp_path.iterdir()) == []
+    # Nobody holds it.
+    open_database(path).close()
