@@ -39,18 +39,12 @@ class Table:
         return 0 if state is None else len(state)
 
     def arrow(self) -> pyarrow.Table:
-        """All documents by creation time, one column a field; missing and null are both null.
+        """All documents by creation time, a column for each field; missing and null are both null.
 
-        Regular columns are shared, not copied, where no row of them was changed since. Costs O(changed documents).
+        Lists and objects are Arrow's lists and structs. Flat columns are shared, not copied, where no row of them was
+        changed since. Costs O(changed documents), and once for each nested value.
         """
-        import pyarrow as pa
-
-        from convex_nb.engine.columnar import table_to_arrow
-
-        state = self._state
-        if state is None:
-            return pa.table({"_id": pa.array([], pa.string()), "_creationTime": pa.array([], pa.float64())})
-        return table_to_arrow(state)
+        return self._columns(times=False)
 
     def df(self) -> pandas.DataFrame:
         """The same as a DataFrame, in which `_creationTime` is a UTC timestamp.
@@ -59,7 +53,16 @@ class Table:
         """
         from convex_nb.engine.columnar import to_frame
 
-        return to_frame(self.arrow())
+        return to_frame(self._columns(times=True))
+
+    def _columns(self, *, times: bool) -> pyarrow.Table:
+        from convex_nb.engine.columnar import documents_to_arrow, table_to_arrow
+        from convex_nb.engine.table import TableState
+
+        state = self._state
+        if state is None:
+            return documents_to_arrow(TableState.create(self.name, 0, None), (), times=times)
+        return table_to_arrow(state, times=times)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.arrow().__arrow_c_stream__(requested_schema)

@@ -46,10 +46,11 @@ class Column:
     ``values`` is null where the row lacks the field or holds null. ``nulls`` marks the rows that hold null, and is
     there when some rows do and others lack the field. ``whole`` marks the ``int`` rows of a ``number`` column.
     For code that reads single rows, ``data`` and ``offsets`` are the buffers of a variable-length column and
-    ``numbers`` that of a numeric one. ``public`` keeps what `public_columns` made of an encoded column.
+    ``numbers`` that of a numeric one. `public_columns` keeps in ``public`` what it made of the column last and for
+    what, and in ``shape`` the shape of an encoded column's values.
     """
 
-    __slots__ = ("_ordinary", "data", "field", "nulls", "numbers", "offsets", "public", "values", "whole")
+    __slots__ = ("_ordinary", "data", "field", "nulls", "numbers", "offsets", "public", "shape", "values", "whole")
 
     def __init__(
         self, field: Field, values: ArrowArray, nulls: ArrowArray | None = None, whole: ArrowArray | None = None
@@ -67,7 +68,8 @@ class Column:
         elif values.type in (pa.float64(), pa.int64()):
             self.numbers = _view(values.buffers()[1], "d" if values.type == pa.float64() else "q")
         self.values = values
-        self.public: ArrowArray | None = None
+        self.public: tuple[Any, ArrowArray] | None = None
+        self.shape: tuple[Any, Any] | None = None
         self._ordinary: bool | None = None
 
     @classmethod
@@ -158,7 +160,7 @@ class Column:
     @property
     def nbytes(self) -> int:
         """Bytes of the values and the bitmaps."""
-        arrays = (self.values, self.nulls, self.whole, self.public)
+        arrays = (self.values, self.nulls, self.whole, None if self.public is None else self.public[1])
         return sum(array.nbytes for array in arrays if array is not None)
 
 

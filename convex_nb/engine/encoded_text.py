@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from convex_nb.language.documents import freeze
@@ -26,3 +27,11 @@ def value_of(data: bytes) -> Any:
     # Only tags of the encoding, and texts that look like them, have this inside.
     decoder = _tagged if '{"$' in text else _plain
     return freeze(decoder.scan_once(text, 0)[0])
+
+
+def values_of(texts: Sequence[str | None]) -> list[Any]:
+    """The values of many texts, ``None`` for ``None``, as plain dicts and lists. Costs about a microsecond each."""
+    text = f"[{','.join(['null' if text is None else text for text in texts])}]"
+    decoder = _tagged if '{"$' in text else _plain
+    values: list[Any] = decoder.scan_once(text, 0)[0]
+    return values

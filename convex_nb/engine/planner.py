@@ -140,30 +140,30 @@ def read_columns(
     filters: Sequence[Expression],
     fields: Sequence[str] | None = None,
     limit: int | None = None,
+    *,
+    times: bool = False,
 ) -> ArrowTable:
     """The public columns of the first ``limit`` documents (all, for ``None``) of a range that pass, in its order."""
     import numpy as np
 
-    from convex_nb.engine.columnar import documents_to_arrow, empty_columns
+    from convex_nb.engine.columnar import documents_to_arrow
 
     if transaction.usage.sizes_reads:
         if filters:
             documents = read_filtered(transaction, where, filters, limit).documents
         else:
             documents = transaction.read(*where, limit=limit)
-        state = transaction.table_or_new(where.table)
-        return documents_to_arrow(state, documents, fields)
+        return documents_to_arrow(transaction.table_or_new(where.table), documents, fields, times=times)
     selection = transaction.select(*where)
     if selection is None:
-        return empty_columns(transaction.table_or_new(where.table), fields)
+        return documents_to_arrow(transaction.table_or_new(where.table), (), fields, times=times)
     places: Numbers | None = None
     if filters:
         places = _matching(transaction, selection, filters, limit)
     elif limit is not None and limit <= len(selection):
         places = np.arange(limit)
     transaction.consume(selection, None if places is None else _consumed(places, limit))
-    table = selection.to_arrow(places, fields)
-    return empty_columns(selection.state, fields) if table is None else table
+    return selection.to_arrow(places, fields, times=times)
 
 
 def _consumed(places: Numbers, limit: int | None) -> int | None:

@@ -2,54 +2,104 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+import numpy
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from convex_nb.engine.columns import LARGE, MOST_BYTES, TYPES, Column
-from convex_nb.engine.encoded_text import value_of
-from convex_nb.engine.layout import MISSING, common_kind, field_of
-from convex_nb.language.encoding import to_plain_json
+from convex_nb.engine.columns import LARGE, MOST_BYTES, Column
+from convex_nb.engine.encoded_text import value_of, values_of
+from convex_nb.engine.layout import MISSING, field_of
+from convex_nb.engine.shapes import (
+    NOTHING,
+    TEXT,
+    Shape,
+    array_of,
+    arrow_type,
+    fitting,
+    flat_shape,
+    holds,
+    join,
+    plain_text,
+    settled,
+    shape_of,
+)
+from convex_nb.engine.timestamps import NANOSECONDS, timestamps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from convex_nb.engine.columns import ArrowArray, ArrowTable
-    from convex_nb.engine.layout import Kind
     from convex_nb.engine.segment import Segment
 
 Rows: TypeAlias = NDArray[Any] | slice
 
+_SYSTEM: Final = ("_id", "_creationTime")
+_CHUNK_ROWS: Final = 16_384
+_CHUNK_BYTES: Final = 2**24
+"""So much text is decoded at a time, so that the Python objects of a whole column never exist at once."""
+_SAMPLE: Final = 256
 
-def public_table(parts: Sequence[tuple[Segment, Rows | None]], fields: Sequence[str] | None = None) -> ArrowTable:
-    """The chosen rows of segments of one table as an Arrow table, one chunk a part; at least one part.
 
-    A field whose values are all booleans, strings, bytes or numbers is a column of that type: ``int64`` where all
-    are whole Python numbers or all `Int64`, otherwise ``float64``. Anything else is text: the JSON that people
-    read. Missing and null are both Arrow's null. ``_creationTime`` is in milliseconds. ``fields`` chooses columns;
-    one that no row has is all null. Columns are shared, not copied, where a part is wanted whole or by a slice.
+class Chosen(NamedTuple):
+    """Rows of one segment."""
+
+    segment: Segment
+    rows: Rows | None = None
+    """None of them twice; ``None``: all."""
+    dead: NDArray[Any] | None = None
+    """Of all of them, rows that are there and do not count."""
+
+
+def public_table(
+    parts: Sequence[Chosen],
+    fields: Sequence[str] | None = None,
+    declared: Mapping[str, Shape] | None = None,
+    *,
+    times: bool = False,
+) -> ArrowTable:
+    """Rows of segments of one table as an Arrow table, one chunk a part or more.
+
+    The type of a column follows from the values of its rows, and from what the schema declared, alone: a boolean,
+    string, bytes or number (``int64`` where all are whole Python numbers or all `Int64`, otherwise ``float64``), a
+    list, a struct, a map of them; anything else is text, the JSON that people read. Missing and null are both Arrow's
+    null. There are the columns that the schema declared, and the others that some row has; ``fields`` chooses, and
+    one that no row has is all null. ``_creationTime`` is in milliseconds, or with ``times`` a timestamp.
+
+    Flat columns are shared, not copied, where a part is wanted whole or by a slice. Nested ones are converted, which
+    costs some microseconds a row, and for a whole part is done once.
     """
-    columns = [_columns(segment, fields) for segment, _ in parts]
-    if fields is None:
-        fields = list(dict.fromkeys(name for columns_of_part in columns for name in columns_of_part))
-    chunks = {}
-    for name in fields:
-        found = [columns_of_part.get(name) for columns_of_part in columns]
-        kind, _ = common_kind(column.field for column in found if column is not None)
-        type_ = TYPES[kind]
-        if any(column is not None and column.values.type in LARGE.values() for column in found):
-            type_ = LARGE.get(type_, type_)
-        arrays = []
-        for column, (segment, rows) in zip(found, parts, strict=True):
-            array = pa.nulls(segment.num_rows, type_) if column is None else _public(column, kind)
-            if rows is not None:
-                array = taken(array, rows)
-            arrays.append(array if array.type == type_ else array.cast(type_))
-        chunks[name] = pa.chunked_array(arrays, type_)
-    return pa.table(chunks)
+    declared = {} if declared is None else declared
+    columns = [_columns(part.segment, fields) for part in parts]
+    names = dict.fromkeys(
+        [*_SYSTEM, *declared, *[name for each in columns for name in each]] if fields is None else fields
+    )
+    found = {}
+    for name in names:
+        pieces = [_Piece(each.get(name), part) for each, part in zip(columns, parts, strict=True)]
+        if times and name == "_creationTime" and all(piece.has_times() for piece in pieces):
+            found[name] = pa.chunked_array([piece.times() for piece in pieces], NANOSECONDS)
+            continue
+        told = declared.get(name, _SYSTEM_SHAPES.get(name, NOTHING))
+        shapes = [shape for piece in pieces if (shape := piece.shape(told)) is not None]
+        if shapes or fields is not None or name in declared or name in _SYSTEM:
+            found[name] = _joined(pieces, settled(told, shapes))
+    return pa.table(found)
+
+
+_SYSTEM_SHAPES: Final[Mapping[str, Shape]] = {"_id": Shape("string"), "_creationTime": Shape("float")}
+
+
+def _joined(pieces: Sequence[_Piece], shape: Shape) -> ArrowArray:
+    type_ = arrow_type(shape)
+    arrays = [array for piece in pieces for array in piece.arrays(shape)]
+    if any(array.type in LARGE.values() for array in arrays):
+        type_ = LARGE.get(type_, type_)
+    return pa.chunked_array(
+        [array if array.type == type_ else array.cast(type_, safe=False) for array in arrays], type_
+    )
 
 
 def taken(array: ArrowArray, rows: Rows) -> ArrowArray:
@@ -72,13 +122,162 @@ def _columns(segment: Segment, names: Sequence[str] | None) -> Mapping[str, Colu
     return columns
 
 
-def _public(column: Column, kind: Kind) -> ArrowArray:
-    """The column's values as those of a public column of ``kind``, up to a cast."""
-    if kind != "encoded" or column.field.kind == "null":
-        return column.values
-    if column.public is None:
-        column.public = _plain_text(column)
-    return column.public
+class _Piece:
+    """What the chosen rows of one segment have in one field."""
+
+    __slots__ = ("_count", "column", "dead", "rows", "size")
+
+    def __init__(self, column: Column | None, part: Chosen) -> None:
+        self.column = column
+        self.rows = part.rows
+        self.dead = part.dead
+        rows = part.rows
+        self.size = (
+            part.segment.num_rows if rows is None else rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        )
+        # How many count.
+        self._count = self.size - (0 if part.dead is None else len(part.dead))
+
+    # -- what there is -----------------------------------------------------------------------------------------
+
+    def shape(self, declared: Shape) -> Shape | None:
+        """The shape of the values that count; ``None`` where no row that counts has the field, not even as null."""
+        column = self.column
+        if column is None:
+            return None
+        values = column.values
+        if self._some(len(values) - values.null_count, values.is_valid):
+            return self._shape_of_values(column, declared)
+        marks = column.null_marks()
+        return NOTHING if marks is not None and self._some(marks.true_count, lambda: marks) else None
+
+    def _shape_of_values(self, column: Column, declared: Shape) -> Shape:
+        kind = column.field.kind
+        if kind == "encoded":
+            return self._shape_of_texts(column, declared)
+        if kind != "number":
+            return flat_shape(kind)
+        whole, values = column.whole, column.values
+        assert whole is not None
+        wholes = whole.true_count
+        if not self._some(wholes, lambda: whole):
+            return Shape("float")
+        floats = len(values) - values.null_count - wholes
+        return Shape("number" if self._some(floats, lambda: pc.and_not(values.is_valid(), whole)) else "int")
+
+    def _some(self, total: int, marks: Callable[[], ArrowArray]) -> bool:
+        """Whether a row that counts is marked, where ``total`` rows of the segment are."""
+        assert self.column is not None
+        if not total or len(self.column) - total < self._count:
+            return total > 0 and self._count > 0
+        bits = marks().to_numpy(zero_copy_only=False)
+        if self.dead is not None:
+            return total > int(bits[self.dead].sum())
+        return bool(bits[self.rows].any())
+
+    def _shape_of_texts(self, column: Column, declared: Shape) -> Shape:
+        if self._is_few(column):
+            return reduce(join, [shape_of(values, declared) for values in self._values(column)], NOTHING)
+        whole = _whole_shape(column, declared)
+        if self._count == len(column):
+            return whole
+        # Fewer values cannot have a wider shape; so if a few have the same, all do.
+        found = NOTHING
+        for values in self._values(column, counting=True):
+            found = join(found, shape_of(values[:_SAMPLE], declared))
+            if found == whole:
+                break
+            found = join(found, shape_of(values[_SAMPLE:], declared))
+        return found
+
+    # -- arrays ------------------------------------------------------------------------------------------------
+
+    def has_times(self) -> bool:
+        """Whether all values, of rows that were not chosen too, are times that a timestamp holds."""
+        return self.column is not None and _times(self.column).type == NANOSECONDS
+
+    def times(self) -> ArrowArray:
+        """The chosen values as timestamps."""
+        assert self.column is not None
+        return self._taken(_times(self.column))
+
+    def arrays(self, shape: Shape) -> list[ArrowArray]:
+        """The chosen values, those that count as values of ``shape``, in one array or several, up to a cast."""
+        column = self.column
+        kind = "null" if column is None else column.field.kind
+        if column is None or kind == "null":
+            return [pa.nulls(self.size, arrow_type(shape))]
+        if shape == TEXT:
+            return [self._taken(_converted(column, TEXT, lambda: _plain_text(column)))]
+        if kind == "encoded":
+            if self._is_few(column) and not (column.public and column.public[0] == shape):
+                return [_fitted(values, shape) for values in self._values(column)]
+            whole = _converted(column, shape, lambda: _converted_texts(column, shape))
+            return list(self._taken(whole).chunks)
+        # Of a column with both, whole numbers alone may have been chosen, or none of them.
+        if holds(shape, flat_shape(kind)) or (kind == "number" and shape.kind in ("int", "float")):
+            return [self._taken(column.values)]
+        # Only rows that do not count have values.
+        return [pa.nulls(self.size, arrow_type(shape))]
+
+    def _taken(self, array: ArrowArray) -> ArrowArray:
+        return array if self.rows is None else taken(array, self.rows)
+
+    # -- texts -------------------------------------------------------------------------------------------------
+
+    def _is_few(self, column: Column) -> bool:
+        """Whether it is cheaper to decode the chosen rows alone, and again the next time."""
+        return self.rows is not None and 2 * self.size < len(column)
+
+    def _values(self, column: Column, *, counting: bool = False) -> Iterator[list[Any]]:
+        """The chosen values in pieces; with ``counting`` without those that do not count."""
+        if counting and self.dead is not None:
+            yield from _decoded(column, numpy.delete(numpy.arange(len(column)), self.dead))
+        else:
+            yield from _decoded(column, self.rows)
+
+
+def _decoded(column: Column, rows: Rows | None = None) -> Iterator[list[Any]]:
+    """The values of an encoded column, piece by piece."""
+    texts = column.values if rows is None else taken(column.values, rows)
+    length = pc.binary_length(texts).fill_null(0).to_numpy(zero_copy_only=False)
+    ends = numpy.cumsum(length, dtype=numpy.int64)
+    start = 0
+    while start < len(texts):
+        most = (ends[start - 1] if start else 0) + _CHUNK_BYTES
+        stop = min(start + _CHUNK_ROWS, max(start + 1, int(numpy.searchsorted(ends, most))))
+        yield values_of(texts[start:stop].to_pylist())
+        start = stop
+
+
+def _whole_shape(column: Column, declared: Shape) -> Shape:
+    """The shape of all values of an encoded column; kept."""
+    if column.shape is None or column.shape[0] != declared:
+        found = reduce(join, [shape_of(values, declared) for values in _decoded(column)], NOTHING)
+        column.shape = (declared, found)
+    return column.shape[1]
+
+
+def _converted(column: Column, shape: Any, convert: Callable[[], ArrowArray]) -> ArrowArray:
+    """The whole column converted; the newest conversion is kept."""
+    kept = column.public
+    if kept is None or kept[0] != shape:
+        # Two threads may both convert it; either result is right, so no lock.
+        kept = column.public = (shape, convert())
+    return kept[1]
+
+
+def _times(column: Column) -> ArrowArray:
+    return _converted(column, NANOSECONDS, lambda: timestamps(column.values))
+
+
+def _converted_texts(column: Column, shape: Shape) -> ArrowArray:
+    return pa.chunked_array([_fitted(values, shape) for values in _decoded(column)], arrow_type(shape))
+
+
+def _fitted(values: list[Any], shape: Shape) -> ArrowArray:
+    # What does not fit are values of rows that do not count.
+    return array_of(values if holds(shape, shape_of(values, shape)) else fitting(values, shape), shape)
 
 
 # Only the lossless encoding has such objects: field names do not start with a dollar sign, and in a text the
@@ -89,7 +288,7 @@ _TAGGED: Final = r'[{]"[$](integer|float|bytes)":"'
 def _plain_text(column: Column) -> ArrowArray:
     """The JSON that people read of every value. Shares the encoded text where that is the same."""
     if column.field.kind != "encoded":
-        values = [None if value is MISSING or value is None else _dumps(value) for value in column.to_list()]
+        values = [None if value is MISSING or value is None else plain_text(value) for value in column.to_list()]
         return pa.array(
             values, LARGE[pa.string()] if sum(len(v) for v in values if v) > MOST_BYTES // 4 else pa.string()
         )
@@ -97,9 +296,5 @@ def _plain_text(column: Column) -> ArrowArray:
     tagged = pc.fill_null(pc.match_substring_regex(texts, _TAGGED), False)
     if not pc.any(tagged).as_py():
         return texts
-    plain = [_dumps(value_of(text.encode())) for text in texts.filter(tagged).to_pylist()]
+    plain = [plain_text(value_of(text.encode())) for text in texts.filter(tagged).to_pylist()]
     return pc.replace_with_mask(texts, tagged, pa.array(plain, texts.type))
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(to_plain_json(value), ensure_ascii=False, separators=(",", ":"))

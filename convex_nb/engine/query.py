@@ -104,13 +104,12 @@ class OrderedQuery:
     def arrow(self, *, fields: Sequence[str] | None = None, limit: int | None = None) -> pyarrow.Table:
         """The documents, or the first ``limit`` of them, as an Arrow table in the query's order; none is made.
 
-        A column for each field (or for each of ``fields``): text, bytes, booleans, ``int64`` where all numbers are
-        whole, else ``float64``; JSON text where values are nested or of several types. Missing and null are both
-        null. ``_creationTime`` is a ``float64`` of milliseconds. Columns are shared with the storage where possible.
+        A column for each field that the schema declares or some document has (or for each of ``fields``): text, bytes,
+        booleans, ``int64`` where all numbers are whole, else ``float64``, lists and structs of these; JSON text where
+        values are of several types. Missing and null are both null. ``_creationTime`` is a ``float64`` of
+        milliseconds. Flat columns are shared with the storage where possible.
         """
-        if limit is not None:
-            _check_number("arrow(limit=...)", limit)
-        return read_columns(self._transaction, self._range, self._filters, fields, limit)
+        return self._columns("arrow", fields, limit, times=False)
 
     def df(self, *, fields: Sequence[str] | None = None, limit: int | None = None) -> pandas.DataFrame:
         """The same as a DataFrame, in which ``_creationTime`` is a UTC timestamp.
@@ -119,7 +118,16 @@ class OrderedQuery:
         """
         from convex_nb.engine.columnar import to_frame
 
-        return to_frame(self.arrow(fields=fields, limit=limit))
+        return to_frame(self._columns("df", fields, limit, times=True))
+
+    def _columns(self, call: str, fields: Sequence[str] | None, limit: int | None, *, times: bool) -> pyarrow.Table:
+        if limit is not None:
+            _check_number(f"{call}(limit=...)", limit)
+        if isinstance(fields, str) or not all(isinstance(field, str) for field in fields or ()):
+            raise InvalidValueError(
+                f"{call}(fields=...) takes a list of names of fields, got {fields!r}.", value=fields
+            )
+        return read_columns(self._transaction, self._range, self._filters, fields, limit, times=times)
 
     def explain(self) -> Explanation:
         """How ``collect`` would read this: the range, what DuckDB does and what Python, and why. Reads no document."""

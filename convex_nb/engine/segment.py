@@ -123,9 +123,9 @@ class Segment:
 
     def to_arrow(self, rows: Rows | None = None, fields: Sequence[str] | None = None) -> ArrowTable:
         """The columns that DataFrames and SQL see: `public_table` of this segment alone."""
-        from convex_nb.engine.public_columns import public_table
+        from convex_nb.engine.public_columns import Chosen, public_table
 
-        return public_table([(self, rows)], fields)
+        return public_table([Chosen(self, rows)], fields)
 
     @property
     def nbytes(self) -> int:

@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from convex_nb.engine.batch_decoder import batch_decoder
-from convex_nb.engine.public_columns import public_table
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.public_columns import Chosen, public_table
+from convex_nb.engine.shapes import declared_columns
 from convex_nb.language.keys import MAX_KEY
 from convex_nb.language.keys_columnar import number_order
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.columns import ArrowTable
     from convex_nb.engine.index import IndexRun
     from convex_nb.engine.part import Part
+    from convex_nb.engine.segment import Segment
     from convex_nb.engine.table import TableState
     from convex_nb.language.documents import Document
 
@@ -129,29 +130,31 @@ class Selection:
         """The document at one place."""
         return self.documents(np.array([place]))[0]  # type: ignore[return-value]
 
-    def to_arrow(self, places: Numbers | None = None, fields: Sequence[str] | None = None) -> ArrowTable | None:
-        """The public columns of the documents at ``places`` (``None``: of all); ``None`` where there are none.
+    def to_arrow(
+        self, places: Numbers | None = None, fields: Sequence[str] | None = None, *, times: bool = False
+    ) -> ArrowTable:
+        """The public columns of the documents at ``places`` (``None``: of all); see `public_table`.
 
         Columns are shared, not copied, where the rows follow one another in one segment.
         """
-        if not len(self) or (places is not None and not len(places)):
-            return None
+        declared = declared_columns(self.state.definition)
         as_they_are = places is None and self._order is None and not self.reverse
         if as_they_are and not self.recent:
-            return public_table([(stretch.segment, _as_slice(stretch.rows)) for stretch in self.stretches], fields)
-        parts: list[tuple[Segment, Rows]] = []
+            parts = [Chosen(stretch.segment, _as_slice(stretch.rows)) for stretch in self.stretches]
+            return public_table(parts, fields, declared, times=times)
+        parts = []
         arranged: list[Numbers] = []
         for stretch, rows, among in self.by_source(None if as_they_are else self.entries(places)):
             if stretch is not None:
-                parts.append((stretch.segment, _as_slice(rows)))
+                parts.append(Chosen(stretch.segment, _as_slice(rows)))
                 arranged.append(among)
                 continue
             chosen = self.recent[rows] if isinstance(rows, slice) else [self.recent[row] for row in rows.tolist()]
             for segment, batch_rows, numbers in self.state.recent_columns.located(chosen, self.state.name):
-                parts.append((segment, batch_rows))
+                parts.append(Chosen(segment, _as_slice(batch_rows)))
                 arranged.append(among[numbers])
-        table = public_table(parts, fields)
-        order = arranged[0] if len(arranged) == 1 else np.concatenate(arranged)
+        table = public_table(parts, fields, declared, times=times)
+        order = np.concatenate([np.arange(0), *arranged])
         if bool((order[1:] > order[:-1]).all()):
             return table
         return table.take(pa.array(np.argsort(order)))

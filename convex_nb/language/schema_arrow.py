@@ -38,11 +38,12 @@ def arrow_schema(table: TableDefinition) -> pyarrow.Schema:
     import pyarrow as pa
 
     columns = [pa.field("_id", pa.string(), nullable=False), pa.field("_creationTime", pa.float64(), nullable=False)]
-    columns += [_field(name, field) for name, field in _document_fields(table.validator).items()]
+    columns += [_field(name, field) for name, field in document_fields(table.validator).items()]
     return pa.schema(columns)
 
 
-def _document_fields(validator: Validator) -> dict[str, Validator]:
+def document_fields(validator: Validator) -> dict[str, Validator]:
+    """Return the validator of each field of documents; of a union of objects, one that accepts what its members do."""
     if isinstance(validator, ObjectValidator):
         return dict(validator.fields)
     if not isinstance(validator, UnionValidator):

@@ -48,6 +48,12 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "id or string": IDS | TEXTS,
     "anything": NESTED,
     "object": st.dictionaries(NAMES, FLAT, max_size=2),
+    "texts": st.lists(TEXTS | st.none(), max_size=3),
+    "numbers": st.lists(INTS | FLOATS, max_size=3),
+    "row": st.fixed_dictionaries(
+        {"a": INTS}, optional={"b": st.lists(INT64S, max_size=2), "c": st.none() | st.booleans()}
+    ),
+    "rows": st.lists(st.fixed_dictionaries({"a": TEXTS}, optional={"b": st.binary(max_size=3)}), max_size=2),
 }
 
 
