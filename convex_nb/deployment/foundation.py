@@ -6,7 +6,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
-from convex_nb.deployment.worker import HAS_THREADS, Worker
+from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.functions import output
 from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.determinism import installation as determinism
@@ -53,6 +53,10 @@ class Foundation:
         if self._reactor.handed_over:
             self._reactor.flush()
         return self._closed is None and self._database.maintain(_SLICE_MS)
+
+    def rest(self) -> float:
+        """Seconds until it is to be looked, though nobody has committed, whether something is too old to be kept."""
+        return IDLE_SECONDS
 
     def _head(self) -> Snapshot:
         self._check_open()

@@ -1,4 +1,4 @@
-"""The one thread of a deployment: it does what nobody should have to wait for."""
+"""Threads that do what nobody should have to wait for: upkeep, and what is due at a time."""
 
 from __future__ import annotations
 
@@ -24,15 +24,22 @@ class Background(Protocol):
         """Do a slice of what is due; whether more is."""
         ...
 
+    def rest(self) -> float:
+        """After how many seconds it is to look again, though nobody wakes it."""
+        ...
+
 
 class Worker:
     """A daemon thread, started by the first `wake`, that calls `work` until nothing is due, and sleeps.
 
-    It holds its owner weakly: a deployment that everybody has forgotten ends it.
+    It holds its owner weakly: a deployment that everybody has forgotten ends it. `is_prompt`: it leaves no pause to
+    others before it works.
     """
 
-    def __init__(self, owner: Background) -> None:
+    def __init__(self, owner: Background, *, name: str = "convex_nb worker", is_prompt: bool = False) -> None:
         self._owner = weakref.ref(owner)
+        self._name = name
+        self._is_prompt = is_prompt
         self._due = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -54,7 +61,7 @@ class Worker:
 
     def _start(self) -> None:
         thread = threading.Thread(
-            target=_run, args=(self._owner, self._due, self._stop), name="convex_nb worker", daemon=True
+            target=_run, args=(self._owner, self._due, self._stop, self._is_prompt), name=self._name, daemon=True
         )
         self._thread = thread
         try:
@@ -64,18 +71,20 @@ class Worker:
             self._thread = None
 
 
-def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.Event) -> None:
+def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.Event, is_prompt: bool = False) -> None:
     failures = 0
+    seconds = IDLE_SECONDS
     while not stop.is_set():
-        due.wait(IDLE_SECONDS)
+        due.wait(seconds)
         due.clear()
         more = True
-        while more and not stop.wait(min(PAUSE_SECONDS * 2**failures, IDLE_SECONDS)):
+        while more and not stop.wait(_pause(is_prompt, failures)):
             background = owner()
             if background is None:
                 return
             try:
                 more = background.work()
+                seconds = IDLE_SECONDS if more else min(background.rest(), IDLE_SECONDS)
                 failures = 0
             except Exception:
                 # Said once: what fails for a reason fails again after the next commit.
@@ -83,4 +92,9 @@ def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.E
                     log.exception("convex_nb: background work failed; it is tried again later")
                 failures = min(failures + 1, 10)
                 more = False
+                seconds = IDLE_SECONDS
             del background
+
+
+def _pause(is_prompt: bool, failures: int) -> float:
+    return 0.0 if is_prompt and not failures else min(PAUSE_SECONDS * 2**failures, IDLE_SECONDS)

@@ -20,6 +20,9 @@ class Work:
         self.calls += 1
         return self._answer(self.calls)
 
+    def rest(self) -> float:
+        return 1e9
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +87,21 @@ def test_it_ends_when_nobody_has_its_owner_any_more() -> None:
     assert thread._thread is not None
     thread._thread.join(20)
     assert not thread._thread.is_alive()
+
+
+def test_it_looks_again_after_its_rest_though_nobody_wakes_it() -> None:
+    looked = threading.Semaphore(0)
+
+    def answer(call: int) -> bool:
+        looked.release()
+        return False
+
+    work = Work(answer)
+    work.rest = lambda: 0.001  # type: ignore[method-assign]
+    thread = Worker(work, name="prompt", is_prompt=True)
+    thread.wake()
+    for _ in range(3):
+        assert looked.acquire(timeout=20)
+    assert thread._thread is not None
+    assert thread._thread.name == "prompt"
+    thread.stop()

@@ -1,0 +1,181 @@
+"""When what is due runs, and on which thread: by the machine's clock, or whenever a virtual one is moved."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
+from convex_nb.engine.database import SystemClock
+from convex_nb.engine.wal.read_only import ReadOnlyLog
+from convex_nb.language.errors import DeploymentClosedError
+from convex_nb.services.executor import Executor
+from convex_nb.services.scheduled_functions import (
+    SOURCE,
+    TABLE,
+    ScheduledFunctions,
+    count_pending,
+    fail_interrupted,
+)
+from convex_nb.services.system_writes import write_system
+
+if TYPE_CHECKING:
+    from convex_nb.engine.commit import Commit
+    from convex_nb.functions.definition import Kind
+    from convex_nb.functions.origin import Origin
+    from convex_nb.functions.reactor import Reactor
+    from convex_nb.functions.registry import Entry
+    from convex_nb.functions.runner import Runner
+
+PATIENCE_SECONDS: Final = 0.2
+"""So long a mutation has the other jobs wait, for their order's sake; then they go on beside it."""
+GRACE_SECONDS: Final = 1.0
+"""So long `advance` of a virtual clock waits, at most, for an action that it has started."""
+
+
+class RunsActions(Protocol):
+    """A deployment, as what runs an action for somebody."""
+
+    def _action(self, entry: Entry, given: dict[str, Any], origin: Origin) -> object: ...
+
+
+@runtime_checkable
+class MovedClock(Protocol):
+    """A clock that is moved by hand, and tells who follows it."""
+
+    def follow(self, follower: Any, /) -> None: ...
+
+
+class Scheduling:
+    """Drives one deployment's executor. Costs a commit that schedules nothing two look-ups, and no thread.
+
+    It holds the deployment weakly, as the threads that run its jobs do between two of them.
+    """
+
+    def __init__(self, runner: Runner, reactor: Reactor, owner: RunsActions) -> None:
+        self._database = runner.database
+        self._runner = runner
+        self._reactor = reactor
+        self._owner = weakref.ref(owner)
+        self._is_open = True
+        self._is_stepping = False
+        self._looked_ms = 0.0
+        self.is_manual = not isinstance(self._database.clock, SystemClock)
+        """Whether nothing runs by the machine's time."""
+        self.executor = Executor(runner, self, [ScheduledFunctions()])
+        self._worker: Worker | None = None
+        if HAS_THREADS and not self.is_manual:
+            self._worker = Worker(self, name="convex_nb jobs", is_prompt=True)
+        if isinstance(self._database.clock, MovedClock):
+            self._database.clock.follow(self)
+        self._recover()
+        self._database.on_commit.append(self._committed)
+        runner.registry.on_change.append(lambda _: self.released())
+
+    def _recover(self) -> None:
+        """What a former process was at is over; what waits is looked at."""
+        if self._database.head.table(TABLE) is None or self._is_read_only():
+            return
+        now = self.executor.now_ms()
+        while write_system(self._database, lambda writer: fail_interrupted(writer, now), SOURCE):
+            pass
+        if count_pending(self._database.head):
+            self.released()
+
+    # -- when ----------------------------------------------------------------------------------------------------
+
+    def _committed(self, commit: Commit) -> None:
+        if TABLE in commit.indexes:
+            self.released()
+
+    def released(self) -> None:
+        """Something may be due. Never blocks."""
+        if self._worker is not None and self._is_open:
+            self._worker.wake()
+
+    def work(self) -> bool:
+        """Start what is due, on the worker's thread."""
+        if self.may_run():
+            self._looked_ms = self.executor.run_due()
+        return False
+
+    def rest(self) -> float:
+        """Seconds until something is due."""
+        # Since the last look, not since now: what has become due between the two is not to wait for the next one.
+        due = self.executor.next_due_ms(self._looked_ms) if self.may_run() else None
+        return IDLE_SECONDS if due is None else max(0.0, (due - self.executor.now_ms()) / 1e3)
+
+    def step(self) -> None:
+        """Run what is due here and now, where there are no threads."""
+        if not HAS_THREADS and not self.is_manual:
+            self.run_due()
+
+    def run_due(self) -> None:
+        """Run what is due now; of actions, where there are threads, only what they do within a second."""
+        if self.may_run() and not self._is_stepping:
+            self._is_stepping = not HAS_THREADS
+            try:
+                self.executor.run_due()
+            finally:
+                self._is_stepping = False
+
+    def next_due_ms(self) -> float | None:
+        """The first time after now at which something is due."""
+        return self.executor.next_due_ms(self.executor.now_ms()) if self.may_run() else None
+
+    def resuming(self) -> None:
+        """A pause is about to end."""
+
+    def resumed(self) -> None:
+        """A pause is over: what it has held back runs."""
+        self.released()
+        if self.is_manual:
+            self.run_due()
+
+    def close(self) -> None:
+        """Start nothing any more. What runs goes on; what it still wants to commit is refused."""
+        self._is_open = False
+        if self._worker is not None:
+            self._worker.stop()
+
+    def abandon(self) -> None:
+        """The same in a forked child, which has none of the threads."""
+        self._is_open = False
+
+    # -- what the executor asks for ------------------------------------------------------------------------------
+
+    def is_open(self) -> bool:
+        """Whether anything can still be committed."""
+        return self._is_open
+
+    def may_run(self) -> bool:
+        """Whether anything may be started now."""
+        return self._is_open and not self._reactor.paused and not self._is_read_only()
+
+    def hand_out(self, call: Callable[[], None], kind: Kind, /) -> None:
+        """Run a call, here or on a thread; return when it is over, or when the next one need not wait for it."""
+        if not HAS_THREADS or (self.is_manual and kind == "mutation"):
+            call()
+            return
+        thread = threading.Thread(target=call, name="convex_nb job", daemon=True)
+        thread.start()
+        if self.is_manual:
+            thread.join(GRACE_SECONDS)
+        elif kind == "mutation":
+            thread.join(PATIENCE_SECONDS)
+
+    def act(self, entry: Entry, args: dict[str, Any], origin: Origin, /) -> object:
+        """Run an action to its end."""
+        owner = self._owner()
+        if owner is None:
+            raise DeploymentClosedError("The deployment is gone: the action did not run.")
+        return owner._action(entry, args, origin)
+
+    def after_commit(self) -> None:
+        """Follow a commit."""
+        self._reactor.flush()
+
+    def _is_read_only(self) -> bool:
+        return isinstance(self._database.log, ReadOnlyLog)

@@ -1,0 +1,1 @@
+"""What runs beside functions and by the clock: contexts receive it as services, the deployment drives it."""
