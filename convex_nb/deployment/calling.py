@@ -6,21 +6,23 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
+from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.values import copy_value
 
 if TYPE_CHECKING:
     from convex_nb.engine.reader import DatabaseWriter
     from convex_nb.engine.transaction import Transaction
-    from convex_nb.functions.definition import Function
+    from convex_nb.functions.definition import Function, Kind
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.live_query import LiveQuery, Subscription
-    from convex_nb.functions.registry import Target
+    from convex_nb.functions.registry import Entry, Target
 
 T = TypeVar("T")
 
@@ -32,44 +34,23 @@ class Calling(Foundation):
 
     def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a query at the newest commit, or answer it from the cache. Raises what it raises."""
-        if self._blocked:
-            self._refuse()
-        entry = self._registry.find(function, "query")
-        given = merge_arguments(entry.path, args, kwargs)
-        arguments = check_arguments(entry.function, entry.path, given, self._database)
-        result = self._cache.fetch(entry, arguments, self._database.head)
-        if result.error is not None:
-            raise result.error
-        return copy_value(result.value)
+        entry = self._find(function, "query")
+        return self._query(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
 
     def mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a mutation and commit it, again on a conflict. Raises what it raises; nothing is written then."""
-        if self._blocked:
-            self._refuse()
-        entry = self._registry.find(function, "mutation")
-        value = self._runner.mutation(entry, merge_arguments(entry.path, args, kwargs))
-        self._after_commit()
-        return value
+        entry = self._find(function, "mutation")
+        return self._mutation(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
 
     def action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run an action, once, and wait for it; an `async def` on a loop of its own. Raises what it raises."""
-        if self._blocked:
-            self._refuse()
-        entry = self._registry.find(function, "action")
-        given = merge_arguments(entry.path, args, kwargs)
-        if entry.function.is_async:
-            return run_coroutine(self._runner.action_async(entry, given, self))
-        return self._runner.action(entry, given, self)
+        entry = self._find(function, "action")
+        return self._action(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
 
     async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run an action, once: an `async def` on this loop, a plain one on a thread. Raises what it raises."""
-        if self._blocked:
-            self._refuse()
-        entry = self._registry.find(function, "action")
-        given = merge_arguments(entry.path, args, kwargs)
-        if entry.function.is_async:
-            return await self._runner.action_async(entry, given, self)
-        return await run_beside(self._runner.action, entry, given, self)
+        entry = self._find(function, "action")
+        return await self._action_async(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
 
     def run(self, function: Function, args: Mapping[str, Any] | None = None, /) -> Any:
         """Run a function of any kind."""
@@ -101,6 +82,38 @@ class Calling(Foundation):
             self._refuse()
         self._runner.commit(transaction, SOURCE)
         self._after_commit()
+
+    # -- calls for somebody --------------------------------------------------------------------------------------
+
+    def _find(self, function: Target, kind: Kind) -> Entry:
+        if self._blocked:
+            self._refuse()
+        return self._registry.find(function, kind)
+
+    def _query(self, entry: Entry, given: Mapping[str, Any] | None, origin: Origin) -> Any:
+        arguments = check_arguments(entry.function, entry.path, given, self._database)
+        result = self._cache.fetch(entry, arguments, self._database.head, None, origin)
+        if result.error is not None:
+            raise result.error
+        return copy_value(result.value)
+
+    def _mutation(self, entry: Entry, given: Mapping[str, Any] | None, origin: Origin) -> Any:
+        value = self._runner.mutation(entry, given, origin)
+        self._after_commit()
+        return value
+
+    def _action(self, entry: Entry, given: Mapping[str, Any] | None, origin: Origin) -> Any:
+        if entry.function.is_async:
+            return run_coroutine(self._runner.action_async(entry, given, self._inside, origin))
+        return self._runner.action(entry, given, self._inside, origin)
+
+    async def _action_async(self, entry: Entry, given: Mapping[str, Any] | None, origin: Origin) -> Any:
+        if entry.function.is_async:
+            return await self._runner.action_async(entry, given, self._inside, origin)
+        return await run_beside(self._runner.action, entry, given, self._inside, origin)
+
+    def _inside(self, action: Execution) -> Acting:
+        return Acting(self, action.origin.inside(action))
 
     # -- following -----------------------------------------------------------------------------------------------
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.functions import output
 from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.determinism import installation as determinism
 from convex_nb.functions.execution_log import ExecutionLog
+from convex_nb.functions.identity import AuthService
 from convex_nb.functions.reactor import Reactor
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
 
+Mode: TypeAlias = Literal["dev", "prod"]
+
 _SLICE_MS = 20.0
 _open: weakref.WeakSet[Foundation] = weakref.WeakSet()
 
@@ -28,11 +32,12 @@ _open: weakref.WeakSet[Foundation] = weakref.WeakSet()
 class Foundation:
     """Wires the parts of one deployment. `Calling` and `Data` are what can be done with them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, mode: Mode = "dev") -> None:
         self._database = database
+        self._mode: Mode = mode
         self._registry = Registry()
         self._log = ExecutionLog()
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, Service] = {"auth": AuthService()}
         self._runner = Runner(self._database, self._registry, self._log, services=self._services)
         self._cache = QueryCache(self._runner)
         self._reactor = Reactor(self._database, self._registry, self._cache)
@@ -41,17 +46,20 @@ class Foundation:
             wake = self._worker.wake
             self._database.on_commit.append(lambda _: wake())
             self._reactor.hand_over = wake
+            self._log.sinks.wake = wake
+        self._log.describe = partial(_describe, database, mode)
         self._closed: str | None = None
         self._blocked = False
         output.capture()
         determinism.install()
-        self._release = weakref.finalize(self, _release, self._worker, self._reactor, self._database)
+        self._release = weakref.finalize(self, _release, self._worker, self._reactor, self._database, self._log)
         _open.add(self)
 
     def work(self) -> bool:
         """Do a slice of the background work that is due; whether more is."""
         if self._reactor.handed_over:
             self._reactor.flush()
+        self._log.sinks.deliver()
         return self._closed is None and self._database.maintain(_SLICE_MS)
 
     def rest(self) -> float:
@@ -65,6 +73,7 @@ class Foundation:
     def _after_commit(self) -> None:
         self._reactor.flush()
         if self._worker is None:
+            self._log.sinks.deliver()
             self._database.maintain(1)
 
     def _check_open(self) -> None:
@@ -76,12 +85,19 @@ class Foundation:
         raise DeploymentPausedError("The deployment is paused: the function did not run. Call `resume()` first.")
 
 
-def _release(worker: Worker | None, reactor: Reactor, database: Database) -> None:
+def _describe(database: Database, mode: Mode) -> dict[str, str]:
+    path = database.log.path
+    name = "memory" if path is None else path.stem
+    return {"deployment_name": name, "deployment_type": mode, "project_name": name, "project_slug": name}
+
+
+def _release(worker: Worker | None, reactor: Reactor, database: Database, log: ExecutionLog) -> None:
     output.release()
     determinism.release()
     if worker is not None:
         worker.stop()
     reactor.close()
+    log.sinks.deliver()
     database.close()
 
 

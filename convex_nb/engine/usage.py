@@ -22,7 +22,8 @@ _ADVICE = (
 class Usage:
     """Counters of one transaction; sub-transactions count into the same.
 
-    Sizes are computed only where a limit wants them: `size_of` costs more than the read itself.
+    Sizes are computed only where a limit wants them: `size_of` costs more than the read itself. `first_read` and
+    `first_written` are what they are guessed by where none does.
     """
 
     __slots__ = (
@@ -30,6 +31,8 @@ class Usage:
         "bytes_written",
         "documents_read",
         "documents_written",
+        "first_read",
+        "first_written",
         "limits",
         "ranges_read",
         "sizes_reads",
@@ -43,6 +46,8 @@ class Usage:
         self.bytes_read = 0
         self.documents_written = 0
         self.bytes_written = 0
+        self.first_read: Document | None = None
+        self.first_written: Document | None = None
         self.sizes_reads = limits.read_bytes < UNLIMITED
         self.sizes_writes = limits.write_bytes < UNLIMITED
 
@@ -63,6 +68,8 @@ class Usage:
         self.documents_read += number
         if self.documents_read > self.limits.read_documents:
             raise _exceeded("documents read", self.limits.read_documents, self.documents_read, _ADVICE)
+        if self.first_read is None:
+            self.first_read = next(iter(documents), None)
         if self.sizes_reads:
             self.bytes_read += sum([size_of(document) for document in documents])
             if self.bytes_read > self.limits.read_bytes:
@@ -75,12 +82,26 @@ class Usage:
             raise _exceeded(
                 "writes", self.limits.write_documents, self.documents_written, "Write in several mutations."
             )
+        if self.first_written is None:
+            self.first_written = document
         if self.sizes_writes and document is not None:
             self.bytes_written += size_of(document)
             if self.bytes_written > self.limits.write_bytes:
                 raise _exceeded(
                     "bytes written", self.limits.write_bytes, self.bytes_written, "Write in several mutations."
                 )
+
+    def figures(self) -> tuple[int, int, int, int, int]:
+        """Documents read and written, bytes read and written, ranges read.
+
+        Bytes that no limit counts are guessed: as if all documents were as large as the first.
+        """
+        bytes_read, bytes_written = self.bytes_read, self.bytes_written
+        if not self.sizes_reads and self.first_read is not None:
+            bytes_read = size_of(self.first_read) * self.documents_read
+        if not self.sizes_writes and self.first_written is not None:
+            bytes_written = size_of(self.first_written) * self.documents_written
+        return self.documents_read, self.documents_written, bytes_read, bytes_written, self.ranges_read
 
     def documents_left(self) -> int:
         """How many more documents may be read."""

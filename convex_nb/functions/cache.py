@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from convex_nb.functions.flights import Flights
+from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.runner import Result, Runner
 from convex_nb.language.ordering import same_key
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.registry import Entry
 
-    Key: TypeAlias = tuple[int, Hashable]
+    Key: TypeAlias = tuple[int, Hashable] | tuple[int, Hashable, Hashable]
+    """Version, arguments, and the identity where it matters."""
 
 MOST_ENTRIES: Final = 10_000
 MOST_BYTES: Final = 64 << 20
@@ -41,7 +44,9 @@ class CacheStatistics:
 
 
 class QueryCache:
-    """Results by function version and arguments, each good as long as no commit touches what it read.
+    """Results by function version, arguments and, only if it was asked for, identity.
+
+    Each is good as long as no commit touches what it read.
 
     Nothing is done at a commit: a result is held against the commits since it was last known to be good when it is
     asked for. The least recently used go first when there are too many. Errors are not kept, nor is what looked at
@@ -55,6 +60,9 @@ class QueryCache:
         self._results: dict[Key, tuple[Result, int]] = {}
         self._nbytes = 0
         self._lock = threading.Lock()
+        self._flights = Flights()
+        # Whether any result was kept for one identity only.
+        self._by_identity = False
         self._hits = 0
         self._misses = 0
 
@@ -67,23 +75,37 @@ class QueryCache:
         arguments: dict[str, Any],
         snapshot: Snapshot,
         materialised: Materialised | None = None,
+        origin: Origin = ADMINISTRATOR,
     ) -> Result:
-        """The result of a query with checked arguments at `snapshot`: the one that is kept, or a new run's."""
+        """The result of a query with checked arguments at `snapshot`: the one that is kept, or a new run's.
+
+        While another thread runs the same, it waits for that one and shares its result, an error too.
+        """
         started = perf_counter()
-        key = (entry.version, same_key(arguments) if arguments else ())
-        kept = self._results.get(key)
-        if kept is not None and self._is_good(kept[0], snapshot):
-            self._hits += 1
-            with self._lock:
-                # Moved to the end, where what was used last is.
-                if self._results.pop(key, None) is not None:
-                    self._results[key] = kept
-            self._runner.log.answered(entry.path, started, perf_counter())
-            return kept[0]
-        self._misses += 1
-        result = self._runner.query(entry, arguments, snapshot, materialised)
-        if result.error is None and not result.reads_clock:
-            self._keep(key, result)
+        key: Key = (entry.version, same_key(arguments) if arguments else ())
+        own: Key = (*key, None if origin.identity is None else origin.identity.key)
+        result = self._good(key, snapshot) or (self._good(own, snapshot) if self._by_identity else None)
+        if result is None:
+            flight, is_mine = self._flights.begin(own)
+            if not is_mine:
+                result = self._flights.wait(own, flight)
+                if result is not None and (result.reads_clock or result.timestamp != snapshot.timestamp):
+                    # Not true for this moment, but what was read may have stayed the same since.
+                    result = self._good(own if result.reads_identity else key, snapshot)
+        if result is None:
+            self._misses += 1
+            try:
+                result = self._runner.query(entry, arguments, snapshot, materialised, origin)
+                if result.error is None and not result.reads_clock:
+                    self._by_identity = self._by_identity or result.reads_identity
+                    self._keep(own if result.reads_identity else key, result)
+            finally:
+                if is_mine:
+                    self._flights.land(own, flight, result)
+            return result
+        self._hits += 1
+        now_ms = self._runner.clock.now_ns() / 1e6
+        self._runner.log.answered(entry.path, started, perf_counter(), now_ms, origin)
         return result
 
     def forget(self, versions: Iterable[int]) -> None:
@@ -108,6 +130,16 @@ class QueryCache:
         with self._lock:
             total = sum([nbytes for _, nbytes in self._results.values()])
             assert total == self._nbytes, f"the cache holds {total} bytes but counts {self._nbytes}"
+
+    def _good(self, key: Key, snapshot: Snapshot) -> Result | None:
+        kept = self._results.get(key)
+        if kept is None or not self._is_good(kept[0], snapshot):
+            return None
+        with self._lock:
+            # Moved to the end, where what was used last is.
+            if self._results.pop(key, None) is not None:
+                self._results[key] = kept
+        return kept[0]
 
     def _is_good(self, result: Result, snapshot: Snapshot) -> bool:
         good_until = result.valid_until

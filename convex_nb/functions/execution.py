@@ -6,12 +6,16 @@ from contextvars import ContextVar
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.functions.origin import ADMINISTRATOR
 from convex_nb.language.errors import LimitError, ReadOnlyError
 
 if TYPE_CHECKING:
+    from convex_nb.engine.committer import Conflict
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.definition import Kind
     from convex_nb.functions.determinism.randomness import Sources
+    from convex_nb.functions.execution_log import Line
+    from convex_nb.functions.origin import Origin
     from convex_nb.functions.runner import Runner
 
 MOST_NESTED: Final = 64
@@ -22,33 +26,49 @@ class Execution:
     """What all contexts of one top-level call share: its transaction, its frozen time, its randomness, its output.
 
     An action has no transaction. `now_ms` is the time at which it began; `reads_clock` tells whether user code has
-    looked at it.
+    looked at it, `reads_identity` whether it has asked whom the call is for. `number` is the call's own, `request` that
+    of the call from outside that it belongs to.
     """
 
     __slots__ = (
         "_random",
         "_seed",
+        "conflict",
         "depth",
+        "handler_seconds",
         "kind",
         "lines",
         "now_ms",
+        "number",
+        "origin",
         "path",
         "reads_clock",
+        "reads_identity",
+        "request",
         "runner",
         "services",
         "sources",
         "transaction",
     )
 
-    def __init__(self, runner: Runner, path: str, kind: Kind, transaction: Transaction | None) -> None:
+    def __init__(
+        self, runner: Runner, path: str, kind: Kind, transaction: Transaction | None, origin: Origin = ADMINISTRATOR
+    ) -> None:
         self.runner = runner
         self.path = path
         self.kind = kind
         self.transaction = transaction
-        self.now_ms = runner.clock.now_ns() / 1e6
+        self.origin = origin
+        self.number = self.request = runner.log.next_number()
+        if origin.parent is not None:
+            self.request = origin.parent.request
+        self.now_ms = runner.clock.now_ns() / 1_000_000
         self.reads_clock = False
+        self.reads_identity = False
+        self.handler_seconds = 0.0
+        self.conflict: Conflict | None = None
         self.depth = 0
-        self.lines: list[tuple[str, str]] | None = None
+        self.lines: list[Line] | None = None
         self.services: dict[str, Any] | None = None
         self.sources: Sources | None = None
         self._random: Random | None = None
@@ -76,17 +96,24 @@ class Execution:
             self._random = Random(self.seed)
         return self._random
 
-    def write_line(self, level: str, message: str) -> None:
-        """Add a line of output. Too long a line is cut, too many are dropped, and either is said."""
+    def write_line(self, level: str, message: str, *, code: str | None = None) -> None:
+        """Add a line of output; `code` marks what the system says itself. Too long a line is cut, too many are dropped.
+
+        Either is said.
+        """
         limits = self.runner.database.limits
         if self.lines is None:
             self.lines = []
+        time_ms = self.runner.clock.now_ns() / 1_000_000
+        is_cut = False
         if len(message) > limits.log_line_bytes // 4 and len(message.encode()) > limits.log_line_bytes:
             message = message.encode()[: limits.log_line_bytes].decode(errors="ignore") + "… (cut)"
+            is_cut = True
         if len(self.lines) < limits.log_lines:
-            self.lines.append((level, message))
+            self.lines.append((time_ms, level, message, is_cut, code))
         elif len(self.lines) == limits.log_lines:
-            self.lines.append(("WARN", f"Only the first {limits.log_lines} lines of a call are kept."))
+            warning = f"Only the first {limits.log_lines} lines of a call are kept."
+            self.lines.append((time_ms, "WARN", warning, False, "TooManyLogLines"))
 
     def enter(self, path: str) -> None:
         """A nested call begins. Raises `LimitError` when there are too many inside one another."""

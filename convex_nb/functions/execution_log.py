@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import count
-from time import time
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
+from convex_nb.functions.events import Event, console_event, execution_event
+from convex_nb.functions.request_ids import RequestIds, mark
+from convex_nb.functions.sinks import Sink, Sinks, as_sink
 from convex_nb.functions.tracebacks import message_of
 from convex_nb.language.errors import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas
 
     from convex_nb.functions.execution import Execution
+    from convex_nb.functions.origin import Origin
 
 KEPT: Final = 4096
 """Executions, and as many log lines, that are kept."""
+SHOWN: Final = 30
+"""Lines that a log shows of itself."""
+
+Line: TypeAlias = tuple[float, str, str, bool, str | None]
+"""Time, level, text, whether it was cut, system code."""
 
 
 class ExecutionRecord(NamedTuple):
@@ -38,6 +47,8 @@ class ExecutionRecord(NamedTuple):
     """The error's class and message."""
     duration_ms: float
     """How long it took, commit and retries included."""
+    handler_ms: float
+    """How long the function's own code ran, its reads and writes included, in the last attempt."""
     cached: bool
     """Whether the answer was known already."""
     retries: int
@@ -46,6 +57,24 @@ class ExecutionRecord(NamedTuple):
     """Documents that it read, in the last attempt."""
     documents_written: int
     """Documents that it wrote, in the last attempt."""
+    bytes_read: int
+    """Their size: exact where a limit counts bytes, otherwise guessed by the first one."""
+    bytes_written: int
+    """The same of what it wrote."""
+    ranges_read: int
+    """Index ranges and single documents that it asked for, in the last attempt."""
+    request_id: str
+    """The same for a call from outside and all calls that actions make in it."""
+    parent: int | None
+    """The `number` of the action that made the call."""
+    caller: str
+    """Whom it was for: `"admin"`, `"user"` or `"anonymous"` (clients), `"system"` (scheduled)."""
+    occ_info: dict[str, Any] | None
+    """The last write conflict: `table_name`, `document_id`, `write_source`, `retry_count`."""
+    queue_length: int
+    """Mutations of its client that were waiting for one another, this one included."""
+    job_id: str | None
+    """The scheduled job that it was."""
 
 
 class LogLine(NamedTuple):
@@ -54,26 +83,39 @@ class LogLine(NamedTuple):
     number: int
     """The `ExecutionRecord.number` of its call."""
     time_ms: float
-    """When that call began, milliseconds since the epoch."""
+    """When it was written, milliseconds since the epoch."""
     path: str
     """The function."""
     level: str
-    """`"LOG"` for what was printed."""
+    """`"LOG"` for what was printed; `"DEBUG"`, `"INFO"`, `"WARN"`, `"ERROR"`."""
     message: str
     """The text."""
+    request_id: str
+    """The request that its call belongs to."""
+    is_truncated: bool
+    """Whether it was too long and lost its end."""
+    system_code: str | None
+    """What the system itself warns of."""
 
 
 class Executions:
     """The newest executions, oldest first."""
 
-    def __init__(self, records: deque[tuple[Any, ...]]) -> None:
+    def __init__(self, records: deque[tuple[Any, ...]], request_id: RequestIds) -> None:
         self._records = records
+        self._request_id = request_id
 
     def __iter__(self) -> Iterator[ExecutionRecord]:
-        return iter([ExecutionRecord(*record) for record in tuple(self._records)])
+        return iter([_record(each, self._request_id) for each in tuple(self._records)])
+
+    def __reversed__(self) -> Iterator[ExecutionRecord]:
+        return (_record(each, self._request_id) for each in reversed(tuple(self._records)))
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def __repr__(self) -> str:
+        return f"{len(self):,} executions; `.df()` shows them"
 
     def df(self) -> pandas.DataFrame:
         """As a DataFrame, one row for each."""
@@ -81,18 +123,25 @@ class Executions:
 
 
 class ExecutionLog:
-    """The log lines of a deployment, oldest first; `executions` are the calls that wrote them."""
+    """The log lines of a deployment, oldest first; `executions` are the calls that wrote them.
+
+    The newest 4,096 of either are kept. `add_sink` hands everything on to somewhere that keeps it.
+    """
 
     def __init__(self, *, kept: int = KEPT) -> None:
         # Plain tuples: a record is made for every call, and hardly ever looked at.
         self._records: deque[tuple[Any, ...]] = deque(maxlen=kept)
         self._lines: deque[LogLine] = deque(maxlen=kept)
-        self._next = count(1).__next__
+        self.next_number: Final = count(1).__next__
+        self.request_id: Final = RequestIds()
+        self.sinks: Final = Sinks(self._events)
+        self.describe: Callable[[], Event] = dict
+        """Says which deployment an event is of."""
 
     @property
     def executions(self) -> Executions:
         """The newest calls, those without output included."""
-        return Executions(self._records)
+        return Executions(self._records, self.request_id)
 
     def __iter__(self) -> Iterator[LogLine]:
         return iter(tuple(self._lines))
@@ -101,43 +150,132 @@ class ExecutionLog:
         return len(self._lines)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{line.path}  {line.level}  {line.message}" for line in self) or "no log lines"
+        lines = [f"{line.path}  {line.level}  {line.message}" for line in self.tail()]
+        earlier = len(self) - len(lines)
+        return "\n".join([f"({earlier:,} earlier lines)"] * (earlier > 0) + lines) or "no log lines"
+
+    def tail(self, number: int = SHOWN) -> list[LogLine]:
+        """The newest lines, oldest first."""
+        lines = list(self)
+        return lines[max(0, len(lines) - number) :]
 
     def df(self) -> pandas.DataFrame:
         """The log lines as a DataFrame."""
         return _frame(self, LogLine._fields)
+
+    # -- sinks ---------------------------------------------------------------------------------------------------
+
+    def add_sink(self, sink: Sink | str | PathLike[str]) -> Sink:
+        """Hand on every call and line from now on: to a callable, in lists of events, or to a file of JSON lines.
+
+        Events are dicts of the reference's log streams. Batches come a moment after the calls, on another thread; the
+        last one when the deployment is closed. Returns what `remove_sink` takes.
+        """
+        added = as_sink(sink)
+        self.sinks.add(added)
+        return added
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Hand on to this one no more, after what has happened so far."""
+        self.sinks.remove(sink)
+
+    def _events(self, call: tuple[tuple[Any, ...] | None, list[LogLine]]) -> Iterable[Event]:
+        raw, lines = call
+        record = None if raw is None else _record(raw, self.request_id)
+        deployment = self.describe()
+        yield from [console_event(line, record, deployment) for line in lines]
+        if record is not None:
+            yield execution_event(record, deployment)
+
+    # -- writing -------------------------------------------------------------------------------------------------
 
     def ran(
         self, execution: Execution, started: float, ended: float, retries: int, error: BaseException | None = None
     ) -> None:
         """A call returned, or raised `error`. The times are `time.perf_counter`'s."""
         usage = None if execution.transaction is None else execution.transaction.usage
-        number = self._next()
-        self._records.append(
-            (
-                number,
-                execution.now_ms,
-                execution.path,
-                execution.kind,
-                "success" if error is None else "failure",
-                None if error is None else f"{type(error).__name__}: {shorten(message_of(error), 2000)}",
-                (ended - started) * 1e3,
-                False,
-                retries,
-                0 if usage is None else usage.documents_read,
-                0 if usage is None else usage.documents_written,
-            )
+        origin = execution.origin
+        conflict = execution.conflict
+        number = execution.number
+        record = (
+            number,
+            execution.now_ms,
+            execution.path,
+            execution.kind,
+            "success" if error is None else "failure",
+            None if error is None else f"{type(error).__name__}: {shorten(message_of(error), 2000)}",
+            (ended - started) * 1e3,
+            execution.handler_seconds * 1e3,
+            False,
+            retries,
+            *((0, 0, 0, 0, 0) if usage is None else usage.figures()),
+            execution.request,
+            None if origin.parent is None else origin.parent.number,
+            origin.caller,
+            None
+            if conflict is None
+            else {
+                "table_name": conflict.table,
+                "document_id": conflict.document_id,
+                "write_source": conflict.source,
+                "retry_count": retries,
+            },
+            origin.queue_length,
+            origin.job_id,
         )
+        self._records.append(record)
+        lines: list[LogLine] = []
+        if error is not None:
+            mark(error, self.request_id(execution.request))
         if execution.lines is not None:
-            self._lines.extend(
-                [LogLine(number, execution.now_ms, execution.path, level, text) for level, text in execution.lines]
-            )
+            request_id = self.request_id(execution.request)
+            lines = [
+                LogLine(number, time_ms, execution.path, level, text, request_id, is_cut, code)
+                for time_ms, level, text, is_cut, code in execution.lines
+            ]
+            self._lines.extend(lines)
+        if self.sinks:
+            self.sinks.put((record, lines))
 
-    def answered(self, path: str, started: float, ended: float) -> None:
+    def note(self, path: str, level: str, message: str, now_ms: float) -> None:
+        """Add a line about a function that did not run: `number` 0, no request."""
+        line = LogLine(0, now_ms, path, level, message, "", False, None)
+        self._lines.append(line)
+        if self.sinks:
+            self.sinks.put((None, [line]))
+
+    def answered(self, path: str, started: float, ended: float, now_ms: float, origin: Origin) -> None:
         """A query was answered from the cache."""
-        self._records.append(
-            (self._next(), time() * 1e3, path, "query", "success", None, (ended - started) * 1e3, True, 0, 0, 0)
+        number = self.next_number()
+        parent = origin.parent
+        record = (
+            number,
+            now_ms,
+            path,
+            "query",
+            "success",
+            None,
+            (ended - started) * 1e3,
+            0.0,
+            True,
+            *(0, 0, 0, 0, 0, 0),
+            number if parent is None else parent.request,
+            None if parent is None else parent.number,
+            origin.caller,
+            None,
+            0,
+            None,
         )
+        self._records.append(record)
+        if self.sinks:
+            self.sinks.put((record, []))
+
+
+_REQUEST: Final = ExecutionRecord._fields.index("request_id")
+
+
+def _record(raw: tuple[Any, ...], request_id: RequestIds) -> ExecutionRecord:
+    return ExecutionRecord._make((*raw[:_REQUEST], request_id(raw[_REQUEST]), *raw[_REQUEST + 1 :]))
 
 
 def _frame(rows: Iterable[tuple[Any, ...]], columns: tuple[str, ...]) -> pandas.DataFrame:
@@ -145,4 +283,6 @@ def _frame(rows: Iterable[tuple[Any, ...]], columns: tuple[str, ...]) -> pandas.
 
     frame = pd.DataFrame(list(rows), columns=list(columns))
     frame.insert(1, "time", pd.to_datetime(frame.pop("time_ms"), unit="ms", utc=True))
+    if "parent" in frame:
+        frame["parent"] = frame["parent"].astype("Int64")
     return frame

@@ -15,6 +15,7 @@ from convex_nb.functions.checks import check_arguments, check_result
 from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
+from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.tracebacks import message_of, strip
 from convex_nb.language.errors import WriteConflictError
 
@@ -39,10 +40,21 @@ class Result:
     """What a query gave at one snapshot: `value`, or `error` if it is not `None`.
 
     `timestamp` and `catalog` are the snapshot's, which is not kept: it would keep its whole state of the database.
-    `reads_clock` tells that it looked at the time, and so is true for this call only.
+    `reads_clock` tells that it looked at the time, and so is true for this call only; `reads_identity` that it is true
+    for whom it was asked.
     """
 
-    __slots__ = ("catalog", "duration_ms", "error", "read_set", "reads_clock", "timestamp", "valid_until", "value")
+    __slots__ = (
+        "catalog",
+        "duration_ms",
+        "error",
+        "read_set",
+        "reads_clock",
+        "reads_identity",
+        "timestamp",
+        "valid_until",
+        "value",
+    )
 
     def __init__(self, value: Any, error: Exception | None, read_set: ReadSet, snapshot: Snapshot) -> None:
         self.value = value
@@ -51,6 +63,7 @@ class Result:
         self.catalog = snapshot.catalog
         self.timestamp = self.valid_until = snapshot.timestamp
         self.reads_clock = False
+        self.reads_identity = False
         self.duration_ms = 0.0
 
 
@@ -91,6 +104,7 @@ class Runner:
         arguments: dict[str, Any],
         snapshot: Snapshot | None = None,
         materialised: Materialised | None = None,
+        origin: Origin = ADMINISTRATOR,
     ) -> Result:
         """Run a query with checked arguments at a snapshot. What it raises is a part of the result.
 
@@ -98,14 +112,16 @@ class Runner:
         """
         started = perf_counter()
         transaction = self.database.begin(snapshot, writable=False, materialised=materialised)
-        execution = Execution(self, entry.path, "query", transaction)
+        execution = Execution(self, entry.path, "query", transaction, origin)
         db = DatabaseReader(transaction)
         token = running.set(execution)
         error: Exception | None = None
         value = None
+        entered = perf_counter()
         try:
             function = entry.function
             value = function.handler(QueryCtx(execution, db), **arguments)
+            execution.handler_seconds = perf_counter() - entered
             value = check_result(function, entry.path, value, self.database)
         except Exception as raised:
             strip(raised)
@@ -119,31 +135,40 @@ class Runner:
         self.log.ran(execution, started, ended, 0, error)
         result = Result(value, error, transaction.read_set, transaction.snapshot)
         result.reads_clock = execution.reads_clock
+        result.reads_identity = execution.reads_identity
         result.duration_ms = (ended - started) * 1e3
         return result
 
     # -- mutations -----------------------------------------------------------------------------------------------
 
-    def mutation(self, entry: Entry, given: Mapping[str, Any] | None) -> Any:
+    def mutation(self, entry: Entry, given: Mapping[str, Any] | None, origin: Origin = ADMINISTRATOR) -> Any:
         """Run a mutation and commit it. Raises what the handler raises, and `WriteConflictError`."""
+        return self.transact(self.body_of(entry, given), entry.path, origin)
+
+    def body_of(self, entry: Entry, given: Mapping[str, Any] | None) -> Callable[[Execution, DatabaseWriter], Any]:
+        """What `transact` runs for a mutation."""
         path = entry.path
 
         def body(execution: Execution, db: DatabaseWriter) -> Any:
             function = entry.function
             # Checked in every attempt: the handler may have changed the containers that it got.
             arguments = check_arguments(function, path, given, self.database)
+            entered = perf_counter()
             value = function.handler(MutationCtx(execution, db), **arguments)
+            execution.handler_seconds = perf_counter() - entered
             return check_result(function, path, value, self.database)
 
-        return self.transact(body, path)
+        return body
 
-    def transact(self, body: Callable[[Execution, DatabaseWriter], Any], path: str) -> Any:
+    def transact(
+        self, body: Callable[[Execution, DatabaseWriter], Any], path: str, origin: Origin = ADMINISTRATOR
+    ) -> Any:
         """Run `body` in a transaction and commit it, again on a conflict; `path` names it to others."""
         started = perf_counter()
         database = self.database
         retries = 0
         transaction = database.begin()
-        execution = Execution(self, path, "mutation", transaction)
+        execution = Execution(self, path, "mutation", transaction, origin)
         while True:
             db = DatabaseWriter(transaction)
             token = running.set(execution)
@@ -158,6 +183,7 @@ class Runner:
             try:
                 database.commit(transaction, path)
             except Conflict as conflict:
+                execution.conflict = conflict
                 if retries == RETRIES:
                     failure = conflict_error(conflict, path)
                     self._failed(execution, started, retries, failure)
@@ -189,33 +215,49 @@ class Runner:
 
     # -- actions -------------------------------------------------------------------------------------------------
 
-    def action(self, entry: Entry, given: Mapping[str, Any] | None, calls: Calls) -> Any:
+    def action(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        calls_of: Callable[[Execution], Calls],
+        origin: Origin = ADMINISTRATOR,
+    ) -> Any:
         """Run an action whose handler is a plain `def`, once. Raises what it raises."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
-        with self._acting(entry) as execution:
-            value = entry.function.handler(ActionCtx(execution, calls), **arguments)
+        with self._acting(entry, origin) as execution:
+            value = entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
 
-    async def action_async(self, entry: Entry, given: Mapping[str, Any] | None, calls: Calls) -> Any:
+    async def action_async(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        calls_of: Callable[[Execution], Calls],
+        origin: Origin = ADMINISTRATOR,
+    ) -> Any:
         """Run an action whose handler is an `async def`, once, on the loop that it is awaited on."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
-        with self._acting(entry) as execution:
-            value = await entry.function.handler(ActionCtx(execution, calls), **arguments)
+        with self._acting(entry, origin) as execution:
+            value = await entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
 
     @contextmanager
-    def _acting(self, entry: Entry) -> Iterator[Execution]:
+    def _acting(self, entry: Entry, origin: Origin) -> Iterator[Execution]:
         started = perf_counter()
-        execution = Execution(self, entry.path, "action", None)
+        execution = Execution(self, entry.path, "action", None, origin)
         token = running.set(execution)
         try:
             yield execution
         except Exception as error:
             strip(error)
-            self.log.ran(execution, started, perf_counter(), 0, error)
+            ended = perf_counter()
+            execution.handler_seconds = ended - started
+            self.log.ran(execution, started, ended, 0, error)
             raise
         else:
-            self.log.ran(execution, started, perf_counter(), 0)
+            ended = perf_counter()
+            execution.handler_seconds = ended - started
+            self.log.ran(execution, started, ended, 0)
         finally:
             running.reset(token)
 
