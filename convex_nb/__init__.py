@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from convex_nb.language.values import size_of as size_of
     from convex_nb.notebook.arguments import SKIP as SKIP
     from convex_nb.notebook.live import live as live
+    from convex_nb.notebook.paginated import paginated as paginated
 
 _NAMES_OF_MODULES = {
     "deployment.current": ("current", "set_current"),
@@ -150,6 +151,7 @@ _NAMES_OF_MODULES = {
     "language.values": ("size_of",),
     "notebook.arguments": ("SKIP",),
     "notebook.live": ("live",),
+    "notebook.paginated": ("paginated",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
+from convex_nb.deployment.definitions import lasting_name
 from convex_nb.functions.references import Reference, path_of
 from convex_nb.language.errors import InvalidCursorError, InvalidValueError, describe
 from convex_nb.language.validators import ObjectValidator
@@ -15,6 +16,7 @@ from convex_nb.language.validators import ObjectValidator
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.functions.definition import Function
+    from convex_nb.functions.live_query import LiveQuery
     from convex_nb.functions.registry import Target
 
 PageStatus: TypeAlias = Literal["LoadingFirstPage", "CanLoadMore", "LoadingMore", "Exhausted"]
@@ -93,6 +95,7 @@ class PaginatedQuery:
         self._pages: tuple[_Page, ...] = ()
         self._state = _State([], "LoadingFirstPage", None)
         self._loading = False
+        self._waiting = False
         self._closed = False
         self._restart()
         self.advance()
@@ -141,6 +144,11 @@ class PaginatedQuery:
     def stale(self) -> bool:
         """Whether a page waits for its refresh."""
         return any(query.stale for query in self.queries)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the newest results are still to be shown: `advance()` after the next refresh, whatever it reports."""
+        return self._waiting
 
     @property
     def reads_clock(self) -> bool:
@@ -243,10 +251,11 @@ class PaginatedQuery:
         old, pages = self._state, self._pages
         values = [page.query.value for page in pages]
         error = next((error for page in pages if (error := _problem(page)) is not None), None)
-        if any(page.query.stale for page in pages) or any(
+        # A commit may have come in between; the refresh that it asks for brings all pages to one moment.
+        self._waiting = self.stale or any(
             page.query.value is not value for page, value in zip(pages, values, strict=True)
-        ):
-            # A commit has come in between; the refresh that it asks for brings all pages to one moment.
+        )
+        if self._waiting:
             return False
         results, status = old.results, old.status
         if error is None:
@@ -276,9 +285,14 @@ def watch_pages(
     path = path_of(function) if isinstance(function, Reference) else function
     definition = deployment.functions.get(path) if isinstance(path, str) else path
     option = OPTIONS[0] if definition is None else option_of(definition)
-    return PaginatedQuery(
-        lambda given: deployment.watch(function, given, on_stale), args or {}, num_items, option=option
-    )
+
+    def follow(given: dict[str, Any]) -> LiveQuery:
+        nonlocal function
+        query = deployment.watch(function, given, on_stale)
+        function = lasting_name(deployment, function)
+        return query
+
+    return PaginatedQuery(follow, args or {}, num_items, option=option)
 
 
 def option_of(function: Function) -> str:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from convex_nb.views.live_view import LiveView
+
+class View(Protocol):
+    """What is shown below a cell: a live view, or a form."""
+
+    path: str
+    shown_as: ClassVar[str]
+
+    def close(self) -> None: ...
+
+
+V = TypeVar("V", bound=View)
 
 
 class CellViews:
     """Views by cell. A cell is known by the id that the front end sends or, where it sends none, by its text."""
 
     def __init__(self) -> None:
-        self._views: dict[str, list[LiveView]] = {}
+        self._views: dict[str, list[View]] = {}
         self._running: str | None = None
-        self._former: list[LiveView] = []
+        self._former: list[View] = []
 
     def __len__(self) -> int:
         return sum(map(len, self._views.values()))
@@ -35,19 +44,20 @@ class CellViews:
         for view in former:
             view.close()
 
-    def take(self, path: str) -> LiveView | None:
-        """Return the next former view of this path in the running cell, if there is one."""
-        view = next((view for view in self._former if view.path == path), None)
-        if view is not None:
-            self._former.remove(view)
-        return view
+    def take(self, kind: type[V], path: str) -> V | None:
+        """Return the next former view of this kind and path in the running cell, if there is one."""
+        for view in self._former:
+            if isinstance(view, kind) and (view.shown_as, view.path) == (kind.shown_as, path):
+                self._former.remove(view)
+                return view
+        return None
 
-    def add(self, view: LiveView) -> None:
+    def add(self, view: View) -> None:
         """Note that the running cell has made, or taken again, a view."""
         if self._running is not None:
             self._views.setdefault(self._running, []).append(view)
 
-    def discard(self, view: LiveView) -> None:
+    def discard(self, view: View) -> None:
         """Forget a view that was closed."""
         for cell, views in list(self._views.items()):
             if view in views:

@@ -93,13 +93,13 @@ class Flush:
             views = list(self._views.values())
             for _, view in views:
                 view.expect()
-            changed = {
+            moved = {
                 id(query)
                 for deployment in {id(deployment): deployment for deployment, _ in views}.values()
                 for query in deployment.refresh()
             }
             for _, view in views:
-                if id(view.query) in changed:
+                if view.is_among(moved):
                     view.absorb()
                 else:
                     view.pump()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from convex_nb.deployment.definitions import lasting_name
+from convex_nb.deployment.paginated import watch_pages
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.calls import Calls
 from convex_nb.notebook.cell_views import CellViews
 from convex_nb.notebook.flush import Flush
 from convex_nb.notebook.saved import Twins
-from convex_nb.views.live_view import LiveView, Watched
+from convex_nb.views.live_view import LiveView, Watch, Watched
+from convex_nb.views.paginated_view import PaginatedView
 from convex_nb.views.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.deployment.paginated import PaginatedQuery
+
+V = TypeVar("V", bound=LiveView)
 
 
 class Session:
@@ -46,12 +52,44 @@ class Session:
         """
 
         def watch(arguments: Mapping[str, Any]) -> Watched:
-            return deployment.watch(target, arguments, self.flush.mark)
+            nonlocal target
+            query = deployment.watch(target, arguments, self.flush.mark)
+            target = lasting_name(deployment, target)
+            return query
 
+        view = self._open(LiveView, deployment, path, watch, given, render)
+        self.flush.add(deployment, view, every)
+        return view
+
+    def open_pages(
+        self, deployment: Deployment, target: Any, path: str, given: Mapping[str, Any], num_items: int
+    ) -> PaginatedView:
+        """Return a view of the pages of a paginated query, as `open_view` does of a query."""
+
+        def watch(arguments: Mapping[str, Any]) -> PaginatedQuery:
+            nonlocal target
+            pages = watch_pages(deployment, target, arguments, num_items, self.flush.mark)
+            target = lasting_name(deployment, target)
+            return pages
+
+        view = self._open(PaginatedView, deployment, path, watch, given)
+        view.catch_up = self.flush.now
+        self.flush.add(deployment, view)
+        return view
+
+    def _open(
+        self,
+        kind: type[V],
+        deployment: Deployment,
+        path: str,
+        watch: Watch,
+        given: Mapping[str, Any],
+        render: Callable[[Any], Any] | None = None,
+    ) -> V:
         arguments = Arguments(given)
-        view = self.cells.take(path)
+        view = self.cells.take(kind, path)
         if view is None:
-            view = LiveView(
+            view = kind(
                 path,
                 watch,
                 arguments.current(),
@@ -72,7 +110,6 @@ class Session:
         self.cells.add(view)
         self._bindings[id(view)] = arguments
         arguments.follow(lambda: self._moved(view, arguments))
-        self.flush.add(deployment, view, every)
         return view
 
     def begin_cell(self, cell: str, deleted: Iterable[str] = ()) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 from uuid import uuid4
 
 import anywidget
@@ -16,7 +16,7 @@ from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
 from convex_nb.views.frames import to_arrow, to_pandas
-from convex_nb.views.messages import Cell, Column, Head, Kind, Node, Row, State, Update
+from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.result_sheet import ROWS_MOST, sheet_of_rows
@@ -83,6 +83,8 @@ class LiveView(anywidget.AnyWidget):
     thread that refreshed the view. Frame libraries take the view itself, by `__arrow_c_stream__`.
     """
 
+    shown_as: ClassVar[str] = "view"
+    """Tells views of one query from its pages: a cell that runs again gets back what it had."""
     _esm = bundle("live.js")
     _css = style("live.css")
 
@@ -104,6 +106,7 @@ class LiveView(anywidget.AnyWidget):
         is_busy: Callable[[], bool] | None = None,
         on_close: Callable[[LiveView], None] | None = None,
         on_active: Callable[[], None] = lambda: None,
+        window: Window | None = None,
     ) -> None:
         self.path = path
         self.render = render
@@ -119,7 +122,7 @@ class LiveView(anywidget.AnyWidget):
         self._paused = False
         self._updating = False
         self._kind: Kind = "table"
-        self._window = Window()
+        self._window = Window() if window is None else window
         self._columns = Columns()
         self._value: Any = None
         self._body: Cell | Node = None
@@ -181,20 +184,26 @@ class LiveView(anywidget.AnyWidget):
         with self._lock:
             query = self._query
             error, timestamp = None, self.timestamp
-            if query is None:
-                status = "paused" if self._paused else "loading"
-            else:
+            if query is not None:
                 error, timestamp, self._duration = query.error, query.timestamp, query.duration_ms
-                status = "ok" if error is None else "error"
                 if error is None:
                     self._value = query.value
                     self._take(self._value)
-            value = self._value
+            status, value = self._status_now(), self._value
         self.timestamp, self.status, self.error, self.value = timestamp, status, error, value
         with self._lock:
             self._updating = False
             self._screen.touch()
             self._screen.pump()
+
+    def _status_now(self) -> str:
+        if self._query is None:
+            return "paused" if self._paused else "loading"
+        return "ok" if self._query.error is None else "error"
+
+    def is_among(self, moved: Container[int]) -> bool:
+        """Tell whether the query has something new to say, given the ids of those that a refresh has moved."""
+        return id(self._query) in moved
 
     def expect(self) -> None:
         """Say "updating" if the query is about to run again and took long the last time."""
@@ -315,19 +324,10 @@ class LiveView(anywidget.AnyWidget):
             self.send(update)
 
     def _picture(self) -> Picture:
-        query = self._query
         is_table = self._kind == "table"
         page = self._window.page() if is_table else []
         columns = self._columns.widen(page)
-        state: State = "live"
-        if self._paused:
-            state = "paused"
-        elif query is None:
-            state = "loading"
-        elif self._updating:
-            state = "updating"
-        elif self.error is not None:
-            state = "error"
+        state = self._state_now()
         head: Head = {
             "path": self.path,
             "arguments": self._chips(),
@@ -341,11 +341,25 @@ class LiveView(anywidget.AnyWidget):
             "columns": columns if is_table else [],
             "sort": list(self._window.sort),
             "start": self._window.start,
+            "size": self._window.size,
             "above": self._window.above,
+            "more": self._more(),
         }
         if is_table:
             return Picture(head, self._rows(page, columns))
         return Picture(head, body=self._body)
+
+    def _state_now(self) -> State:
+        if self._paused:
+            return "paused"
+        if self._query is None:
+            return "loading"
+        if self._updating:
+            return "updating"
+        return "live" if self.error is None else "error"
+
+    def _more(self) -> More | None:
+        return None
 
     def _chips(self) -> list[tuple[str, str]]:
         return [(name, preview(value, 60)) for name, value in (self._arguments or {}).items()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 Kind: TypeAlias = Literal["table", "figure", "tree"]
+More: TypeAlias = Literal["LoadingFirstPage", "CanLoadMore", "LoadingMore", "Exhausted"]
 State: TypeAlias = Literal["loading", "live", "updating", "paused", "stale", "error"]
 
 
@@ -59,7 +60,9 @@ class Head(TypedDict):
     columns: list[Column]
     sort: list[SortKey]
     start: int  # the page's first row in the result, from 0
+    size: int  # rows of a page
     above: int  # rows that came in above the page since the reader left the top
+    more: More | None  # whether more can be loaded, of a paginated query
 
 
 class Delta(TypedDict):
@@ -138,4 +141,10 @@ class Hold(TypedDict):
     type: Literal["pause", "resume"]
 
 
-Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold
+class LoadMore(TypedDict):
+    """Load one more page of a paginated query."""
+
+    type: Literal["more"]
+
+
+Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore

@@ -37,6 +37,9 @@ class View:
     def expect(self) -> None:
         self.expected = True
 
+    def is_among(self, moved: set[int]) -> bool:
+        return id(self.query) in moved
+
     def absorb(self) -> None:
         self.absorbed += 1
 

@@ -67,6 +67,16 @@ def test_a_widget_is_followed(busy: Notebook) -> None:
     assert len(view.value) == 2
 
 
+def test_a_widget_that_moves_leaves_new_code_in_place(busy: Notebook) -> None:
+    busy.ok("import ipywidgets\npicker = ipywidgets.Dropdown(options=['Ada', 'Bob'])\nfirst = recent")
+    view = busy.ok("live(first, author=picker)").value
+    busy.ok(CHAT[2].replace("take(50)", "take(1)"))
+    assert len(view.value) == 1
+    busy.ok("picker.value = 'Bob'\npicker.value = 'Ada'")
+    assert len(view.value) == 1
+    assert busy.deployment.functions["messages:recent"] is busy["recent"]
+
+
 def test_of_many_values_between_cells_only_the_last_is_asked_for(busy: Notebook) -> None:
     busy.session.flush.close()  # no thread: the test says when
     busy.ok("import ipywidgets\nslider = ipywidgets.IntSlider()")

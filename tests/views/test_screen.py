@@ -25,7 +25,9 @@ HEAD: Head = {
     "columns": [],
     "sort": [],
     "start": 0,
+    "size": 50,
     "above": 0,
+    "more": None,
 }
 
 

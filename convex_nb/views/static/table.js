@@ -6,7 +6,6 @@ import { counted } from "./words.js";
 
 const FLASH_SHARE = 0.2; // more changed rows than this, and more than FLASH_ROWS, is a new page rather than an event
 const FLASH_ROWS = 5;
-export const PAGE_ROWS = 50;
 
 /** Whether so many changed rows of a page are worth a flash. */
 export const isEvent = (/** @type {number} */ changed, /** @type {number} */ rows) =>
@@ -235,8 +234,8 @@ export class Grid {
   }
 
   turn(start, focusRow = null) {
-    const { rows, start: now } = this.state.head;
-    const last = Math.max(0, Math.ceil(rows / PAGE_ROWS) - 1) * PAGE_ROWS;
+    const { rows, size, start: now } = this.state.head;
+    const last = Math.max(0, Math.ceil(rows / size) - 1) * size;
     const target = Math.max(0, Math.min(start, last));
     if (target === now && !this.state.head.above) return false;
     this.pendingFocus = focusRow;
@@ -357,19 +356,19 @@ export class Grid {
     };
     const visible = Math.max(1, Math.floor(this.root.clientHeight / (cell.offsetHeight || 24)) - 1);
     const { row, column } = corner;
-    const { start } = this.state.head;
+    const { start, size } = this.state.head;
     const last = this.rows.length - 1;
     let handled = true;
     if (event.key === "ArrowDown" && !chord) {
-      if (row < last || !this.turn(start + PAGE_ROWS, 0)) go(row + 1, column);
+      if (row < last || !this.turn(start + size, 0)) go(row + 1, column);
     } else if (event.key === "ArrowUp" && !chord) {
-      if (row > 0 || start === 0 || row < 0 || !this.turn(start - PAGE_ROWS, -1)) go(row - 1, column);
+      if (row > 0 || start === 0 || row < 0 || !this.turn(start - size, -1)) go(row - 1, column);
     } else if (event.key === "ArrowLeft" && !chord) go(row, column - 1);
     else if (event.key === "ArrowRight" && !chord) go(row, column + 1);
     else if (event.key === "PageDown" && !chord) {
-      if (row < last || !this.turn(start + PAGE_ROWS, 0)) go(row + visible, column);
+      if (row < last || !this.turn(start + size, 0)) go(row + visible, column);
     } else if (event.key === "PageUp" && !chord) {
-      if (row > 0 || start === 0 || !this.turn(start - PAGE_ROWS, -1)) go(Math.max(0, row - visible), column);
+      if (row > 0 || start === 0 || !this.turn(start - size, -1)) go(Math.max(0, row - visible), column);
     } else if (event.key === "Home") {
       if (!chord || !this.turn(0, 0)) go(chord ? 0 : row, chord ? column : 0);
     } else if (event.key === "End") {

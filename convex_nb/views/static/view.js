@@ -2,7 +2,7 @@
 
 import { cellText, drawCell } from "./cells.js";
 import { button, element, play, reducedMotion } from "./elements.js";
-import { Grid, PAGE_ROWS } from "./table.js";
+import { Grid } from "./table.js";
 import { drawTree } from "./tree.js";
 import { clock, commitDate, counted, took } from "./words.js";
 
@@ -27,8 +27,13 @@ export class View {
     this.middle = element("div", "cx-middle");
     this.facts = element("span", "cx-facts");
     this.pager = element("span", "cx-pager");
+    this.more = button("Load more", "load the next page", () => {
+      this.more.disabled = true;
+      this.send({ type: "more" });
+    });
+    this.more.classList.add("cx-more");
     const footer = element("div", "cx-foot");
-    footer.append(this.facts, this.pager);
+    footer.append(this.facts, this.more, this.pager);
     this.said = element("div", "cx-said");
     this.said.setAttribute("aria-live", "polite");
     this.root.append(header, this.band, this.middle, footer, this.said);
@@ -158,7 +163,9 @@ export class View {
     }
     this.facts.textContent = facts.join(" · ");
     this.facts.title = head.timestamp === "0" ? "" : `commit ${head.timestamp}: ${commitDate(head.timestamp).toISOString()}`;
-    const paged = head.kind === "table" && head.rows > PAGE_ROWS;
+    this.drawMore(head);
+    const { size } = head;
+    const paged = head.kind === "table" && head.rows > size;
     this.pager.hidden = !paged;
     if (!paged) return;
     if (!this.pagerParts) {
@@ -166,19 +173,26 @@ export class View {
       const start = () => this.state.head.start;
       this.pagerParts = {
         first: button("⇤", "first page", turn(() => 0)),
-        previous: button("‹", "previous page", turn(() => start() - PAGE_ROWS)),
+        previous: button("‹", "previous page", turn(() => start() - this.state.head.size)),
         place: element("span", "cx-place"),
-        next: button("›", "next page", turn(() => start() + PAGE_ROWS)),
+        next: button("›", "next page", turn(() => start() + this.state.head.size)),
         last: button("⇥", "last page", turn(() => Infinity)),
       };
       this.pager.append(...Object.values(this.pagerParts));
     }
     const { first, previous, place, next, last } = this.pagerParts;
-    const end = Math.min(head.start + PAGE_ROWS, head.rows);
+    const end = Math.min(head.start + size, head.rows);
     const number = (value) => value.toLocaleString("en-US");
     place.textContent = `${number(head.start + 1)}–${number(end)} of ${number(head.rows)}`;
     first.disabled = previous.disabled = head.start === 0;
     next.disabled = last.disabled = end >= head.rows;
+  }
+
+  /** The button that asks a paginated query for its next page. */
+  drawMore({ more, state }) {
+    this.more.hidden = !more || state === "loading";
+    this.more.disabled = more !== "CanLoadMore" || state === "paused";
+    this.more.textContent = more === "Exhausted" ? "All loaded" : more === "LoadingMore" ? "Loading…" : "Load more";
   }
 
   announce(text, now = false) {
