@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.registry import Target
+    from convex_nb.services.scheduler import Scheduler
 
 _HINTS = {
     "db": " An action reads and writes by `ctx.run_query` and `ctx.run_mutation`.",
     "run_mutation": " A query only reads; mutations and actions have it.",
+    "scheduler": " A query only reads; mutations and actions schedule.",
     "run_action": " Only actions have it: queries and mutations do nothing that could not be done again.",
 }
 
@@ -41,6 +43,9 @@ class Context:
 
     __slots__ = ("_execution",)
 
+    _withheld: ClassVar[frozenset[str]] = frozenset()
+    """The services that this kind of function does not have."""
+
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
 
@@ -51,6 +56,8 @@ class Context:
 
         def __getattr__(self, name: str) -> Any:
             try:
+                if name in self._withheld:
+                    raise KeyError(name)
                 return self._execution.service(name)
             except KeyError:
                 hint = _HINTS.get(name, "")
@@ -67,6 +74,7 @@ class QueryCtx(Context):
 
     __slots__ = ("db",)
 
+    _withheld = frozenset({"scheduler"})
     db: DatabaseReader
 
     def __init__(self, execution: Execution, db: DatabaseReader) -> None:
@@ -88,7 +96,9 @@ class MutationCtx(QueryCtx):
 
     __slots__ = ()
 
+    _withheld = frozenset()
     db: DatabaseWriter
+    scheduler: Scheduler
 
     def run_mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another mutation as a part of this one. If it raises, its own writes are undone, and only those."""
@@ -100,13 +110,15 @@ class ActionCtx(Context):
 
     __slots__ = ("_calls",)
 
+    scheduler: Scheduler
+
     def __init__(self, execution: Execution, calls: Calls) -> None:
         self._execution = execution
         self._calls = calls
 
     def now(self) -> float:
         """Milliseconds since the epoch, now."""
-        return self._execution.runner.clock.now_ns() / 1e6
+        return self._execution.runner.clock.now_ns() / 1_000_000
 
     def run_query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a query, at the newest commit."""

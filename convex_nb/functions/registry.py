@@ -123,6 +123,13 @@ class Registry:
 
         Raises `FunctionNotFoundError` for an unknown path and for a function of another kind.
         """
+        entry = self.resolve(target)
+        if entry.function.kind != kind:
+            raise self._wrong_kind(entry, kind)
+        return entry
+
+    def resolve(self, target: Target) -> Entry:
+        """The same for a function of any kind."""
         if type(target) is Function:
             entry = target.entry
             if entry is None or entry.owner is not self._owner or self._entries.get(entry.path) is not entry:
@@ -135,8 +142,6 @@ class Registry:
             raise FunctionNotFoundError(
                 f'{target!r} is no function: give a path ("tasks:list"), a decorated function or `api.tasks.list`.'
             )
-        if entry.function.kind != kind:
-            raise self._wrong_kind(entry, kind)
         return entry
 
     def at(self, path: str) -> Entry:

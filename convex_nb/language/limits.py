@@ -34,6 +34,7 @@ class Limits:
     scheduled_argument_bytes: int = 4 << 20
     scheduled_total_bytes: int = 16 << 20
     outstanding_scheduled_functions: int = 1_000_000
+    running_scheduled_functions: int = 10
     query_seconds: float = 1.0
     action_seconds: float = 600.0
     action_operations: int = 1000
