@@ -110,15 +110,16 @@ def _locked(path: Path, handle: int) -> DeploymentLockedError:
             break
         time.sleep(0.005)
     process = record.get("process")
+    advice = "Close it there, or open it with `read_only=True`."
     if process == os.getpid() and record.get("host") == socket.gethostname():
         holder = f"this process ({process}) since {record.get('since')}"
+        advice = "Go on with that deployment, or `close()` it first; `read_only=True` looks at the file beside it."
     elif record:
         holder = f"process {process} on {record.get('host')} since {record.get('since')}"
     else:
         holder = "another process"
     return DeploymentLockedError(
-        f"{path} is in use by {holder}, and one process at a time can write it. Nothing was opened. "
-        "Close it there, or open it with `read_only=True`.",
+        f"{path} is in use by {holder}, and one process at a time can write it. Nothing was opened. {advice}",
         path=str(path),
         holder=holder,
         process_id=process if isinstance(process, int) else None,

@@ -16,7 +16,7 @@ from convex_nb.engine.wal.disk import remove, sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.engine.wal.recovery import Recovery
-from convex_nb.engine.wal.sidecar import breaks_off_early
+from convex_nb.engine.wal.sidecar import breaks_off_early, has_frames
 from convex_nb.engine.wal.sqlite import SqliteLog
 from convex_nb.engine.wal.storage_errors import DamagedError, corrupt, refusing_damage
 from convex_nb.engine.wal.storage_file import APPLICATION_ID, FORMAT, Durability, StorageFile, nothing
@@ -55,6 +55,7 @@ def open_database(
     lock = FileLock.acquire(place)
     try:
         if not place.exists():
+            _refuse_orphan(place, "opened")
             _create(place, (clock or SystemClock()).now_ns(), reached)
         return _open(place, lock, durability, clock, reached, options)
     except BaseException:
@@ -206,6 +207,7 @@ def save_database(
     lock = FileLock.acquire(place)
     try:
         _refuse_existing(place)
+        _refuse_orphan(place, "saved")
         _save(database, place, lock, durability, reached)
     except BaseException:
         lock.release()
@@ -218,6 +220,19 @@ def _refuse_existing(path: Path) -> None:
             f"{path} exists already, and was left as it is. Save under another name, or delete it first.",
             path=str(path),
         )
+
+
+def _refuse_orphan(path: Path, verb: str) -> None:
+    """A sidecar whose file is gone may have the newest commits of that file, and SQLite would take it for ours."""
+    beside = sidecar(path)
+    if has_frames(beside):
+        raise StorageError(
+            f"There is no {path}, but {beside.name}, which holds the newest commits of such a file: that was moved or "
+            f"deleted while it was open, or after a crash. Nothing was {verb}. Move it back beside {beside.name}, or "
+            f"delete {beside.name} to begin anew under this name.",
+            path=str(path),
+        )
+    beside.unlink(missing_ok=True)
 
 
 def _save(

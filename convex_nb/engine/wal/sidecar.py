@@ -17,6 +17,15 @@ _MAGIC: Final = (0x377F0682, 0x377F0683)
 _MASK: Final = 0xFFFFFFFF
 
 
+def has_frames(path: Path) -> bool:
+    """Whether the sidecar ``path`` is there and was written to: it begins with something else than zeros."""
+    try:
+        with path.open("rb") as handle:
+            return any(handle.read(_HEADER.size))
+    except FileNotFoundError:
+        return False
+
+
 def breaks_off_early(path: Path) -> bool:
     """Whether the sidecar ``path`` has a complete transaction after a frame that does not verify.
 

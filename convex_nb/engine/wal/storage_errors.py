@@ -10,6 +10,7 @@ from typing import Final
 
 from convex_nb.language.errors import ConvexNbError, StorageCorruptError, StorageError
 
+_READ: Final = "read it"
 _REASONS: Final = {
     sqlite3.SQLITE_FULL: "there is no room on the disk",
     sqlite3.SQLITE_IOERR: "the disk reports an error, or there is no room on it",
@@ -48,7 +49,7 @@ def reading(path: Path) -> Iterator[None]:
         reason = _reason(error)
         if reason is None:
             raise DamagedError(f"SQLite's structure ({error})") from None
-        raise _refusal(error, path, "read it", reason) from None
+        raise _refusal(error, path, _READ, reason) from None
 
 
 @contextmanager
@@ -77,9 +78,11 @@ def _refusal(
     reason: str,
     kind: type[StorageError] | type[StorageCorruptError] = StorageError,
 ) -> ConvexNbError:
+    again = purpose != _READ and error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    later = "When there is room, it can be written again. " if again else ""
     return kind(
-        f"Could not {purpose}: {reason} ({path}; SQLite says: {error}). Nothing was written. What is in memory can "
-        "still be read, and `save(path)` writes it to a new file.",
+        f"Could not {purpose}: {reason} ({path}; SQLite says: {error}). Nothing was written. {later}What is in memory "
+        "can still be read, and `save(path)` writes it to a new file.",
         path=str(path),
     )
 

@@ -59,7 +59,7 @@ def test_this_process_is_told_that_it_is_itself(tmp_path: Path) -> None:
     path = tmp_path / "a.convex"
     lock = FileLock.acquire(path)
     assert FileLock.held_here(path)
-    with pytest.raises(DeploymentLockedError, match=f"this process .{os.getpid()}. since"):
+    with pytest.raises(DeploymentLockedError, match=f"this process .{os.getpid()}. since .*`close..` it first"):
         FileLock.acquire(path)
     lock.release()
     lock.release()

@@ -299,6 +299,31 @@ def test_what_a_crash_left_of_an_unfinished_file_goes(path: Path) -> None:
     assert sidecars(path) == []
 
 
+def test_a_sidecar_without_its_file_is_not_taken_for_somebody_elses(path: Path) -> None:
+    database = open_quickly(path)
+    insert_all(database, "items", [{"n": 1}])
+    beside = path.with_name("a.convex-wal")
+    content = beside.read_bytes()
+    kept = path.rename(path.with_name("kept"))
+    database.close()
+    beside.write_bytes(content)
+    memory = make_database()
+    for refused in (lambda: open_quickly(path), lambda: save_database(memory, path)):
+        with pytest.raises(StorageError, match=r"There is no .*a\.convex, but a\.convex-wal, .*delete a\.convex-wal"):
+            refused()
+        assert not path.exists()
+        assert beside.read_bytes() == content
+    kept.rename(path)
+    database = open_quickly(path)
+    assert len(items(database)) == 1
+    database.close()
+    # Blocks that were never written to are nobody's.
+    path.unlink()
+    beside.write_bytes(bytes(100_000))
+    open_quickly(path).close()
+    assert sidecars(path) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
 def test_a_forked_child_cannot_write(path: Path) -> None:
     database = open_quickly(path)

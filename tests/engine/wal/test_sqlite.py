@@ -187,6 +187,7 @@ for limit in (400_000, 900_000, 3_000_000):
             database.maintain(5)
         except StorageError as error:
             assert "Could not commit" in str(error), error
+            assert "When there is room, it can be written again." in str(error), error
             break
     try:
         import_all(database, "bulk", [{"text": "y" * 1000 + str(n)} for n in range(5000)])
