@@ -46,17 +46,28 @@ class FileLock:
                     "writable.",
                     path=str(path),
                 ) from None
-            if not _lock(handle):
-                try:
+            try:
+                if not _lock(handle):
                     raise _locked(path, handle)
-                finally:
-                    os.close(handle)
-            if _is_at(handle, beside):
-                break
+                if _is_at(handle, beside):
+                    break
+            except OSError as error:
+                os.close(handle)
+                raise StorageError(
+                    f"{path} cannot be opened for writing: its lock {beside.name!r} cannot be taken "
+                    f"({error.strerror}). Nothing was changed. Move it to a disk that has locks, or open it with "
+                    "`read_only=True`.",
+                    path=str(path),
+                ) from None
+            except DeploymentLockedError:
+                os.close(handle)
+                raise
             # The last holder removed the file between our opening and our locking it.
             os.close(handle)
-        os.ftruncate(handle, 0)
-        os.write(handle, _holder())
+        # Where the disk has no room for it the name is missing, and the lock holds all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.write(handle, _holder())
         return cls(path, handle)
 
     @staticmethod

@@ -180,11 +180,10 @@ def _building(path: Path, reached: Callable[[str], None]) -> Iterator[StorageFil
     # Whoever has the lock of `path` owns this name as well: what a crash left there can go.
     unfinished = path.with_name(f"{path.name}-new")
     remove(unfinished)
-    file = StorageFile.build(unfinished, reached)
     try:
-        yield file
+        with contextlib.closing(StorageFile.build(unfinished, reached)) as file:
+            yield file
     finally:
-        file.close()
         remove(unfinished)
 
 

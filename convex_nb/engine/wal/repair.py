@@ -50,9 +50,9 @@ def repair(source: str | PathLike[str], target: str | PathLike[str]) -> RepairRe
         with tempfile.TemporaryDirectory(dir=new.parent) as scratch:
             # SQLite may write to what it reads, after a crash.
             copy = Path(scratch) / "copy"
-            shutil.copyfile(place, copy)
+            _copy(place, copy)
             if sidecar(place).exists():
-                shutil.copyfile(sidecar(place), sidecar(copy))
+                _copy(sidecar(place), sidecar(copy))
             salvage = Salvage(copy)
             database = salvage.database()
     finally:
@@ -61,3 +61,14 @@ def repair(source: str | PathLike[str], target: str | PathLike[str]) -> RepairRe
     database.close()
     counts = {name: len(state) for name, state in database.head.tables.items()}
     return RepairReport(counts, salvage.lost)
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise StorageError(
+            f"Could not copy {source} to {target.parent.parent} ({error.strerror}): nothing was repaired. "
+            "There has to be room for two more files of its size.",
+            path=str(source),
+        ) from None

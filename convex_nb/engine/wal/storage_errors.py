@@ -10,7 +10,6 @@ from typing import Final
 
 from convex_nb.language.errors import ConvexNbError, StorageCorruptError, StorageError
 
-_READ: Final = "read it"
 _REASONS: Final = {
     sqlite3.SQLITE_FULL: "there is no room on the disk",
     sqlite3.SQLITE_IOERR: "the disk reports an error, or there is no room on it",
@@ -49,7 +48,10 @@ def reading(path: Path) -> Iterator[None]:
         reason = _reason(error)
         if reason is None:
             raise DamagedError(f"SQLite's structure ({error})") from None
-        raise _refusal(error, path, _READ, reason) from None
+        raise StorageError(
+            f"Could not read {path}: {reason} (SQLite says: {error}). Nothing was opened, and nothing was changed.",
+            path=str(path),
+        ) from None
 
 
 @contextmanager
@@ -78,8 +80,8 @@ def _refusal(
     reason: str,
     kind: type[StorageError] | type[StorageCorruptError] = StorageError,
 ) -> ConvexNbError:
-    again = purpose != _READ and error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-    later = "When there is room, it can be written again. " if again else ""
+    no_room = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    later = "When there is room, it can be written again. " if no_room else ""
     return kind(
         f"Could not {purpose}: {reason} ({path}; SQLite says: {error}). Nothing was written. {later}What is in memory "
         "can still be read, and `save(path)` writes it to a new file.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from convex_nb.engine.wal import file_lock
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.language.errors import DeploymentLockedError, StorageError
 
@@ -66,6 +68,31 @@ def test_this_process_is_told_that_it_is_itself(tmp_path: Path) -> None:
     assert not FileLock.held_here(path)
     assert list(tmp_path.iterdir()) == []
     FileLock.acquire(path).release()
+
+
+def test_a_disk_without_room_for_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(handle: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "a.convex"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        lock = FileLock.acquire(path)
+    with pytest.raises(DeploymentLockedError, match="in use by another process,"):
+        FileLock.acquire(path)
+    lock.release()
+    FileLock.acquire(path).release()
+
+
+def test_a_disk_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file_lock, "_lock", refuse)
+        with pytest.raises(StorageError, match="No locks available"):
+            FileLock.acquire(tmp_path / "a.convex")
+    FileLock.acquire(tmp_path / "a.convex").release()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.wal import opening
+from convex_nb.engine.wal import opening, storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
 from convex_nb.language.errors import (
     DeploymentClosedError,
@@ -322,6 +322,14 @@ def test_a_sidecar_without_its_file_is_not_taken_for_somebody_elses(path: Path) 
     beside.write_bytes(bytes(100_000))
     open_quickly(path).close()
     assert sidecars(path) == []
+
+
+def test_a_file_that_cannot_be_made_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(storage_file, "_TABLES", ("create nonsense",))
+        with pytest.raises(sqlite3.Error):
+            open_quickly(path)
+    assert list(path.parent.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")

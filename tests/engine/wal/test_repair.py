@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -156,3 +159,14 @@ def test_names_that_will_not_do(path: Path, known: Contents) -> None:
     with pytest.raises(DeploymentLockedError):
         repair(path, path.with_name("b"))
     database.close()
+
+
+def test_a_disk_without_room_for_a_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copyfile(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    open_quickly(path).close()
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    with pytest.raises(StorageError, match=r"No space left on device.: nothing was repaired"):
+        repair(path, path.with_name("b"))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
