@@ -18,7 +18,7 @@ from convex_nb.language.schema import define_schema
 from convex_nb.language.schema_inference import infer_table
 
 if TYPE_CHECKING:
-    from convex_nb.deployment.importing import Mode, Nulls, Progress
+    from convex_nb.deployment.importing import Format, Infer, Mode, Nulls, Progress
     from convex_nb.engine.sql_result import SqlResult
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
@@ -86,23 +86,45 @@ class Data(Foundation):
         data: Any,
         mode: Mode = "append",
         *,
+        format: Format | None = None,
         nulls: Nulls = "missing",
+        infer: Infer = "convex",
+        encoding: str = "utf-8",
+        chunk_rows: int | None = None,
+        first_row: int = 0,
         progress: Progress | None = None,
     ) -> Table:
-        """Import a DataFrame, an Arrow table, or a CSV or Parquet file, as one commit: all rows, or none.
+        """Import a frame, an Arrow table, a list of dicts, or a file, as one commit: all rows, or none.
 
-        An Arrow null is a missing field, or null with `nulls="null"`. `mode="replace"` puts the rows in place of the
-        table's documents. `progress(done, total)` is called on the way. Raises `SchemaValidationError` and
-        `InvalidValueError` with the first ten offending rows. Costs about a microsecond a row and index.
+        Files are CSV, JSON lines, JSON, Parquet or Arrow, by their name or by `format`. `mode="append"` adds the rows,
+        `"replace"` puts them in place of the table's documents, `"fail"` takes only an empty table. `_id` and
+        `_creationTime` are kept where rows have them. A null in a column is a missing field, or null with
+        `nulls="null"`. Cells of a CSV file are numbers or text; with `infer="typed"` booleans, times and missing too.
+        With `chunk_rows` it is a commit for so many rows, and what ends it says from which `first_row` it goes on.
+        `progress(done, total)` is called on the way, in place of the line that is shown when it takes long.
+
+        Raises `SchemaValidationError`, `InvalidValueError` and `InvalidIdError` with the first ten offending rows.
+        Costs about a microsecond a row, column and index; some microseconds a document of JSON.
         """
-        from convex_nb.deployment.importing import as_arrow, import_rows
+        from convex_nb.deployment.importing import import_data
+        from convex_nb.deployment.progress import shown_progress
 
         self._check_open()
-        for name, given, known in (("mode", mode, ("append", "replace")), ("nulls", nulls, ("missing", "null"))):
-            if given not in known:
-                raise InvalidValueError(f"{name} is {' or '.join(map(repr, known))}, not {given!r}.", value=given)
         target = Table(table, self._head)
-        import_rows(self._database, table, as_arrow(data), mode, nulls, progress)
+        with shown_progress(f"importing {table}", progress) as report:
+            import_data(
+                self._database,
+                table,
+                data,
+                mode=mode,
+                format=format,
+                nulls=nulls,
+                infer=infer,
+                encoding=encoding,
+                chunk_rows=chunk_rows,
+                first_row=first_row,
+                progress=report,
+            )
         self._after_commit()
         return target
 

@@ -53,7 +53,8 @@ def segment_from_arrow(
     Whole-number columns become numbers (`Int64` where ``definition`` says so), times milliseconds, nulls missing
     fields (or null, with ``nulls="null"``); NaN stays NaN. Rows get new ids from ``random`` and creation times that
     are consecutive representable milliseconds from ``creation_time`` on; with ``keep_system_fields`` those columns
-    are taken from the table where it has them. ``tables`` maps table numbers to names, for ``v.id``.
+    are taken from the table where it has them, and nulls in them are made new. ``tables`` maps table numbers to names,
+    for ``v.id``.
 
     Raises `SchemaValidationError` or `InvalidValueError` naming the first ten offending rows and their fields. Costs
     about a microsecond a row for flat columns, some tens for nested ones; memory for the table once more.
@@ -66,22 +67,22 @@ def segment_from_arrow(
         columns = _column_by_column(arrays, definition, table_name, tables, nulls == "missing", count)
     else:
         columns = _row_by_row(arrays, definition, table_name, tables, nulls == "missing", count)
-    ids = (
-        _kept_ids(given["_id"], table_name) if "_id" in given else _new_ids(table_number, creation_time, random, count)
-    )
-    times = _kept_times(given["_creationTime"], table_name) if "_creationTime" in given else None
+    ids = new_ids(table_number, creation_time, random, count)
+    if "_id" in given:
+        ids = _kept_ids(given["_id"], ids, table_name)
+    times = None
+    if "_creationTime" in given:
+        times = _kept_times(given["_creationTime"], consecutive(creation_time, count), table_name)
     segment = Segment(
         [
             Column(Field("_id", "id", table=table_name), ids),
-            Column(Field("_creationTime", "float"), _consecutive(creation_time, count) if times is None else times),
+            Column(Field("_creationTime", "float"), consecutive(creation_time, count) if times is None else times),
             *columns,
         ]
     )
     if times is not None:
         # Times that were given may be in any order.
         segment = Segment.concat([(segment, None)])
-    # Built here, so that no reader has to.
-    _ = segment.lookup
     return segment
 
 
@@ -93,8 +94,8 @@ def _columns_by_name(table: ArrowTable, keep_system_fields: bool) -> dict[str, A
         if name in SYSTEM_FIELDS:
             if not keep_system_fields:
                 raise InvalidValueError(
-                    f"Column `{name}` is made by the system: nothing was imported. Leave it out, or ask to keep the "
-                    "system fields as they are.",
+                    f"Column `{name}` is made by the system: nothing was imported. Leave it out; `dep.import_table` "
+                    "is what keeps the ids and times of rows that have them.",
                     path=f".{name}",
                 )
         elif fault := field_name_fault(name):
@@ -195,42 +196,53 @@ def _row_by_row(
     return [joined_column(name, [(columns.get(name), length) for columns, length in batches], None) for name in names]
 
 
-def _consecutive(first: float, count: int) -> ArrowArray:
+def consecutive(first: float, count: int) -> ArrowArray:
     """``first`` and the next representable numbers after it."""
     bits = numpy.array([first], numpy.float64).view(numpy.int64) + numpy.arange(count, dtype=numpy.int64)
     return pa.array(bits.view(numpy.float64))
 
 
-def _new_ids(table_number: int, creation_time: float, random: Callable[[int], bytes], count: int) -> ArrowArray:
+def new_ids(table_number: int, creation_time: float, random: Callable[[int], bytes], count: int) -> ArrowArray:
+    """Ids of a table that nobody has had before."""
     internals = numpy.empty((count, 16), numpy.uint8)
     internals[:, :14] = numpy.frombuffer(random(14 * count), numpy.uint8).reshape(count, 14)
     internals[:, 14:] = numpy.frombuffer((int(creation_time // _MS_PER_DAY) & 0xFFFF).to_bytes(2, "big"), numpy.uint8)
     return encode_ids(table_number, internals)
 
 
-def _kept_ids(column: ArrowArray, table_name: str) -> ArrowArray:
+def _kept_ids(column: ArrowArray, fresh: ArrowArray, table_name: str) -> ArrowArray:
     kind, ids = imported_array("_id", column)
+    if kind == "null":
+        return fresh
     if kind != "string":
         raise InvalidValueError(f"Column `_id` holds {column.type}, not ids: nothing was imported.", path="._id")
-    bad = numpy.flatnonzero(id_table_numbers(ids) == 0)[:MOST]
+    given = ids.is_valid().to_numpy(zero_copy_only=False)
+    bad = numpy.flatnonzero((id_table_numbers(ids) == 0) & given)[:MOST]
     refuse(table_name, [Offender(int(row), "_id", "This is not a document id.", ids[int(row)].as_py()) for row in bad])
-    counts = ids.value_counts()
-    if len(counts) < len(ids):
-        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-        rows = numpy.flatnonzero(pc.is_in(ids, twice).to_numpy(zero_copy_only=False))[:MOST]
-        reason = "This id is there more than once."
-        refuse(table_name, [Offender(int(row), "_id", reason, ids[int(row)].as_py()) for row in rows])
-    return ids
+    refuse(table_name, repeated_ids(ids))
+    return ids if given.all() else pc.coalesce(ids, fresh.cast(ids.type))
 
 
-def _kept_times(column: ArrowArray, table_name: str) -> ArrowArray:
+def repeated_ids(ids: ArrowArray) -> list[Offender]:
+    """The first rows of an array of ids whose id another one has as well; nulls are none."""
+    counts = ids.drop_null().value_counts()
+    if len(counts) == len(ids) - ids.null_count:
+        return []
+    twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    rows = numpy.flatnonzero(pc.is_in(ids, twice).to_numpy(zero_copy_only=False))[:MOST]
+    return [Offender(int(row), "_id", "This id is there more than once.", ids[int(row)].as_py()) for row in rows]
+
+
+def _kept_times(column: ArrowArray, fresh: ArrowArray, table_name: str) -> ArrowArray:
     kind, times = imported_array("_creationTime", column)
+    if kind == "null":
+        return fresh
     if kind not in ("int", "float"):
         raise InvalidValueError(
             f"Column `_creationTime` holds {column.type}, not milliseconds: nothing was imported.",
             path="._creationTime",
         )
-    times = times.cast(pa.float64(), safe=False)
+    times = pc.coalesce(times.cast(pa.float64(), safe=False), fresh)
     bad = numpy.flatnonzero(~numpy.isfinite(times.to_numpy(zero_copy_only=False)))[:MOST]
     reason = "A creation time is a finite number of milliseconds."
     refuse(table_name, [Offender(int(row), "_creationTime", reason, times[int(row)].as_py()) for row in bad])

@@ -258,8 +258,20 @@ class Database:
                     self.remember_table(name, number)
         return number
 
+    def unused_table_number(self) -> int:
+        """A number that no table has had."""
+        with self._lock:
+            number = self._next_number
+            self._next_number += 1
+            return number
+
     def remember_table(self, name: str, number: int) -> None:
         """This is the number of that table, now and later."""
+        # It may have been another's: an import keeps the ids that it brings.
+        self._prefixes.clear()
+        former = self._names.get(number, name)
+        if former != name and self._numbers.get(former) == number:
+            del self._numbers[former]
         self._names[number] = name
         self._numbers[name] = number
         self._next_number = max(self._next_number, number + 1)

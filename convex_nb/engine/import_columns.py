@@ -155,7 +155,8 @@ def _any_binary(type_: ArrowType) -> bool:
 
 
 def _nested(type_: ArrowType) -> bool:
-    return bool(pa.types.is_nested(type_)) and not pa.types.is_union(type_)
+    # A union is nested as well: each of its values is of a type of its own.
+    return bool(pa.types.is_nested(type_))
 
 
 _CONVERSIONS: Final[list[tuple[Callable[[ArrowType], bool], Kind, Callable[[ArrowArray], ArrowArray]]]] = [

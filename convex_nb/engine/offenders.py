@@ -12,13 +12,17 @@ MOST: Final = 10
 
 
 class Offender(NamedTuple):
-    """A value that was refused: its row (from 0) and field, why, and the validator; ``""`` if it is no value at all."""
+    """A value that was refused: its row (from 0) and field, why, and the validator; ``""`` if it is no value at all.
+
+    ``place`` says where the row is if not in a list of rows: `line 5 of trips.csv`.
+    """
 
     row: int
     field: str
     reason: str
     value: object
     validator: str = ""
+    place: str = ""
 
     @classmethod
     def of(cls, row: int, error: ValidationError | InvalidValueError) -> Offender:
@@ -27,9 +31,10 @@ class Offender(NamedTuple):
         return cls(row, error.path.removeprefix("."), error.reason, error.value, validator)
 
     def __str__(self) -> str:
-        text = (
-            f"row {self.row}, field `{self.field}`: {self.reason}" if self.field else f"row {self.row}: {self.reason}"
-        )
+        text = self.place or f"row {self.row}"
+        if self.field:
+            text += f", field `{self.field}`"
+        text += f": {self.reason}"
         return f"{text} Value: {describe(self.value, 80)}. Validator: {self.validator}" if self.validator else text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
+from convex_nb.engine.import_frames import Frame, is_frame
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.planner import Range
 from convex_nb.engine.query import QueryInitializer
@@ -83,9 +84,16 @@ class DatabaseWriter(DatabaseReader):
             )
         return self._transaction.insert(check_table_name(table), document)
 
-    def insert_many(self, table: str, documents: Iterable[Mapping[str, Any]]) -> list[Id]:
-        """Add several documents; their ids in the same order."""
-        return [self.insert(table, document) for document in documents]
+    def insert_many(self, table: str, documents: Iterable[Mapping[str, Any]] | Frame) -> list[Id]:
+        """Add several documents, or the rows of a frame or Arrow table; their ids in the same order.
+
+        The rows of a frame cost about a microsecond each and index, documents some tens.
+        """
+        if is_frame(documents):
+            from convex_nb.engine.insert_frame import insert_frame
+
+            return insert_frame(self._transaction, check_table_name(table), documents)
+        return [self.insert(table, document) for document in documents]  # type: ignore[union-attr]
 
     @overload
     def patch(self, table: str, id: str, fields: Mapping[str, Any], /) -> None: ...

@@ -69,5 +69,8 @@ def replay_commit(tables: dict[str, TableState], commit: Commit, names: Iterable
     """Apply a commit's changes to ``tables`` in place, those of ``names`` only where given."""
     for name in commit.tables if names is None else names:
         state = tables.get(name)
-        # A table comes into being with its first document: two commits may both have brought it.
-        tables[name] = (commit.created[name] if state is None else state).replay(commit)
+        # A table comes into being with its first document: two commits may both have brought it. One that an import
+        # put in the place of another may have another number.
+        if state is None or (name in commit.replaced and name in commit.created):
+            state = commit.created[name]
+        tables[name] = state.replay(commit)

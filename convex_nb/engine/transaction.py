@@ -268,6 +268,14 @@ class Transaction:
         self._parts.append((table, part))
         self._changed[table] = state.with_part(part)
 
+    def recreate(self, table: str, number: int | None = None) -> None:
+        """Remove what is in a table; with ``number`` the ids that it makes are of that one from now on."""
+        state = self._writable_table(table)
+        if number is not None and number != state.number:
+            state = self._created[table] = TableState.create(table, number, state.definition)
+        self._replaced.add(table)
+        self._changed[table] = state.empty()
+
     def _replace(self, state: TableState, old: Document, fields: Mapping[str, Any]) -> None:
         normalised = self._normalised(state, fields)
         document = freeze({"_id": old["_id"], "_creationTime": old["_creationTime"], **normalised})

@@ -91,6 +91,20 @@ class Usage:
                     "bytes written", self.limits.write_bytes, self.bytes_written, "Write in several mutations."
                 )
 
+    def add_rows(self, number: int, nbytes: int) -> None:
+        """`number` more documents written at once, of so many bytes in all. Raises `LimitError`."""
+        self.documents_written += number
+        if self.documents_written > self.limits.write_documents:
+            raise _exceeded(
+                "writes", self.limits.write_documents, self.documents_written, "Write in several mutations."
+            )
+        if self.sizes_writes:
+            self.bytes_written += nbytes
+            if self.bytes_written > self.limits.write_bytes:
+                raise _exceeded(
+                    "bytes written", self.limits.write_bytes, self.bytes_written, "Write in several mutations."
+                )
+
     def figures(self) -> tuple[int, int, int, int, int]:
         """Documents read and written, bytes read and written, ranges read.
 

@@ -68,10 +68,13 @@ def _letters(prefix: Bytes, internals: Bytes) -> Bytes:
 
 
 def _checksums(body: Bytes) -> Bytes:
-    # The second sum adds up the running first ones, so a byte counts once for each place from its own to the end.
-    weights = numpy.stack([numpy.ones(body.shape[1]), numpy.arange(body.shape[1], 0, -1)], axis=1)
-    sums = body.astype(numpy.float32) @ weights.astype(numpy.float32)
-    return (sums.astype(numpy.uint32) & 255).astype(numpy.uint8)
+    # The second sum adds up the running first ones; both are of bytes, and wrap around as these do.
+    sums = numpy.zeros((2, len(body)), numpy.uint8)
+    first, second = sums
+    for place in range(body.shape[1]):
+        first += body[:, place]
+        second += first
+    return sums.T
 
 
 def _table_numbers(letters: Bytes) -> NDArray[numpy.uint32]:

@@ -281,7 +281,6 @@ def test_column_names(names: list[str], reason: str) -> None:
         pa.array([Decimal(2) ** 70], pa.decimal128(30, 0)),
         pa.array([b"\xff"]).view(pa.string()),
         pa.array([pa.MonthDayNano((1, 2, 3))]),
-        pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])]),
     ],
 )
 def test_columns_that_mean_nothing(column: Any) -> None:
@@ -340,16 +339,33 @@ def test_system_fields_can_be_kept() -> None:
     [
         ({"_id": ["x"]}, "row 0, field `_id`"),
         ({"_id": [USER, TASK, USER]}, "row 2, field `_id`: This id is there more than once"),
-        ({"_id": [USER, None]}, "row 1, field `_id`"),
         ({"_id": [1]}, "holds int64, not ids"),
         ({"_creationTime": [1.0, math.nan]}, "row 1, field `_creationTime`"),
-        ({"_creationTime": [None, 1.0]}, "row 0, field `_creationTime`"),
         ({"_creationTime": ["x"]}, "not milliseconds"),
     ],
 )
 def test_system_fields_that_cannot_be_kept(column: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidValueError, match=reason):
         imported(column, keep_system_fields=True)
+
+
+def test_system_fields_that_some_rows_lack_are_made() -> None:
+    first, second, third = imported(
+        {"_id": [TASK, None, None], "_creationTime": [None, 5.0, None]}, keep_system_fields=True
+    ).documents(range(3))
+    assert first["_creationTime"] == 5.0
+    assert second["_id"] == TASK
+    assert third["_creationTime"] > second["_creationTime"] >= TIME
+    assert len({first["_id"], second["_id"], third["_id"]}) == 3
+    nothing_given = imported({"_id": [None], "_creationTime": [None]}, keep_system_fields=True).document(0)
+    assert nothing_given["_creationTime"] == TIME
+
+
+def test_a_column_of_several_types_is_taken_value_by_value() -> None:
+    column = pa.UnionArray.from_sparse(
+        pa.array([0, 1, 0], pa.int8()), [pa.array([1.5, None, 2.0]), pa.array(["", "x", ""])]
+    )
+    assert fields_of(imported({"a": column})) == [{"a": 1.5}, {"a": "x"}, {"a": 2.0}]
 
 
 def test_no_rows() -> None:

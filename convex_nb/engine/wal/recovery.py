@@ -127,7 +127,7 @@ def _commit(database: Database, record: CommitRecord, timestamp: int, load: Load
         created[name] = TableState.create(name, number, definition_of(name, head.schema))
     tables = {**created, **head.tables}
     for name in record.replaced:
-        tables[name] = tables[name].empty()
+        tables[name] = created.get(name, tables[name]).empty()
     parts: list[tuple[str, Part]] = []
     for name, blob in record.parts:
         part = Part.unindexed(load(name, blob), tables[name].indexes)
