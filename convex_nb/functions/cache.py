@@ -142,6 +142,8 @@ class QueryCache:
         return kept[0]
 
     def _is_good(self, result: Result, snapshot: Snapshot) -> bool:
+        if result.ran is not None and not self._runner.registry.stands(result.ran):
+            return False
         good_until = result.valid_until
         if good_until == snapshot.timestamp:
             return True

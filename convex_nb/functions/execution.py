@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convex_nb.functions.determinism.randomness import Sources
     from convex_nb.functions.execution_log import Line
     from convex_nb.functions.origin import Origin
+    from convex_nb.functions.registry import Ran
     from convex_nb.functions.runner import Runner
 
 MOST_NESTED: Final = 64
@@ -27,7 +28,7 @@ class Execution:
 
     An action has no transaction. `now_ms` is the time at which it began; `reads_clock` tells whether user code has
     looked at it, `reads_identity` whether it has asked whom the call is for. `number` is the call's own, `request` that
-    of the call from outside that it belongs to.
+    of the call from outside that it belongs to. `ran` is the code that a query's result rests on, where it can change.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Execution:
         "number",
         "origin",
         "path",
+        "ran",
         "reads_clock",
         "reads_identity",
         "request",
@@ -71,6 +73,7 @@ class Execution:
         self.lines: list[Line] | None = None
         self.services: dict[str, Any] | None = None
         self.sources: Sources | None = None
+        self.ran: list[Ran] | None = None
         self._random: Random | None = None
         self._seed: int | None = None
 

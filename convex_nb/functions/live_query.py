@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from convex_nb.engine.materialised import Materialised
     from convex_nb.functions.reactor import Reactor
-    from convex_nb.functions.registry import Entry
+    from convex_nb.functions.registry import Entry, Ran
     from convex_nb.functions.runner import Result
 
 log: Final = logging.getLogger("convex_nb")
@@ -56,6 +56,8 @@ class SharedQuery:
         "number",
         "outcome",
         "path",
+        "ran",
+        "reads_data",
         "running",
         "runs",
         "stale",
@@ -85,6 +87,9 @@ class SharedQuery:
         # Nobody waits for it: whoever runs the query first may use the ranges that are carried over.
         self.claim = threading.Lock()
         self.outcome = NOTHING_YET
+        # The code that the outcome rests on, and whether any name of the notebook in it stands for data.
+        self.ran: list[Ran] | None = None
+        self.reads_data = False
         self.runs = 0
         self.running = 0
         self.stale = False

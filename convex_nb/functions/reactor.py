@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.engine.materialised import Materialised
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.checks import check_arguments
+from convex_nb.functions.foreground import foreground
 from convex_nb.functions.live_query import NOTHING_YET, LiveQuery, SharedQuery, Subscription
 from convex_nb.functions.runner import Result
 from convex_nb.functions.tracebacks import strip
@@ -33,6 +34,11 @@ MOST_ROUNDS: Final = 8
 """Rounds that one flush makes before it hands over: a thread that commits once must not serve all others for ever."""
 
 _number = attrgetter("number")
+
+
+def reads_data(result: Result) -> bool:
+    """Tell whether a result rests on data of the notebook, read by its names."""
+    return result.ran is not None and any(bindings.has_data for _, _, bindings in result.ran if bindings is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,15 @@ class Reactor:
 
     `hand_over` is called when a flush has gone on for long because other threads keep committing: it must see to it
     that somebody calls `flush`, for whom `handed_over` stays set until then.
+
+    A query that reads data of the notebook by its names does not run while a cell runs on another thread, which may be
+    changing them: it waits for a commit of that cell, when `on_held` is called if views wait, or for the cell's end.
     """
 
     def __init__(self, database: Database, registry: Registry, cache: QueryCache) -> None:
         self.hand_over: Callable[[], None] | None = None
         self.handed_over = False
+        self.on_held: Callable[[], object] | None = None
         self.paused = False
         self._database = database
         self._registry = registry
@@ -75,6 +85,9 @@ class Reactor:
         self._stale: dict[SharedQuery, None] = {}
         self._marks: dict[SharedQuery, None] = {}
         self._news: dict[SharedQuery, None] = {}
+        # Eager ones that wait for the running cell; and those whose code can change without them.
+        self._held: dict[SharedQuery, None] = {}
+        self._resting: dict[SharedQuery, None] = {}
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._flusher: int | None = None
@@ -122,9 +135,13 @@ class Reactor:
             query.views = tuple([each for each in query.views if each is not follower])
             if not query.subscriptions and not query.views and self._queries.get(query.key) is query:
                 del self._queries[query.key]
-                for queries in (self._due, self._changed, self._stale, self._marks, self._news):
+                for queries in self._sets():
                     queries.pop(query, None)
+                self._resting.pop(query, None)
                 self._database.subscriptions.remove(query)
+
+    def _sets(self) -> tuple[dict[SharedQuery, None], ...]:
+        return self._due, self._changed, self._stale, self._marks, self._news, self._held
 
     def close(self) -> None:
         """Forget every query. Nobody is called any more."""
@@ -194,6 +211,19 @@ class Reactor:
         else:
             self._stale[query] = self._marks[query] = None
 
+    def _look_again(self) -> None:
+        """Mark what rests on code, or on names of the notebook, that is not the same any more."""
+        moved = [
+            query
+            for query in list(self._resting)
+            if not query.stale and query.ran is not None and not self._registry.stands(query.ran)
+        ]
+        with self._lock:
+            self._due |= self._held
+            self._held = {}
+            for query in moved:
+                self._invalidate(query)
+
     # -- running -------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
@@ -201,6 +231,8 @@ class Reactor:
         me = threading.get_ident()
         if self._flusher == me:
             return
+        if (self._resting or self._held) and not foreground.holds_off():
+            self._look_again()
         while (self._due or self._changed or self._marks) and not self.paused:
             try:
                 with self._lock:
@@ -223,6 +255,11 @@ class Reactor:
                         self._flusher = None
                         self._idle.notify_all()
 
+    def offer_held(self) -> None:
+        """Call `on_held` if this is the running cell's thread and views wait for it."""
+        if self.on_held is not None and foreground.is_here() and any(query.reads_data for query in list(self._stale)):
+            self.on_held()
+
     def _round(self) -> None:
         self._rounds += 1
         with self._lock:
@@ -232,7 +269,13 @@ class Reactor:
                 view.mark()
         snapshot = self._database.head
         for query in self._in_order(self._due):
-            self._run(query, snapshot)
+            if self._has_to_wait(query):
+                with self._lock:
+                    if query in self._due:
+                        del self._due[query]
+                        self._held[query] = None
+            else:
+                self._run(query, snapshot)
         # Only now, so that a callback which looks at another subscription finds the same moment there.
         for query in self._in_order(self._changed):
             # Before its callbacks, which may bring about the next change.
@@ -274,7 +317,8 @@ class Reactor:
                 for view in query.views:
                     view.mark()
             with self._idle:
-                waiting = self._due or self._changed or self._stale or self._marks
+                stale = not all(self._has_to_wait(query) for query in self._stale)
+                waiting = stale or self._due or self._changed or self._marks
                 if self._flusher == me or not (self._flusher or waiting):
                     return
                 if self._flusher is not None:
@@ -288,20 +332,31 @@ class Reactor:
         if self._stale and not self.paused:
             snapshot = self._database.head
             for query in self._in_order(self._stale):
-                self._run(query, snapshot)
+                if not self._has_to_wait(query):
+                    self._run(query, snapshot)
+
+    def _has_to_wait(self, query: SharedQuery) -> bool:
+        return query.reads_data and foreground.holds_off()
 
     def _run(self, query: SharedQuery, snapshot: Snapshot) -> None:
         with self._lock:
             self._due.pop(query, None)
             self._stale.pop(query, None)
             self._marks.pop(query, None)
+            self._held.pop(query, None)
             # Before it runs, so that a commit which comes meanwhile marks it anew.
             query.stale = False
             query.running += 1
         claimed = query.claim.acquire(blocking=False)
+        cells = foreground.cells
         try:
             result = self._result(query, snapshot, query.materialised if claimed else None)
-            self._install(query, result, snapshot)
+            if foreground.cells != cells and reads_data(result) and query.outcome is not NOTHING_YET:
+                # A cell has begun meanwhile, and may have rebound one name of two.
+                with self._lock:
+                    self._invalidate(query)
+            else:
+                self._install(query, result, snapshot)
         except BaseException:
             # Interrupted: the old result still stands, and is as old as before.
             with self._lock:
@@ -337,6 +392,12 @@ class Reactor:
                     return
                 touched = self._database.subscribe(result.read_set, query, snapshot.timestamp)
                 query.outcome = outcome
+                query.ran = result.ran
+                query.reads_data = reads_data(result)
+                if result.ran is None:
+                    self._resting.pop(query, None)
+                else:
+                    self._resting[query] = None
                 query.runs += 1
                 self._runs += 1
                 if outcome.changes != last.changes:
@@ -367,7 +428,7 @@ class Reactor:
             queries = set(self._queries.values())
             for query in queries:
                 assert query.subscriptions or query.views, f"{query!r} is kept for nobody"
-                waiting = query in (self._due if query.is_eager else self._stale)
+                waiting = query in self._stale or query in self._due or query in self._held
                 assert query.stale == waiting, f"{query!r} is stale: {query.stale}, waiting to run: {waiting}"
-            for each in (self._due, self._changed, self._stale, self._marks, self._news):
+            for each in (*self._sets(), self._resting):
                 assert each.keys() <= queries, f"{each.keys() - queries} are forgotten but waiting"

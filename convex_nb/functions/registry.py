@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from convex_nb.functions.definition import Function, Kind
 from convex_nb.functions.determinism.installation import adopt_names
+from convex_nb.functions.globals import Bindings, NotebookNames
 from convex_nb.functions.paths import join_path, usual_spelling
 from convex_nb.functions.references import Reference, path_of, visibility_of
 from convex_nb.language.errors import FunctionNotFoundError, SchemaDefinitionError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Target: TypeAlias = Function | Reference | str
 """How a call names what it calls."""
+Ran: TypeAlias = "tuple[Entry | None, NotebookNames | None, Bindings | None]"
+"""A function that was run from another by its path; the notebook's names that a function reads, and what they were."""
 
 _versions = count(1)
 
@@ -31,13 +34,14 @@ class Entry:
     a closed deployment held.
     """
 
-    __slots__ = ("function", "owner", "path", "version")
+    __slots__ = ("function", "names", "owner", "path", "version")
 
     def __init__(self, owner: object, path: str, function: Function) -> None:
         self.owner = owner
         self.path = path
         self.function = function
         adopt_names(getattr(inspect.unwrap(function.handler), "__globals__", {}))
+        self.names = NotebookNames.of(function.handler)
         self.version = next(_versions)
 
 
@@ -154,6 +158,26 @@ class Registry:
     def holds(self, entry: Entry) -> bool:
         """Tell whether an entry is the one at its path; one that is not lives as long as somebody uses it."""
         return self._entries.get(entry.path) is entry
+
+    def ran(self, entry: Entry) -> Ran:
+        """What a result rests on that has come about by running this function as well."""
+        names = entry.names
+        return (entry if self.holds(entry) else None), names, None if names is None else names.current()
+
+    def stands(self, ran: Iterable[Ran]) -> bool:
+        """Tell whether running the same again would run the same code, over the same names of the notebook."""
+        for entry, names, bindings in ran:
+            if entry is not None and not self.holds(entry):
+                return False
+            if names is not None and names.current() is not bindings:
+                return False
+        return True
+
+    def look_again(self) -> None:
+        """Let go of what names of the notebook stood for before they were rebound."""
+        for entry in list(self._entries.values()):
+            if entry.names is not None:
+                entry.names.current()
 
     def adopt(self, function: Function) -> Entry:
         """The entry of a function that was handed in by itself; it is registered unless that would hide another one."""

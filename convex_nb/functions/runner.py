@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.execution_log import ExecutionLog
-    from convex_nb.functions.registry import Entry, Registry, Target
+    from convex_nb.functions.registry import Entry, Ran, Registry, Target
 
 RETRIES: Final = 4
 """How often a mutation is run again before a conflict becomes an error."""
@@ -41,13 +41,14 @@ class Result:
 
     `timestamp` and `catalog` are the snapshot's, which is not kept: it would keep its whole state of the database.
     `reads_clock` tells that it looked at the time, and so is true for this call only; `reads_identity` that it is true
-    for whom it was asked.
+    for whom it was asked. `ran` is the code that it rests on, besides the query's own: see `Registry.stands`.
     """
 
     __slots__ = (
         "catalog",
         "duration_ms",
         "error",
+        "ran",
         "read_set",
         "reads_clock",
         "reads_identity",
@@ -64,6 +65,7 @@ class Result:
         self.timestamp = self.valid_until = snapshot.timestamp
         self.reads_clock = False
         self.reads_identity = False
+        self.ran: list[Ran] | None = None
         self.duration_ms = 0.0
 
 
@@ -113,6 +115,8 @@ class Runner:
         started = perf_counter()
         transaction = self.database.begin(snapshot, writable=False, materialised=materialised)
         execution = Execution(self, entry.path, "query", transaction, origin)
+        if entry.names is not None:
+            execution.ran = [(None, entry.names, entry.names.current())]
         db = DatabaseReader(transaction)
         token = running.set(execution)
         error: Exception | None = None
@@ -136,6 +140,7 @@ class Runner:
         result = Result(value, error, transaction.read_set, transaction.snapshot)
         result.reads_clock = execution.reads_clock
         result.reads_identity = execution.reads_identity
+        result.ran = execution.ran
         result.duration_ms = (ended - started) * 1e3
         return result
 
@@ -289,6 +294,10 @@ class Runner:
 
     def _nested(self, execution: Execution, entry: Entry, ctx: QueryCtx, given: Mapping[str, Any] | None) -> Any:
         execution.enter(entry.path)
+        if execution.kind == "query":
+            if execution.ran is None:
+                execution.ran = []
+            execution.ran.append(self.registry.ran(entry))
         try:
             function = entry.function
             arguments = check_arguments(function, entry.path, given, self.database)

@@ -108,6 +108,16 @@ class Flush:
             self._next = ended + max(INTERVAL, SHARE * (ended - started))
             return wanted
 
+    def if_due(self) -> None:
+        """Refresh here and now, unless the last flush was a moment ago or another one is going on."""
+        if time.monotonic() >= self._next and self._flushing.acquire(blocking=False):
+            try:
+                self.now()
+            except Exception:
+                log.exception("convex_nb: a live view could not be refreshed")
+            finally:
+                self._flushing.release()
+
     def close(self) -> None:
         """Stop the thread. Views stay as they are."""
         self._stop.set()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from convex_nb.deployment.cells import cell_begins, cell_ended
 from convex_nb.deployment.definitions import lasting_name
 from convex_nb.deployment.paginated import watch_pages
 from convex_nb.notebook.arguments import Arguments
@@ -109,6 +110,7 @@ class Session:
                 raise
         self.cells.add(view)
         self._bindings[id(view)] = arguments
+        deployment.when_held(self.flush.if_due)
         arguments.follow(lambda: self._moved(view, arguments))
         return view
 
@@ -117,6 +119,7 @@ class Session:
         self._depth += 1
         if self._depth == 1:
             self.cell = cell
+            cell_begins()
             self.cells.begin(cell, deleted)
             self.calls.begin()
 
@@ -125,6 +128,7 @@ class Session:
         self._depth = max(0, self._depth - 1)
         if self._depth == 0:
             self.cell = None
+            cell_ended()
             self.cells.end()
             self.flush.now(cell_ended=True)
 

@@ -120,6 +120,7 @@ def until(condition: Any) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.filterwarnings("ignore:.*changes what is behind the global name")
 def test_a_live_view_runs_again_by_itself_until_it_is_paused_hidden_or_closed(notebook: Notebook) -> None:
     notebook.ok(NOW)
     before = threading.active_count()
@@ -152,6 +153,7 @@ def test_a_live_view_runs_again_by_itself_until_it_is_paused_hidden_or_closed(no
     assert stands_still()
 
 
+@pytest.mark.filterwarnings("ignore:.*changes what is behind the global name")
 def test_running_the_cell_again_changes_the_period(notebook: Notebook) -> None:
     notebook.ok(NOW)
     notebook.ok("view = live(age, every=0.1)\nview", "a")

@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from convex_nb.functions.execution import Execution
 
 _RUNNER: Final = "convex_nb.functions.runner"
-_EXCUSED: Final = frozenset(
-    {
-        # An import runs a module once, whoever comes first.
-        *("importlib", "zipimport", "encodings"),
-        # Messages quote source lines.
-        *("linecache", "traceback", "warnings"),
-        # A time zone is data of Python's own.
-        "zoneinfo",
-        # Somebody looks at the running handler.
-        *("bdb", "pdb", "IPython", "ipykernel", "debugpy", "pydevd"),
-    }
+_EXCUSED: Final = (
+    # An import runs a module once, whoever comes first.
+    *("importlib.", "zipimport.", "encodings."),
+    # Messages quote source lines.
+    *("linecache.", "traceback.", "warnings.", "IPython.core.ultratb."),
+    # A time zone is data of Python's own.
+    "zoneinfo.",
+    # Somebody looks at the running handler. (Not all of IPython: the notebook's `open` is a function of its own.)
+    *("bdb.", "pdb.", "IPython.core.debugger.", "debugpy.", "pydevd", "_pydevd"),
+    # Output, where it does not become a log line.
+    "ipykernel.iostream.",
+    # What the context offers.
+    f"{__name__.partition('.')[0]}.services.",
 )
 
 
@@ -40,7 +42,7 @@ def is_excused() -> bool:
         name = frame.f_globals.get("__name__") or ""
         if name == _RUNNER:
             return False
-        if name.partition(".")[0] in _EXCUSED:
+        if f"{name}.".startswith(_EXCUSED):
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
