@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data import Data
 from convex_nb.deployment.loading import functions_of
+from convex_nb.deployment.schedules import Schedules
 from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.deployment.tables import Tables
 from convex_nb.functions.definition import Function
@@ -87,6 +88,11 @@ class Deployment(Calling, Data):
         """Called with each commit once it is published, on the committing thread: only mark, run later."""
         return self._database.on_commit
 
+    @property
+    def schedules(self) -> Schedules:
+        """The scheduled functions: those that wait, run and are over."""
+        return Schedules(self._head, self._scheduling)
+
     # -- definitions ---------------------------------------------------------------------------------------------
 
     def push(self, schema: SchemaDefinition) -> None:
@@ -131,15 +137,17 @@ class Deployment(Calling, Data):
     # -- life ----------------------------------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Refuse every call of a function, and hold live queries still, until `resume()`."""
+        """Refuse every call of a function, hold live queries still, and start no scheduled one, until `resume()`."""
         self._check_open()
         self._reactor.paused = self._blocked = True
 
     def resume(self) -> None:
-        """Take calls again; live queries catch up."""
+        """Take calls again; live queries catch up, and scheduled functions that were due run."""
         self._check_open()
+        self._scheduling.resuming()
         self._reactor.paused = self._blocked = False
         self._reactor.flush()
+        self._scheduling.resumed()
 
     def statistics(self) -> DeploymentStatistics:
         """Figures of every part. Costs O(tables + live queries)."""

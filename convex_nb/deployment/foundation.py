@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
+from convex_nb.deployment.scheduling import RunsActions, Scheduling
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.functions import output
 from convex_nb.functions.cache import QueryCache
@@ -17,10 +18,9 @@ from convex_nb.functions.reactor import Reactor
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
 from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedError
+from convex_nb.services.scheduler import SchedulerService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
@@ -54,7 +54,11 @@ class Foundation:
         self._blocked = False
         output.capture()
         determinism.install()
-        self._release = weakref.finalize(self, _release, self._worker, self._reactor, self._database, self._log)
+        self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))
+        self._services["scheduler"] = SchedulerService(self._scheduling.after_commit)
+        self._release = weakref.finalize(
+            self, _release, self._worker, self._scheduling, self._reactor, self._database, self._log
+        )
         _open.add(self)
 
     def work(self) -> bool:
@@ -68,26 +72,16 @@ class Foundation:
         """Seconds until it is to be looked, though nobody has committed, whether something is too old to be kept."""
         return IDLE_SECONDS
 
-    def look_again(self) -> None:
-        """Run what reads names of the notebook that have been rebound; a cell has ended."""
-        if self._closed is None:
-            self._registry.look_again()
-            self._reactor.flush()
-
-    def when_held(self, refresh: Callable[[], object]) -> None:
-        """Let `refresh()` be called after a commit of a running cell, if views wait for that cell's thread to run."""
-        self._reactor.on_held = refresh
-
     def _head(self) -> Snapshot:
         self._check_open()
         return self._database.head
 
     def _after_commit(self) -> None:
         self._reactor.flush()
-        self._reactor.offer_held()
         if self._worker is None:
             self._log.sinks.deliver()
             self._database.maintain(1)
+            self._scheduling.step()
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -104,9 +98,12 @@ def _describe(database: Database, mode: Mode) -> dict[str, str]:
     return {"deployment_name": name, "deployment_type": mode, "project_name": name, "project_slug": name}
 
 
-def _release(worker: Worker | None, reactor: Reactor, database: Database, log: ExecutionLog) -> None:
+def _release(
+    worker: Worker | None, scheduling: Scheduling, reactor: Reactor, database: Database, log: ExecutionLog
+) -> None:
     output.release()
     determinism.release()
+    scheduling.close()
     if worker is not None:
         worker.stop()
     reactor.close()
@@ -114,16 +111,12 @@ def _release(worker: Worker | None, reactor: Reactor, database: Database, log: E
     database.close()
 
 
-def all_open() -> list[Foundation]:
-    """Return the deployments that are open in this process."""
-    return [each for each in list(_open) if each._closed is None]
-
-
 def _forked() -> None:
     """A child has its parent's memory but not its threads, and may have its locks held for ever."""
     for deployment in list(_open):
         deployment._closed = "it belongs to the process that this one was forked from"
         deployment._blocked = True
+        deployment._scheduling.abandon()
         deployment._release.detach()
 
 

@@ -55,39 +55,43 @@ class Scheduling:
     """
 
     def __init__(self, runner: Runner, reactor: Reactor, owner: RunsActions) -> None:
-        self._database = runner.database
+        self.database = runner.database
         self._runner = runner
         self._reactor = reactor
         self._owner = weakref.ref(owner)
         self._is_open = True
         self._is_stepping = False
         self._looked_ms = 0.0
-        self.is_manual = not isinstance(self._database.clock, SystemClock)
+        self.is_manual = not isinstance(self.database.clock, SystemClock)
         """Whether nothing runs by the machine's time."""
         self.executor = Executor(runner, self, [ScheduledFunctions()])
         self._worker: Worker | None = None
         if HAS_THREADS and not self.is_manual:
             self._worker = Worker(self, name="convex_nb jobs", is_prompt=True)
-        if isinstance(self._database.clock, MovedClock):
-            self._database.clock.follow(self)
+        if isinstance(self.database.clock, MovedClock):
+            self.database.clock.follow(self)
         self._recover()
-        self._database.on_commit.append(self._committed)
-        runner.registry.on_change.append(lambda _: self.released())
+        self.database.on_commit.append(self._committed)
+        runner.registry.on_change.append(self._redefined)
 
     def _recover(self) -> None:
         """What a former process was at is over; what waits is looked at."""
-        if self._database.head.table(TABLE) is None or self._is_read_only():
+        if self.database.head.table(TABLE) is None or self._is_read_only():
             return
         now = self.executor.now_ms()
-        while write_system(self._database, lambda writer: fail_interrupted(writer, now), SOURCE):
+        while write_system(self.database, lambda writer: fail_interrupted(writer, now), SOURCE):
             pass
-        if count_pending(self._database.head):
+        if count_pending(self.database.head):
             self.released()
 
     # -- when ----------------------------------------------------------------------------------------------------
 
     def _committed(self, commit: Commit) -> None:
         if TABLE in commit.indexes:
+            self.released()
+
+    def _redefined(self, _: frozenset[str]) -> None:
+        if self.database.head.table(TABLE) is not None:
             self.released()
 
     def released(self) -> None:
@@ -178,4 +182,4 @@ class Scheduling:
         self._reactor.flush()
 
     def _is_read_only(self) -> bool:
-        return isinstance(self._database.log, ReadOnlyLog)
+        return isinstance(self.database.log, ReadOnlyLog)

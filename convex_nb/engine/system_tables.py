@@ -30,7 +30,7 @@ SYSTEM_TABLES: Final[Mapping[str, SystemTable]] = {
         indexes={
             "by_state": ("state.kind", "scheduledTime"),
             "by_completed_time": ("completedTime",),
-            "by_name": ("name", "scheduledTime"),
+            "by_name": ("name", "state.kind", "scheduledTime"),
         },
     ),
     "_storage": SystemTable(3, public=True, indexes={"by_sha256": ("sha256",)}),

@@ -60,7 +60,7 @@ def _milliseconds(given: object) -> float | None:
 def _within_five_years(given: object, time_ms: float, now_ms: float) -> float:
     if abs(time_ms - now_ms) > FIVE_YEARS_MS:
         hint = ""
-        if isinstance(given, Real) and abs(float(given) * 1e3 - now_ms) < FIVE_YEARS_MS:
+        if abs(time_ms * 1e3 - now_ms) < FIVE_YEARS_MS:
             hint = " Is it in seconds? Times are in milliseconds."
         raise SchedulingError(
             f"{describe(given, 80)} is more than five years away: functions can be scheduled up to five years from now."

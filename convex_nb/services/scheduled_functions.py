@@ -1,13 +1,15 @@
 """Scheduled functions as documents: how one comes into being, and every change of its state.
 
-`pending` becomes `success` with the commit of a mutation, or `failed`; with an action it is `inProgress` first, committed
-before the action starts. `canceled` is where both may end instead.
+`pending` becomes `success` with the commit of a mutation, or `failed`; with an action it is `inProgress` before that,
+committed before the action starts. `canceled` is where both may end instead.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.language.errors import InvalidIdError, shorten
+from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import encode_key, successor
 from convex_nb.services.system_writes import write_system
 
@@ -44,6 +46,34 @@ def cancel_job(writer: SystemWriter, id: str, now_ms: float) -> bool:
         return False
     writer.patch(id, {"state": {"kind": "canceled"}, "completedTime": now_ms})
     return True
+
+
+def cancel_all(writer: SystemWriter, path: str | None, now_ms: float) -> int:
+    """Cancel jobs of a function, or of all, that are not over: a thousand at most; how many."""
+    jobs: list[Document] = []
+    for kind in ("pending", "inProgress"):
+        equal = {"state.kind": kind} if path is None else {"name": path, "state.kind": kind}
+        query = writer.query(TABLE).with_index("by_state" if path is None else "by_name", **equal)
+        jobs += query.take(SWEPT_AT_ONCE - len(jobs))
+    for job in jobs:
+        cancel_job(writer, job["_id"], now_ms)
+    return len(jobs)
+
+
+def check_job_id(database: Database, id: object) -> None:
+    """Raise `InvalidIdError` for what is not the id of a job, whether or not there is one."""
+    try:
+        number = decode_id(id)[0] if isinstance(id, str) else None
+    except InvalidIdError:
+        number = None
+    table = None if number is None else database.table_names.get(number)
+    if table != TABLE:
+        shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
+        raise InvalidIdError(
+            f"cancel() takes the id that `run_after` or `run_at` returned, not {shown}. Nothing was canceled.",
+            id=id if isinstance(id, str) else repr(id),
+            table=TABLE,
+        )
 
 
 def is_canceled(writer: SystemWriter, id: str) -> bool:

@@ -8,17 +8,14 @@ from convex_nb.engine.system_reader import SystemWriter
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import running
 from convex_nb.language.errors import (
-    InvalidIdError,
     InvalidValueError,
     LimitError,
     ReadOnlyError,
     SchedulingError,
-    shorten,
 )
-from convex_nb.language.ids import decode_id
 from convex_nb.language.values import Id, size_of, to_value
 from convex_nb.services.moments import NOTHING, time_after, time_at
-from convex_nb.services.scheduled_functions import TABLE, add_job, cancel_job, count_pending, is_canceled
+from convex_nb.services.scheduled_functions import TABLE, add_job, cancel_job, check_job_id, count_pending, is_canceled
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
@@ -73,7 +70,7 @@ class Scheduler:
         An action that is running goes on to its end, but nothing that it schedules from now on will run. Raises
         `InvalidIdError`.
         """
-        self._check_id(id)
+        check_job_id(self._execution.runner.database, id)
         now = self._now()
         self._write(lambda writer: cancel_job(writer, id, now))
 
@@ -171,21 +168,6 @@ class Scheduler:
                     limit=most,
                     used=waiting + 1,
                 )
-
-    def _check_id(self, id: object) -> None:
-        try:
-            number, _ = decode_id(id) if isinstance(id, str) else (None, None)
-        except InvalidIdError:
-            number = None
-        names = self._execution.runner.database.table_names
-        table = None if number is None else names.get(number)
-        if table != TABLE:
-            shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
-            raise InvalidIdError(
-                f"cancel() takes the id that `run_after` or `run_at` returned, not {shown}. Nothing was canceled.",
-                id=id if isinstance(id, str) else repr(id),
-                table=TABLE,
-            )
 
     def _now(self) -> float:
         execution = self._execution

@@ -6,14 +6,26 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.definitions import anonymous_function
 from convex_nb.deployment.opening import open as open_deployment
+from convex_nb.functions.identity import to_identity
+from convex_nb.functions.origin import Origin
+from convex_nb.language.errors import SchedulingError
 from convex_nb.testing.clock import VirtualClock
 
 if TYPE_CHECKING:
     from convex_nb.functions.contexts import MutationCtx
     from convex_nb.functions.registry import Target
     from convex_nb.language.schema import SchemaDefinition
+
+
+class ActingTest(Acting):
+    """Calls of a test as a user: public and internal functions alike."""
+
+    def run(self, handler: Callable[[MutationCtx], Any], /) -> Any:
+        """Run `handler(ctx)` as a mutation and return its value."""
+        return self.mutation(anonymous_function(handler, "mutation", "run"))
 
 
 class ConvexTest:
@@ -45,9 +57,54 @@ class ConvexTest:
         """Run `handler(ctx)` as a mutation and return its value: to arrange data, and to look at them."""
         return self.deployment.mutation(anonymous_function(handler, "mutation", "run"))
 
+    def with_identity(self, identity: Mapping[str, Any] | None = None, /, **claims: Any) -> ActingTest:
+        """The same deployment, called as a user: `t.with_identity(name="Ada").query(...)`.
+
+        `subject`, `issuer` and `tokenIdentifier` are made up where they are absent, the same for the same claims.
+        """
+        return ActingTest(self.deployment, Origin("user", to_identity({**(identity or {}), **claims})))
+
     def advance(self, ms: float) -> None:
-        """Move the clock by so many milliseconds."""
+        """Move the clock by so many milliseconds; what is scheduled on the way runs, each job at its own time.
+
+        An action that takes longer than a second of real time goes on while this returns: see
+        `finish_in_progress_scheduled_functions`.
+        """
         self.clock.advance(ms)
+
+    def finish_in_progress_scheduled_functions(self, *, timeout: float = 60.0) -> None:
+        """Run what is due now, and wait until nothing is running. Raises `TimeoutError`."""
+        schedules = self.deployment.schedules
+        while True:
+            schedules.run_due()
+            if not schedules.running:
+                return
+            if not schedules.wait(timeout):
+                names = ", ".join(sorted({schedules[id]["name"] for id in schedules.running if id in schedules}))
+                raise TimeoutError(f"Scheduled functions are still running after {timeout:g} seconds: {names}.")
+
+    def finish_all_scheduled_functions(
+        self, advance: Callable[[], object] | None = None, *, max_rounds: int = 100
+    ) -> None:
+        """Run scheduled functions, and those that they schedule, until none is left; the clock moves to their times.
+
+        `advance`, if given, moves it instead. Crons on the way run as well, but none is waited for. Raises
+        `SchedulingError` when after so many rounds there are still others.
+        """
+        for _ in range(max_rounds):
+            self.finish_in_progress_scheduled_functions()
+            due = min([job["scheduledTime"] for job in self.deployment.schedules.pending.values()], default=None)
+            if due is None:
+                return
+            if advance is not None:
+                advance()
+            else:
+                self.clock.advance(max(0.0, due - self.clock.now))
+        left = len(self.deployment.schedules.pending)
+        raise SchedulingError(
+            f"After {max_rounds} rounds there are still {left} scheduled functions: does one of them schedule itself, "
+            "or is the deployment paused? Give a larger `max_rounds`, or use `advance(ms)`."
+        )
 
     def close(self) -> None:
         """Close the deployment."""
