@@ -7,12 +7,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.schema_push import backfills
 from convex_nb.engine.system_tables import SYSTEM_TABLES, is_system_table
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+    from convex_nb.engine.schema_push import Backfill
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.table import TableState
 
@@ -72,6 +74,12 @@ class Table:
         """The fields of each index, by name; the automatic ones first."""
         state = self._state
         return {} if state is None else {index.name: index.fields for index in state.indexes}
+
+    @property
+    def staged(self) -> dict[str, Backfill]:
+        """The indexes that are being filled in the background, by name, and how far each is. Costs O(segments)."""
+        state = self._state
+        return {} if state is None else backfills(state)
 
     @property
     def _state(self) -> TableState | None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.part import BY_ID
+from convex_nb.engine.schema_push import Backfill, backfills
 from convex_nb.engine.table import TableState
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.ordering import same_value
@@ -31,6 +32,8 @@ class TableStatistics:
     """Rows of segments that were updated or deleted since."""
     nbytes: int
     """Bytes of the segments' columns and index runs."""
+    staged: dict[str, Backfill]
+    """Staged indexes by name, and how far each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def table_statistics(state: TableState) -> TableStatistics:
         recent=len(state.live[0]),
         dead=sum([len(part.dead[0]) for part in state.parts]),
         nbytes=sum([part.nbytes for part in state.parts]),
+        staged=backfills(state),
     )
 
 

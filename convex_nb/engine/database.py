@@ -21,7 +21,7 @@ from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.part import Part
-from convex_nb.engine.schema_push import prepare, staged_indexes
+from convex_nb.engine.schema_push import prepare
 from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
 from convex_nb.engine.subscriptions import Subscriptions
 from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of, is_system_table
@@ -212,13 +212,6 @@ class Database:
         while self.committer.replace_head(partial(_prepare_and_install, self, catalog), keep=True) is None:
             pass
         return True
-
-    def backfill_progress(self, table: str, index: str) -> tuple[int, int]:
-        """How far a staged index is: rows indexed and rows in all. Recent documents need no preparation."""
-        state = self.head.tables[table]
-        fields = dict(staged_indexes(state))[index]
-        done = sum([part.segment.num_rows for part in state.parts if fields in part.prepared])
-        return done, sum([part.segment.num_rows for part in state.parts])
 
     def import_segment(self, table: str, segment: Segment, *, replace: bool = False, source: str = "import") -> Commit:
         """Add a whole segment to a table, in place of what is there with ``replace``, as one commit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from convex_nb.engine.part import Part
 from convex_nb.engine.system_tables import definition_of
@@ -79,6 +79,31 @@ def _reindexed(part: Part, sources: list[tuple[TableIndex, int | None]], build: 
         else:
             runs.append(part.prepared_run(index.fields) if build else index.fields)
     return Part(part.segment, runs).without(part.dead_rows(), [index for index, _ in sources])
+
+
+class Backfill(NamedTuple):
+    """How far a staged index is: what a push that turns it on has not to build any more."""
+
+    fields: tuple[str, ...]
+    """Its fields."""
+    indexed: int
+    """Stored rows that are in it."""
+    rows: int
+    """Stored rows; recent documents need no preparation."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether turning it on costs next to nothing."""
+        return self.indexed == self.rows
+
+
+def backfills(state: TableState) -> dict[str, Backfill]:
+    """The staged indexes of a table by name, and how far each is. Costs O(segments)."""
+    rows = sum([part.segment.num_rows for part in state.parts])
+    return {
+        name: Backfill(fields, sum([part.segment.num_rows for part in state.parts if fields in part.prepared]), rows)
+        for name, fields in staged_indexes(state)
+    }
 
 
 def staged_indexes(state: TableState) -> list[tuple[str, tuple[str, ...]]]:

@@ -69,7 +69,17 @@ def tables(deployment: Deployment) -> Sheet:
             f"{table.count():,}",
             extent(declared[name]).strip("()") if name in declared else "not in the schema",
             ", ".join(
-                f"{index} ({', '.join(fields)})" for index, fields in table.indexes.items() if index not in AUTOMATIC
+                [
+                    *[
+                        f"{each} ({', '.join(fields)})"
+                        for each, fields in table.indexes.items()
+                        if each not in AUTOMATIC
+                    ],
+                    *[
+                        f"{each} ({', '.join(staged.fields)}): staged, {staged.indexed:,} of {staged.rows:,} rows"
+                        for each, staged in table.staged.items()
+                    ],
+                ]
             ),
         ]
         for name, table in deployment.tables.items()

@@ -65,3 +65,15 @@ def test_the_html_of_a_table_is_escaped_and_whole_numbers_stay_whole() -> None:
         dep.transact(lambda db: db.insert("t", {"big": Int64(2**62)}))
         assert dep.table("t").df()["big"][0] == 2**62
         assert dep.table("t")._repr_html_() == "<code>t</code>: 1 documents"
+
+
+def test_how_far_a_staged_index_is() -> None:
+    things = convex_nb.define_table({"n": convex_nb.v.number()})
+    with convex_nb.open() as dep:
+        assert dep.table("things").staged == {}
+        dep.push(convex_nb.define_schema({"things": things.index("by_n", ["n"], staged=True)}))
+        dep.import_table("things", pa.table({"n": [1, 2]}))
+        while not dep.table("things").staged["by_n"].is_ready:
+            dep._database.maintain(100)
+        assert dep.table("things").staged == {"by_n": (("n",), 2, 2)}
+        assert "by_n" not in dep.table("things").indexes

@@ -202,9 +202,12 @@ def test_staged_indexes_are_filled_in_the_background() -> None:
     for _ in range(2):
         import_all(database, "items", [{"n": n} for n in range(5)])
     database.push_schema(define_schema({"items": define_table(v.any()).index("by_n", ["n"], staged=True)}))
-    assert database.backfill_progress("items", "by_n") == (0, 10)
+    begun = database.statistics().tables["items"].staged["by_n"]
+    assert (begun, begun.is_ready) == ((("n",), 0, 10), False)
     maintained(database)
-    assert database.backfill_progress("items", "by_n") == (10, 10)
+    done = database.statistics().tables["items"].staged["by_n"]
+    assert (done, done.is_ready) == ((("n",), 10, 10), True)
     database.push_schema(define_schema({"items": define_table(v.any()).index("by_n", ["n"])}))
+    assert database.statistics().tables["items"].staged == {}
     assert numbers(reading(database)[1].query("items").with_index("by_n")) == sorted([*range(5)] * 2)
     database.check()

@@ -42,6 +42,12 @@ def test_tables(chat: Notebook) -> None:
     assert rows["loose"] == ["1", "not in the schema", ""]
 
 
+def test_tables_tell_how_far_a_staged_index_is(chat: Notebook) -> None:
+    chat.ok("%%convex_schema\nthings = define_table({'n': v.number()}).index('by_n', ['n'], staged=True)")
+    rows = {row[0]: row[1:] for row in chat.ok("%convex tables").value.rows}
+    assert rows["things"] == ["0", "1 field, 1 index", "by_n (n): staged, 0 of 0 rows"]
+
+
 def test_functions(chat: Notebook) -> None:
     rows = {row[0]: row[1:] for row in chat.ok("%convex functions").value.rows}
     assert rows["messages:send"] == ["mutation", "(author: str, body: str)", ""]
