@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.engine.sql_query import SqlQuery
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
     from convex_nb.functions.contexts import QueryCtx
 
 
+@lru_cache(maxsize=64)
+def _parsed(sql: str) -> SqlQuery:
+    return SqlQuery(sql)
+
+
 def parse_sql(sql: str) -> SqlQuery:
     """A statement, with the names of its parameters and of what it reads. Raises `SqlError` unless it only reads."""
-    return SqlQuery(sql)
+    return _parsed(sql) if isinstance(sql, str) else SqlQuery(sql)
 
 
 def run_sql(snapshot: Snapshot, sql: str, given: Mapping[str, Any]) -> SqlResult:
     """Run a statement with what was given by name: values for its parameters, and frames to read from."""
-    query = SqlQuery(sql)
+    query = parse_sql(sql)
     frames = {name: value for name, value in given.items() if name in query.relations - query.parameters}
     if unused := sorted(given.keys() - query.parameters - frames.keys()):
         raise SqlError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from convex_nb.engine.public_columns import Chosen, public_table
+from convex_nb.engine.public_columns import Chosen, columns_of, field_names, public_column, public_table
 from convex_nb.engine.segment import Segment
 from convex_nb.engine.selection import Selection
 from convex_nb.engine.shapes import declared_columns
@@ -18,9 +18,9 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key
 
 if TYPE_CHECKING:
     import pandas
+    from numpy.typing import NDArray
 
-    from convex_nb.engine.columns import ArrowTable
-    from convex_nb.engine.part import Part
+    from convex_nb.engine.columns import ArrowArray, ArrowTable
     from convex_nb.engine.table import TableState
     from convex_nb.language.documents import Document
 
@@ -37,24 +37,58 @@ def table_to_arrow(state: TableState, fields: Sequence[str] | None = None, *, ti
     return whole.to_arrow(fields=fields, times=times)
 
 
-def table_with_dead_rows(state: TableState, fields: Sequence[str] | None = None) -> ArrowTable:
-    """All documents in any order, columns shared. Where rows are dead a column ``ALIVE`` tells those that are not."""
-    alive = [part for part in state.parts if len(part)]
-    parts = [Chosen(part.segment, dead=np.array(part.dead_rows()) if part.dead[0] else None) for part in alive]
-    masks = [_alive(part) for part in alive]
-    for segment, rows, _ in state.recent_columns.located(state.recent(), state.name):
-        parts.append(Chosen(segment, None if len(rows) == segment.num_rows else rows))
-        masks.append(pa.array(np.ones(len(rows), np.bool_)))
-    table = public_table(parts, fields, declared_columns(state.definition))
-    return (
-        table.append_column(ALIVE, pa.chunked_array(masks)) if any(part.dead is not None for part in parts) else table
-    )
+class TableColumns:
+    """All documents of a table at one snapshot as columns, in any order; each is made when it is first asked for."""
+
+    __slots__ = ("_alive", "_columns", "_declared", "_made", "_parts")
+
+    def __init__(self, state: TableState) -> None:
+        """Costs O(recent and dead documents)."""
+        alive = [part for part in state.parts if len(part)]
+        parts = [Chosen(part.segment, dead=np.array(part.dead_rows()) if part.dead[0] else None) for part in alive]
+        masks = [_alive(part) for part in parts]
+        for segment, rows, _ in state.recent_columns.located(state.recent(), state.name):
+            parts.append(Chosen(segment, None if len(rows) == segment.num_rows else rows))
+            masks.append(np.ones(len(rows), np.bool_))
+        self._parts = parts
+        # Without the dead rows every column would have to be copied; a mask costs whoever scans them little.
+        self._alive = pa.chunked_array(masks, pa.bool_()) if any(part.dead is not None for part in parts) else None
+        self._columns = [columns_of(part.segment, None) for part in parts]
+        self._declared = declared_columns(state.definition)
+        self._made: dict[str, ArrowArray | None] = {}
+
+    @classmethod
+    def of(cls, state: TableState) -> TableColumns:
+        """Those of a state of a table, which keeps them."""
+        if state.columns is None:
+            # Two threads may both make them; either are right, so no lock.
+            state.columns = cls(state)
+        return state.columns
+
+    def table(self, names: Collection[str] | None = None) -> ArrowTable:
+        """The columns as an Arrow table, those whose names in lower case are among ``names`` at least.
+
+        Where rows are dead a column ``ALIVE`` tells those that are not. Has at least one column.
+        """
+        fields = list(field_names(self._columns, self._declared))
+        if names is not None and len({field.lower() for field in fields}) == len(fields):
+            # Where names differ in case only SQL gives some of them other names.
+            fields = [field for field in fields if field.lower() in names] or ["_id"]
+        found = {field: column for field in fields if (column := self._column(field)) is not None}
+        return pa.table(found if self._alive is None else found | {ALIVE: self._alive})
+
+    def _column(self, field: str) -> ArrowArray | None:
+        if field not in self._made:
+            held = [each.get(field) for each in self._columns]
+            self._made[field] = public_column(field, self._parts, held, self._declared)
+        return self._made[field]
 
 
-def _alive(part: Part) -> Any:
+def _alive(part: Chosen) -> NDArray[np.bool_]:
     alive = np.ones(part.segment.num_rows, np.bool_)
-    alive[part.dead_rows()] = False
-    return pa.array(alive)
+    if part.dead is not None:
+        alive[part.dead] = False
+    return alive
 
 
 def documents_to_arrow(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = NDArray[Any] | slice
 
-_SYSTEM: Final = ("_id", "_creationTime")
+_SYSTEM: Final[Mapping[str, Shape]] = {"_id": Shape("string"), "_creationTime": Shape("float")}
 _CHUNK_ROWS: Final = 16_384
 _CHUNK_BYTES: Final = 2**24
 """So much text is decoded at a time, so that the Python objects of a whole column never exist at once."""
@@ -72,34 +72,49 @@ def public_table(
     costs some microseconds a row, and for a whole part is done once.
     """
     declared = {} if declared is None else declared
-    columns = [_columns(part.segment, fields) for part in parts]
-    names = dict.fromkeys(
-        [*_SYSTEM, *declared, *[name for each in columns for name in each]] if fields is None else fields
-    )
+    columns = [columns_of(part.segment, fields) for part in parts]
+    names = dict.fromkeys(field_names(columns, declared) if fields is None else fields)
     found = {}
     for name in names:
-        pieces = [_Piece(each.get(name), part) for each, part in zip(columns, parts, strict=True)]
-        if times and name == "_creationTime" and all(piece.has_times() for piece in pieces):
-            found[name] = pa.chunked_array([piece.times() for piece in pieces], NANOSECONDS)
-            continue
-        told = declared.get(name, _SYSTEM_SHAPES.get(name, NOTHING))
-        shapes = [shape for piece in pieces if (shape := piece.shape(told)) is not None]
-        if shapes or fields is not None or name in declared or name in _SYSTEM:
-            found[name] = _joined(pieces, settled(told, shapes))
+        held = [each.get(name) for each in columns]
+        column = public_column(name, parts, held, declared, needed=fields is not None, times=times)
+        if column is not None:
+            found[name] = column
     return pa.table(found)
 
 
-_SYSTEM_SHAPES: Final[Mapping[str, Shape]] = {"_id": Shape("string"), "_creationTime": Shape("float")}
+def field_names(columns: Sequence[Mapping[str, Column]], declared: Mapping[str, Shape]) -> dict[str, None]:
+    """The fields that may have a column: the system's, those of the schema in its order, and the others."""
+    return dict.fromkeys([*_SYSTEM, *declared, *[name for each in columns for name in each]])
 
 
-def _joined(pieces: Sequence[_Piece], shape: Shape) -> ArrowArray:
+def public_column(
+    name: str,
+    parts: Sequence[Chosen],
+    columns: Sequence[Column | None],
+    declared: Mapping[str, Shape],
+    *,
+    needed: bool = False,
+    times: bool = False,
+) -> ArrowArray | None:
+    """One column of `public_table`, of what each part has of the field; ``None`` where no row has it.
+
+    It is made all the same if the schema declares it, or if it is ``needed``.
+    """
+    pieces = [_Piece(column, part) for column, part in zip(columns, parts, strict=True)]
+    if times and name == "_creationTime" and all(piece.has_times() for piece in pieces):
+        return pa.chunked_array([piece.times() for piece in pieces], NANOSECONDS)
+    told = declared.get(name, _SYSTEM.get(name, NOTHING))
+    shapes = [shape for piece in pieces if (shape := piece.shape(told)) is not None]
+    if not (shapes or needed or name in declared or name in _SYSTEM):
+        return None
+    shape = settled(told, shapes)
     type_ = arrow_type(shape)
     arrays = [array for piece in pieces for array in piece.arrays(shape)]
     if any(array.type in LARGE.values() for array in arrays):
         type_ = LARGE.get(type_, type_)
-    return pa.chunked_array(
-        [array if array.type == type_ else array.cast(type_, safe=False) for array in arrays], type_
-    )
+    arrays = [array if array.type == type_ else array.cast(type_, safe=False) for array in arrays]
+    return pa.chunked_array(arrays, type_)
 
 
 def taken(array: ArrowArray, rows: Rows) -> ArrowArray:
@@ -107,7 +122,7 @@ def taken(array: ArrowArray, rows: Rows) -> ArrowArray:
     return array[rows] if isinstance(rows, slice) else array.take(pa.array(rows))
 
 
-def _columns(segment: Segment, names: Sequence[str] | None) -> Mapping[str, Column]:
+def columns_of(segment: Segment, names: Sequence[str] | None) -> Mapping[str, Column]:
     """The segment's columns by field, those of its rest column taken apart."""
     if "" not in segment.columns:
         return segment.columns

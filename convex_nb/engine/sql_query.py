@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.duckdb_cursor import cursor
+from convex_nb.engine.sql_tree import NO_FILES, SqlTree, UnknownReadError, WritingError
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import SqlError
@@ -17,6 +18,7 @@ from convex_nb.language.values import Id, Int64
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from convex_nb.engine.columns import ArrowTable
     from convex_nb.engine.reader import DatabaseReader
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.sql_result import SqlResult
@@ -37,26 +39,45 @@ _INSTEAD: Final[Mapping[str, str]] = {
 _TARGET: Final = re.compile(
     r'\b(?:into|update|from|table|truncate)\s+(?:if\s+(?:not\s+)?exists\s+)?"?(\w+)', re.IGNORECASE
 )
-_WRITING_NODE: Final = re.compile(r"(INSERT|UPDATE|DELETE|MERGE)\w*_NODE")
-_BY_NAME_IN_A_TEXT: Final = frozenset({"query", "query_table"})
+_OPTION: Final = r"(?:ANALYZE|FORMAT\s+\w+)"
+_EXPLAIN: Final = re.compile(
+    rf"(EXPLAIN(?:\s+ANALYZE\b)?(?:\s*\(\s*{_OPTION}(?:\s*,\s*{_OPTION})*\s*\))?)(?!\w)(.*)", re.IGNORECASE | re.DOTALL
+)
 
 
 class SqlQuery:
     """One SELECT statement, parsed: what it reads, and what it has to be given.
 
     ``relations`` are the names of the tables and frames that it reads, as they are written; ``parameters`` the names
-    behind ``$``. Raises ``SqlError`` for anything but one reading statement.
+    behind ``$``. ``is_followed`` is false where it is about something that no commit announces: the tables that there
+    are, or DuckDB's plan. Raises ``SqlError`` for anything but one reading statement.
     """
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
         with cursor() as duckdb:
-            self.parameters = self._checked(duckdb)
-            (text,) = duckdb.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone() or ("",)
+            statement = self._only_statement(duckdb, sql)
+            explained = _EXPLAIN.fullmatch(statement.query) if statement.type.name == "EXPLAIN" else None
+            # What is explained has to be a SELECT as well: with ANALYZE it is run.
+            self._explain, select = explained.groups() if explained else ("", sql)
+            if explained:
+                statement = self._only_statement(duckdb, select)
+            if statement.type.name != "SELECT":
+                raise self._refused(statement.type.name)
+            self.parameters = self._names_of_parameters(statement)
+            (text,) = duckdb.execute("SELECT json_serialize_sql($sql)", {"sql": select}).fetchone() or ("",)
+        self._select = select
         tree = json.loads(text)
         if tree["error"]:
             raise self._error(f"This cannot be run: {tree['error_message']}")
-        self.relations = frozenset(self._relations(tree["statements"], frozenset()))
+        try:
+            self._tree = SqlTree(tree["statements"])
+        except WritingError as error:
+            raise self._refused(error.kind) from None
+        except UnknownReadError as error:
+            raise self._error(str(error)) from None
+        self.relations = self._tree.relations
+        self.is_followed = not self._explain and not self._tree.lists_tables
 
     def __repr__(self) -> str:
         return f"SqlQuery({self.sql!r})"
@@ -74,25 +95,41 @@ class SqlQuery:
         Only what the statement names is converted, and typed columns of documents are shared. Any thread may call
         this. Raises ``SqlError`` with DuckDB's own message and the place in the statement.
         """
+        import duckdb as module
+        import pyarrow as pa
+
         from convex_nb.engine.sql_result import SqlResult
 
         given = {name: _plain(value) for name, value in (parameters or {}).items()}
         self._check_parameters(given)
         tables = self.tables(snapshot)
-        import duckdb as module
-
-        with cursor() as duckdb:
+        others = {name: frame for name, frame in (frames or {}).items() if name in self.relations - tables.keys()}
+        if self._tree.lists_tables:
+            others |= dict.fromkeys(set(_user_tables(snapshot)) - tables.keys(), pa.table({"_id": []}))
+        try:
             try:
-                for relation, state in tables.items():
-                    _register(duckdb, relation, state)
-                for name, frame in (frames or {}).items():
-                    if name in self.relations and name not in tables:
-                        duckdb.register(name, frame)
-                rows = duckdb.sql(self.sql, params=given).to_arrow_table()
-            except module.Error as error:
-                raise self._explained(error, snapshot, frames or {}) from None
-        names = frozenset(state.name for state in tables.values())
-        return SqlResult(self.sql, rows, names, snapshot.timestamp)
+                rows = self._rows(tables, self._tree.columns, others, given)
+            except module.BinderException:
+                # Some name means nothing: DuckDB proposes others, of all that there are.
+                rows = self._rows(tables, lambda _: None, others, given)
+        except module.Error as error:
+            raise self._explained(error, snapshot, frames or {}) from None
+        read = frozenset(state.name for state in tables.values())
+        return SqlResult(self.sql, rows, read, snapshot.timestamp, is_plan=bool(self._explain))
+
+    def _rows(
+        self,
+        tables: Mapping[str, TableState],
+        columns: Callable[[str], Collection[str] | None],
+        frames: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+    ) -> ArrowTable:
+        with cursor() as duckdb:
+            for relation, state in tables.items():
+                _register(duckdb, relation, state, columns(relation))
+            for name, frame in frames.items():
+                duckdb.register(name, frame)
+            return duckdb.sql(f"{self._explain} {self._select}", params=dict(parameters)).to_arrow_table()
 
     def read(
         self, db: DatabaseReader, parameters: Mapping[str, Any] | None = None, frames: Mapping[str, Any] | None = None
@@ -108,57 +145,32 @@ class SqlQuery:
 
     # -- what may be run ---------------------------------------------------------------------------------------
 
-    def _checked(self, duckdb: DuckDBPyConnection) -> frozenset[str]:
-        """The names of the parameters of the one statement that there is."""
+    def _only_statement(self, duckdb: DuckDBPyConnection, sql: str) -> Any:
         import duckdb as module
 
         try:
-            statements = duckdb.extract_statements(self.sql)
+            statements = duckdb.extract_statements(sql)
         except module.Error as error:
             raise self._error(str(error)) from None
         except TypeError:
             raise SqlError(f"SQL is a text, not {self.sql!r}.", sql=repr(self.sql)) from None
         if len(statements) != 1:
             raise self._error(f"One statement is run at a time, and this is {len(statements) or 'none'}.")
-        kind = statements[0].type.name
-        if kind != "SELECT":
-            raise self._refused(kind)
-        names = frozenset(statements[0].named_parameters)
+        return statements[0]
+
+    def _names_of_parameters(self, statement: Any) -> frozenset[str]:
+        names = frozenset(statement.named_parameters)
         if any(name.isdecimal() for name in names):
             raise self._error("Parameters have names: write `$name`, and give name=value.")
         return names
 
-    def _relations(self, node: Any, hidden: frozenset[str]) -> Iterator[str]:
-        """The names after FROM and the like that are no names of common table expressions."""
-        if isinstance(node, list):
-            for item in node:
-                yield from self._relations(item, hidden)
-            return
-        if not isinstance(node, dict):
-            return
-        kind = str(node.get("type", ""))
-        if writing := _WRITING_NODE.fullmatch(kind):
-            raise self._refused(writing[1])
-        if kind == "BASE_TABLE" or (kind == "SHOW_REF" and node["show_type"] == "SHOW"):
-            if not node["schema_name"] and node["table_name"].lower() not in hidden:
-                yield node["table_name"]
-        elif kind == "SHOW_REF" and node["query"] is None:
-            raise self._error("The tables are not listed by SQL: `dep.tables` has them.")
-        elif kind == "TABLE_FUNCTION" and node["function"]["function_name"] in _BY_NAME_IN_A_TEXT:
-            raise self._error("A table that is named by a text cannot be followed: write its name in the statement.")
-        elif kind == "RECURSIVE_CTE_NODE":
-            hidden |= {node["cte_name"].lower()}
-        for expression in (node.get("cte_map") or {"map": ()})["map"]:
-            # Such an expression sees those before it, and not itself unless it is recursive.
-            yield from self._relations(expression["value"], hidden)
-            hidden |= {expression["key"].lower()}
-        for name, item in node.items():
-            if name != "cte_map":
-                yield from self._relations(item, hidden)
-
     def _check_parameters(self, given: Mapping[str, Any]) -> None:
         if missing := self.parameters - given.keys():
-            raise self._error(f"The statement has the parameter ${min(missing)}, which was not given.")
+            name = min(missing)
+            raise self._error(
+                f"The statement has the parameter ${name}, which was not given: it was not run. Give it by name, as in "
+                f"dep.sql(..., {name}=value)."
+            )
         if unknown := given.keys() - self.parameters:
             raise self._error(f"The statement has no parameter ${min(unknown)}.")
 
@@ -173,17 +185,23 @@ class SqlQuery:
         return self._error(text)
 
     def _explained(self, error: Exception, snapshot: Snapshot, frames: Mapping[str, Any]) -> SqlError:
-        text = str(error)
+        # DuckDB proposes its own catalog.
+        text = re.sub(r'\nDid you mean "pg_\w*"\?', "", str(error))
+        if "file system operations are disabled" in text:
+            return self._error(f"{text}\n{NO_FILES}")
         unknown = sorted(self.relations - self.tables(snapshot).keys() - frames.keys())
         if unknown and "does not exist" in text:
-            # DuckDB proposes its own catalog.
-            text = re.sub(r'\nDid you mean "pg_\w*"\?', "", text)
-            names = sorted([name for name in snapshot.tables if not is_system_table(name)])
-            text += f"\nTables: {', '.join(names) or 'none'}."
+            text += f"\nTables: {', '.join(_user_tables(snapshot)) or 'none'}."
+            if unknown[0].isidentifier():
+                text += f" A frame is given by name, as in dep.sql(..., {unknown[0]}=frame)."
         return self._error(text)
 
     def _error(self, text: str) -> SqlError:
         return SqlError(text, sql=self.sql)
+
+
+def _user_tables(snapshot: Snapshot) -> list[str]:
+    return sorted([name for name in snapshot.tables if not is_system_table(name)])
 
 
 def _table(snapshot: Snapshot, relation: str) -> TableState | None:
@@ -195,14 +213,13 @@ def _table(snapshot: Snapshot, relation: str) -> TableState | None:
     return state
 
 
-def _register(duckdb: DuckDBPyConnection, name: str, state: TableState) -> None:
-    from convex_nb.engine.columnar import ALIVE, table_with_dead_rows
+def _register(duckdb: DuckDBPyConnection, name: str, state: TableState, columns: Collection[str] | None) -> None:
+    from convex_nb.engine.columnar import ALIVE, TableColumns
 
-    table = table_with_dead_rows(state)
+    table = TableColumns.of(state).table(columns)
     if ALIVE not in table.column_names:
         duckdb.register(name, table)
         return
-    # A mask costs the scan little; without the dead rows every column would have to be copied.
     duckdb.register(f"${name}", table)
     duckdb.execute(
         f'CREATE TEMP VIEW {_quoted(name)} AS SELECT * EXCLUDE ("{ALIVE}") FROM {_quoted(f"${name}")} WHERE "{ALIVE}"'

@@ -26,8 +26,11 @@ class SqlResult:
     ``tables`` are the names of the tables that were read, ``timestamp`` the commit at which.
     """
 
-    def __init__(self, sql: str, rows: ArrowTable, tables: frozenset[str], timestamp: int) -> None:
+    def __init__(
+        self, sql: str, rows: ArrowTable, tables: frozenset[str], timestamp: int, *, is_plan: bool = False
+    ) -> None:
         self.sql = sql
+        self._is_plan = is_plan
         self.tables = tables
         self.timestamp = timestamp
         self._rows = _without_decimals(rows)
@@ -36,10 +39,14 @@ class SqlResult:
         return int(self._rows.num_rows)
 
     def __repr__(self) -> str:
+        if self._is_plan:
+            return "\n".join(self._rows.column(1).to_pylist())
         text = self._head().to_string(index=False) if len(self) else ", ".join(self.columns)
         return f"{text}\n{self._caption()}"
 
     def _repr_html_(self) -> str:
+        if self._is_plan:
+            return f"<pre style='line-height: 1.2'>{escape(repr(self))}</pre>"
         return f"{self._head().to_html(index=False)}<p>{escape(self._caption())}</p>"
 
     def _head(self) -> pandas.DataFrame:

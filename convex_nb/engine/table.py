@@ -16,6 +16,7 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY, key_function
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from convex_nb.engine.columnar import TableColumns
     from convex_nb.engine.commit import Commit, Write
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import TableDefinition
@@ -56,7 +57,7 @@ class TableState:
     are in no segment yet, with the documents. ``live`` is parallel to ``indexes``.
     """
 
-    __slots__ = ("_positions", "definition", "indexes", "live", "name", "number", "parts", "recent_columns")
+    __slots__ = ("_positions", "columns", "definition", "indexes", "live", "name", "number", "parts", "recent_columns")
 
     def __init__(
         self,
@@ -77,6 +78,8 @@ class TableState:
         # Handed on from state to state while the delta grows: most of it was converted for an earlier one.
         self.recent_columns = RecentColumns() if recent_columns is None else recent_columns
         self._positions: dict[str, int] | None = None
+        # What SQL sees, kept by `columnar` once somebody asked for it.
+        self.columns: TableColumns | None = None
 
     @classmethod
     def create(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from convex_nb.engine import planner
-from convex_nb.engine.columnar import ALIVE, table_to_arrow, table_with_dead_rows, to_frame
+from convex_nb.engine.columnar import ALIVE, TableColumns, table_to_arrow, to_frame
 from convex_nb.engine.database import Database
 from convex_nb.engine.filters import Expression
 from convex_nb.engine.planner import Range
@@ -72,7 +72,7 @@ def test_a_whole_table(database: Database) -> None:
     _, db = reading(database)
     state = database.head.tables[TABLE]
     assert_shows(table_to_arrow(state), db.query(TABLE).collect())
-    every = table_with_dead_rows(state)
+    every = TableColumns.of(state).table()
     if ALIVE in every.column_names:
         every = every.filter(every.column(ALIVE)).drop_columns([ALIVE])
     assert sorted(every.column("_id").to_pylist()) == sorted([d["_id"] for d in db.query(TABLE).collect()])

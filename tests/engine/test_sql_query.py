@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from convex_nb.engine.database import Database
 from convex_nb.engine.sql_query import SqlQuery
 from convex_nb.engine.sql_result import SqlResult
+from convex_nb.engine.sql_tree import SqlTree
 from convex_nb.language.errors import SqlError
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
@@ -92,6 +93,132 @@ def test_what_sql_sees_is_what_there_is(database: Database) -> None:
 )
 def test_a_statement_says_what_it_reads(sql: str, relations: set[str]) -> None:
     assert SqlQuery(sql).relations == relations
+
+
+@pytest.fixture
+def nested() -> Database:
+    made = make_database()
+    fields = [
+        {"n": n, "m": n % 3, "t": {"city": "Oslo" if n % 2 else "Rome"}, "tags": ["a"] * n, "done": n > 2}
+        for n in range(6)
+    ]
+    import_all(made, "tasks", fields)
+    insert_all(made, "people", [{"name": "Ada", "n": 1, "tasks": [1]}, {"name": "Bob", "n": 2, "tasks": []}])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("sql", "tasks", "people"),
+    [
+        ("select n from tasks order by m desc, n", {"n", "m"}, set()),
+        ("select N + 1 from tasks", {"n"}, set()),
+        ("select count(*) from tasks", set(), set()),
+        ("select t.city from tasks", {"t"}, set()),
+        ("select tasks.t.city, tasks.n from tasks", {"t", "n"}, set()),
+        ("select x.t.city from tasks as x where x.tags[1] = 'a'", {"t", "tags"}, set()),
+        ("select m, list(n) from tasks group by all order by all", {"n", "m"}, set()),
+        ("select name from people where exists (select * from tasks t where t.n = people.n)", None, {"name", "n"}),
+        ("select name from people where n in (select m from tasks)", {"n", "m"}, {"name", "n"}),
+        ("with x as (select n, m from tasks) select * from x", {"n", "m"}, set()),
+        ("select * from (select n as k from tasks) join people on k = people.n", {"n"}, None),
+        ("select a.m, name from tasks a join people b using (n)", {"n", "m"}, {"name", "n"}),
+        ("select m, name from tasks natural join people", None, None),
+        ("select k from tasks as t(a, b, k)", None, set()),
+        ("select tasks from tasks", None, set()),
+        ("select x from tasks as x", None, set()),
+        ("select to_json(x) from tasks as x", None, set()),
+        ("select columns('n|m') from tasks", None, set()),
+        ("select #1 from tasks", None, set()),
+        ("select min(columns(*)) from (select n, m from tasks)", {"n", "m"}, set()),
+        ("select unnest(tags) from tasks", {"tags"}, set()),
+        ("select n, tag from tasks, unnest(tags) as u(tag)", {"n", "tags"}, set()),
+        ("select distinct on (m) n from tasks order by m, n", {"n", "m"}, set()),
+        (
+            "select n, row_number() over (partition by m order by done) as r from tasks qualify r = 1",
+            {"n", "m", "done"},
+            set(),
+        ),
+        ("pivot (select m, done, n from tasks) on done in (true, false) using sum(n)", {"n", "m", "done"}, set()),
+        ("select m from (pivot tasks on done in (true, false) using count(*))", None, set()),
+        ("select v from (unpivot tasks on n, m into name k value v)", None, set()),
+        ("summarize select n from tasks", {"n"}, set()),
+        ("describe tasks", None, set()),
+        ("select n from tasks union all by name select name from people", {"n"}, {"name", "n"}),
+        ("select (select max(n) from people) from tasks", {"n"}, {"n"}),
+        ("select list_transform(tags, lambda x: x || t.city) from tasks", {"t", "tags"}, set()),
+        ("from tasks select n order by all", {"n"}, set()),
+        ("select n from tasks order by columns('m|done')", None, set()),
+        ("explain select n from tasks", {"n"}, set()),
+    ],
+)
+def test_only_the_columns_that_are_needed_are_made(
+    nested: Database, sql: str, tasks: set[str] | None, people: set[str] | None
+) -> None:
+    query = SqlQuery(sql)
+    found = query.run(nested.head)
+    every = {"tasks": {"n", "m", "t", "tags", "done"}, "people": {"name", "n", "tasks"}}
+    for name, wanted in {"tasks": tasks, "people": people}.items():
+        made = nested.head.tables[name].columns
+        own = set() if made is None else {each for each in made._made if each not in ("_id", "_creationTime")}
+        assert own == (every[name] if wanted is None else wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqlTree, "columns", lambda *_: None)
+        every_column = query.run(nested.head).rows()
+    assert sorted(map(repr, every_column)) == sorted(map(repr, found.rows())) or sql.startswith("explain")
+
+
+def test_a_name_that_means_nothing_is_told_all_there_are(nested: Database) -> None:
+    with pytest.raises(SqlError, match=r'Candidate bindings: .*"tags"'):
+        run(nested, "select tagz from tasks")
+    with pytest.raises(SqlError, match="city"):
+        run(nested, "select t.town from tasks")
+
+
+def test_columns_that_differ_in_case_only_have_sql_s_names() -> None:
+    database = make_database()
+    insert_all(database, "t", [{"a": 1, "A": 2}])
+    assert run(database, "select A_1 from t").rows() == [{"A_1": 2}]
+
+
+def test_what_was_made_of_a_snapshot_is_kept(nested: Database) -> None:
+    run(nested, "select t.city from tasks")
+    before = nested.head.tables["tasks"].columns
+    assert before is not None
+    made = before._made["t"]
+    run(nested, "select t.city, n from tasks")
+    assert before._made["t"] is made
+
+
+def test_the_tables_are_listed(nested: Database) -> None:
+    query = SqlQuery("show tables")
+    assert query.run(nested.head).rows() == [{"name": "people"}, {"name": "tasks"}]
+    assert not query.is_followed
+    assert SqlQuery("from tasks").is_followed
+    assert run(nested, "select count(*) as n from (show tables)").rows() == [{"n": 2}]
+    assert len(run(make_database(), "show tables")) == 0
+
+
+def test_a_table_is_described_and_summarized(nested: Database) -> None:
+    described = {row["column_name"]: row["column_type"] for row in run(nested, "describe tasks").rows()}
+    assert described["t"] == "STRUCT(city VARCHAR)"
+    assert described["tags"] == "VARCHAR[]"
+    (row,) = run(nested, "select max from (summarize tasks) where column_name = 'n'").rows()
+    assert row == {"max": "5"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["explain select n from tasks", "-- why\nEXPLAIN ANALYZE\nfrom tasks where n > $n", "explain(select n from tasks)"],
+)
+def test_a_plan_is_shown_as_text(nested: Database, sql: str) -> None:
+    query = SqlQuery(sql)
+    found = query.run(nested.head, dict.fromkeys(query.parameters, 1))
+    assert not query.is_followed
+    assert found.tables == {"tasks"}
+    assert "Projections:" in repr(found)
+    assert found._repr_html_().startswith("<pre")
+    assert "FORMAT json" not in repr(found)
+    assert repr(run(nested, "explain (format json) select 1")).strip().startswith("[")
 
 
 def test_only_what_is_read_counts(database: Database) -> None:
@@ -177,7 +304,11 @@ def test_variables_of_python_are_out_of_reach(database: Database) -> None:
         ("begin", "TRANSACTION"),
         ("export database 'x'", "EXPORT"),
         ("prepare p as select 1", "PREPARE"),
-        ("explain analyze select 1", "EXPLAIN"),
+        ("explain delete from tasks", 'db.delete("tasks", id)'),
+        ("explain analyze insert into tasks (n) values (1)", 'db.insert("tasks", {...})'),
+        ("explain analyze with gone as (delete from tasks returning *) from gone", 'db.delete("tasks", id)'),
+        ("explain (analyze, format json) update tasks set n = 1", 'db.patch("tasks", id, {...})'),
+        ("explain analyze copy (select 1) to 'x.csv'", "dep.table(name).df()"),
         ("pivot tasks on done using count(*)", "ON column IN (value, value)"),
     ],
 )
@@ -212,6 +343,14 @@ def forbidden(folder: Path) -> list[str]:
         "from pandas_scan(1::ubigint)",
         "from query('from tasks')",
         "from query_table('tasks')",
+        "from json_execute_serialized_sql(json_serialize_sql('from tasks'))",
+        "from python_arrow_scan(1::ubigint)",
+        "from python_map_function((from tasks))",
+        "explain analyze from read_csv('x.csv')",
+        "select (select count(*) from glob('/*')) from tasks",
+        "from checkpoint()",
+        "from duckdb_secrets()",
+        "from which_secret('s3://x', 's3')",
     ]
 
 
@@ -228,13 +367,23 @@ def test_no_file_no_network_no_memory_is_within_reach(database: Database, tmp_pa
         ("selec n from tasks", "LINE 1: selec n from tasks\n        ^"),
         ("select m from tasks", 'Referenced column "m" not found'),
         ("select n +\nfrom tasks", "syntax error"),
-        ("from task", "Tables: people, tasks."),
+        ("from task", "Tables: people, tasks. A frame is given by name, as in dep.sql(..., task=frame)."),
+        ("from 'x.csv'", "and no file"),
+        ("from read_csv('x.csv')", "read_csv(...) is out of reach here: SQL reads the tables"),
         ('from "ta""sks"', 'ta"sks does not exist'),
         ('from "tasks\'; drop table tasks; --"', "does not exist"),
         ("", "this is none"),
         ("-- nothing", "this is none"),
         ("select 1; select 2", "this is 2"),
-        ("show tables", "`dep.tables` has them"),
+        ("show databases", "SHOW TABLES, and DESCRIBE of one"),
+        ("show all tables", "SHOW TABLES, and DESCRIBE of one"),
+        ("describe", "SHOW TABLES, and DESCRIBE of one"),
+        ("explain selec 1", "syntax error"),
+        ("explain analyze attach 'x.db'", "syntax error"),
+        ("explain explain select 1", "syntax error"),
+        ("explain (codegen) select 1", "Unimplemented explain type"),
+        ("explain select m from tasks", 'Referenced column "m" not found'),
+        ("explain select 1; select 2", "this is 2"),
         ("select 1 / 'a'", "Could not convert string 'a'"),
     ],
 )

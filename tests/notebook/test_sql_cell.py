@@ -65,3 +65,13 @@ def test_a_cell_that_runs_again_keeps_its_view(chat: Notebook) -> None:
     chat.ok(SEND.format("Ada"))
     first = chat.ok(COUNT, "cell").value
     assert chat.ok(COUNT, "cell").value is first
+
+
+def test_a_plan_and_the_tables_are_answered_once(chat: Notebook) -> None:
+    chat.ok(SEND.format("Ada"))
+    chat.ok("who = 'Ada'")
+    found = chat.ok("%%convex_sql --as plan\nexplain select body from messages where author = $who").value
+    assert not isinstance(found, LiveView)
+    assert "messages" in chat.ok("%%convex_sql\nshow tables").value.df()["name"].tolist()
+    assert chat["plan"] is found
+    assert "Projections" in repr(found)
