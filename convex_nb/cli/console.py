@@ -7,18 +7,15 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from convex_nb.cli.problems import UsageError, as_json, message_of, place_of
 from convex_nb.language.encoding import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from convex_nb.views.sheet import Sheet
-
-REDRAW_SECONDS: Final = 0.1
 
 
 class Console:
@@ -71,6 +68,11 @@ class Console:
         place = "" if isinstance(error, UsageError) else place_of(error)
         print(f"{_red('error:')} {message_of(error)}", *([f"  at {place}"] if place else []), sep="\n", file=sys.stderr)
 
+    @property
+    def progress(self) -> Callable[[int, int], object] | None:
+        """Who is told how far something long is: nobody for machines, else whoever shows it on a terminal."""
+        return _told_nothing if self.json else None
+
     def confirm(self, question: str) -> bool:
         """Ask, if there is somebody to ask; whoever starts this from a script has decided already."""
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -78,36 +80,14 @@ class Console:
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-    def progress(self, what: str) -> Progress:
-        """A line that says how far `what` has come, on a terminal only."""
-        return Progress(what, sys.stderr.isatty() and not self.json)
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 document`, `2 documents`."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
-class Progress:
-    """`with console.progress("importing") as progress: ... progress(done, total)`; gone when the block ends."""
-
-    def __init__(self, what: str, shown: bool) -> None:
-        self._what = what
-        self._shown = shown
-        self._width = 0
-        self._next = 0.0
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._width:
-            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
-
-    def __call__(self, done: int, total: int | None = None, /) -> None:
-        """So much is done, of so much if that is known."""
-        if not self._shown or monotonic() < self._next:
-            return
-        self._next = monotonic() + REDRAW_SECONDS
-        share = f" of {total:,} ({100 * done // total} %)" if total else ""
-        text = f"{self._what}: {done:,}{share}"
-        print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)
-        self._width = len(text)
+def _told_nothing(_done: int, _total: int) -> None:
+    """Report progress to nobody."""
 
 
 def quiet_stdout() -> None:

@@ -30,7 +30,7 @@ def watch(place: Path, sources: list[str], path: str, arguments: dict[str, Any],
     if sys.stderr.isatty():
         console.say(f"Following {path}; Ctrl+C ends it.")
     while True:
-        seen = _state_of(place)
+        seen: object = _state_of(place)
         try:
             with open_to_read(place) as deployment:
                 value = call(deployment, sources, path, arguments, console)
@@ -39,10 +39,13 @@ def watch(place: Path, sources: list[str], path: str, arguments: dict[str, Any],
                 raise
             if (text := f"{type(error).__name__}: {error}") != said:
                 console.problem(error)
+            # It may have been the moment: a file that was being moved, say.
+            seen = None
         else:
             if (text := json.dumps(to_json(value))) != said:
                 console.value(value)
         said = text
+        time.sleep(LOOK_SECONDS)
         while _state_of(place) == seen:
             time.sleep(LOOK_SECONDS)
 

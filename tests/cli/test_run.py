@@ -136,6 +136,7 @@ def test_a_project_that_says_something_else(project: Path, cli: Cli, text: str, 
     assert message in said.err
 
 
+@pytest.mark.timeout(120)
 def test_a_query_is_followed_while_another_process_writes(project: Path) -> None:
     with convex_nb.open(project / "app.convex") as dep:
         command = [sys.executable, "-m", "convex_nb", "run", "messages:recent", "--watch", "--json"]
