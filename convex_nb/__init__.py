@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from convex_nb.notebook.arguments import SKIP as SKIP
     from convex_nb.notebook.live import live as live
     from convex_nb.notebook.paginated import paginated as paginated
+    from convex_nb.services.crons import cron_jobs as cron_jobs
 
 _NAMES_OF_MODULES = {
     "deployment.current": ("current", "set_current"),
@@ -152,6 +153,7 @@ _NAMES_OF_MODULES = {
     "notebook.arguments": ("SKIP",),
     "notebook.live": ("live",),
     "notebook.paginated": ("paginated",),
+    "services.crons": ("cron_jobs",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}
 

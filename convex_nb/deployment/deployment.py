@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data import Data
-from convex_nb.deployment.loading import functions_of
+from convex_nb.deployment.loading import load_modules
 from convex_nb.deployment.schedules import Schedules
 from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.deployment.tables import Tables
@@ -17,11 +17,14 @@ from convex_nb.functions.definition import Function
 from convex_nb.functions.execution_log import ExecutionLog
 from convex_nb.functions.host import get_host, set_host
 from convex_nb.language.errors import (
+    SchedulingError,
     SchemaDefinitionError,
     describe,
 )
 from convex_nb.language.limits import Limits
 from convex_nb.language.schema import SchemaDefinition
+from convex_nb.services.cron_table import check_crons
+from convex_nb.services.crons import CronJobs
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
@@ -90,23 +93,29 @@ class Deployment(Calling, Data):
 
     @property
     def schedules(self) -> Schedules:
-        """The scheduled functions: those that wait, run and are over."""
+        """The scheduled functions: those that wait, run and are over; `.crons` those that run again and again."""
         return Schedules(self._head, self._scheduling)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
-    def push(self, schema: SchemaDefinition) -> None:
-        """Put a schema in force. The same again changes nothing.
+    def push(self, schema: SchemaDefinition | None = None, *, crons: CronJobs | None = None) -> None:
+        """Put a schema, a set of crons, or both in force. The same again changes nothing; what is not given stays.
 
-        Raises `SchemaValidationError` naming a stored document that does not fit; nothing changes then.
+        Raises `SchemaValidationError` naming a stored document that does not fit, and `FunctionNotFoundError` and
+        `SchedulingError` for a cron that cannot run; nothing changes then.
         """
         self._check_open()
-        if not isinstance(schema, SchemaDefinition):
+        if (schema is None and crons is None) or not isinstance(schema, SchemaDefinition | None):
             raise SchemaDefinitionError(f"push() takes `define_schema({{...}})`, not {describe(schema, 80)}.")
-        if self._database.push_schema(schema):
+        if not isinstance(crons, CronJobs | None):
+            raise SchedulingError(f"push(crons=...) takes `cron_jobs()`, not {describe(crons, 80)}.", when=crons)
+        wanted = None if crons is None else check_crons(crons, self._registry)
+        if schema is not None and self._database.push_schema(schema):
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()
             self._after_commit()
+        if wanted is not None:
+            self._scheduling.deploy(wanted)
 
     def register(self, *functions: Function, module: str | None = None) -> frozenset[str]:
         """Register functions, all or none; return the paths whose code is new.
@@ -124,10 +133,15 @@ class Deployment(Calling, Data):
     def load(self, name: str) -> frozenset[str]:
         """Register the functions of a module, a package or a folder; return the paths whose code is new.
 
-        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered.
+        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons` that one of its
+        modules defines is put in force.
         """
         self._check_open()
-        return self._registry.register_modules(functions_of(name))
+        loaded = load_modules(name)
+        changed = self._registry.register_modules(loaded.functions)
+        if loaded.crons is not None:
+            self.push(crons=loaded.crons)
+        return changed
 
     def adopt(self, function: Function, /) -> None:
         """Register a function that was defined while this deployment is the current one."""
@@ -142,7 +156,7 @@ class Deployment(Calling, Data):
         self._reactor.paused = self._blocked = True
 
     def resume(self) -> None:
-        """Take calls again; live queries catch up, and scheduled functions that were due run."""
+        """Take calls again: live queries catch up, scheduled functions that were due run, crons go on from now."""
         self._check_open()
         self._scheduling.resuming()
         self._reactor.paused = self._blocked = False

@@ -8,22 +8,33 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
-from convex_nb.language.errors import FunctionNotFoundError
+from convex_nb.language.errors import FunctionNotFoundError, SchedulingError
+from convex_nb.services.crons import CronJobs
 
 _loaded: dict[str, str] = {}
 """The text of each module that was loaded, as it was then."""
 
 
-def functions_of(name: str) -> dict[str, list[Function]]:
-    """Return the functions of a module, package or folder, by module path relative to it; changed files are run anew.
+class Loaded(NamedTuple):
+    """What modules define: functions by module path, and the crons, if one of them has any."""
+
+    functions: dict[str, list[Function]]
+    crons: CronJobs | None
+
+
+def load_modules(name: str) -> Loaded:
+    """Return what a module, package or folder defines, by module path relative to it; changed files are run anew.
 
     A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
-    raises, and `FunctionNotFoundError` where there is nothing to import or nothing in it.
+    raises, `FunctionNotFoundError` where there is nothing to import or nothing in it, and `SchedulingError` where two
+    modules have crons.
     """
     found: dict[str, list[Function]] = {}
+    crons: dict[str, CronJobs] = {}
     for path, module in _modules(name):
         # Helpers too, which register nothing.
         adopt_names(vars(module))
@@ -31,12 +42,20 @@ def functions_of(name: str) -> dict[str, list[Function]]:
         own = [each for each in functions if each.__module__ == module.__name__]
         if own:
             found[path] = own
-    if not found:
+        declared = vars(module).get("crons")
+        if isinstance(declared, CronJobs) and all(declared is not each for each in crons.values()):
+            crons[path] = declared
+    if len(crons) > 1:
+        raise SchedulingError(
+            f"{' and '.join(crons)} of {name!r} each define `crons`: a deployment has one set. Nothing changed.",
+            when=name,
+        )
+    if not found and not crons:
         raise FunctionNotFoundError(
             f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
             path=name,
         )
-    return found
+    return Loaded(found, next(iter(crons.values()), None))
 
 
 def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:

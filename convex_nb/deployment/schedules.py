@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from convex_nb.deployment.crons import Crons
+from convex_nb.deployment.moments import moment, to_times
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.functions.paths import usual_spelling
 from convex_nb.language.errors import describe
@@ -79,9 +80,7 @@ class Jobs(Mapping[str, "Document"]):
             for job in self._documents()
         ]
         frame = pd.DataFrame(rows, columns=["id", "name", "state", "scheduled", "completed", "error", "args"])
-        for name in ("scheduled", "completed"):
-            frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="ms", utc=True)
-        return frame
+        return to_times(frame, "scheduled", "completed")
 
     def _ranges(self) -> list[tuple[bytes, bytes]]:
         prefixes = [encode_key(state) for state in self._states]
@@ -106,7 +105,10 @@ class Jobs(Mapping[str, "Document"]):
 
 
 class Schedules(Jobs):
-    """All jobs by id: `.pending`, `.in_progress` and `.finished` are those in a state; `.cancel` and `.cancel_all`."""
+    """All jobs by id: `.pending`, `.in_progress` and `.finished` are those in a state; `.cancel` and `.cancel_all`.
+
+    `.crons` are what runs again and again, by name.
+    """
 
     def __init__(self, snapshot: Callable[[], Snapshot], scheduling: Scheduling) -> None:
         super().__init__(snapshot)
@@ -126,6 +128,11 @@ class Schedules(Jobs):
     def finished(self) -> Jobs:
         """Those that are over; they are kept for seven days."""
         return Jobs(self._snapshot, FINISHED)
+
+    @property
+    def crons(self) -> Crons:
+        """What runs again and again, by name."""
+        return Crons(self._snapshot)
 
     def cancel(self, id: str) -> bool:
         """Let a job not run; whether it was not over yet. What a running action schedules will not run either.
@@ -172,8 +179,3 @@ def _row(job: Document) -> Row:
     args = ", ".join([f"{name}={describe(value, 40)}" for name, value in job["args"][0].items()])
     error = f": {state['error']}" if "error" in state else ""
     return moment(job["scheduledTime"]), state["kind"] + error, job["name"], args
-
-
-def moment(ms: float) -> str:
-    """A time in milliseconds since the epoch as text."""
-    return f"{datetime.fromtimestamp(ms / 1e3, UTC):%Y-%m-%d %H:%M:%S}"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.engine.database import SystemClock
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.language.errors import DeploymentClosedError
+from convex_nb.services.cron_table import TABLE as CRONS, Crons, deploy, end_interrupted, skip_missed
 from convex_nb.services.executor import Executor
 from convex_nb.services.scheduled_functions import (
     SOURCE,
     TABLE,
     ScheduledFunctions,
-    count_pending,
     fail_interrupted,
 )
 from convex_nb.services.system_writes import write_system
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convex_nb.functions.reactor import Reactor
     from convex_nb.functions.registry import Entry
     from convex_nb.functions.runner import Runner
+    from convex_nb.services.cron_table import Wanted
 
 PATIENCE_SECONDS: Final = 0.2
 """So long a mutation has the other jobs wait, for their order's sake; then they go on beside it."""
@@ -57,6 +58,7 @@ class Scheduling:
     def __init__(self, runner: Runner, reactor: Reactor, owner: RunsActions) -> None:
         self.database = runner.database
         self._runner = runner
+        self._log = runner.log
         self._reactor = reactor
         self._owner = weakref.ref(owner)
         self._is_open = True
@@ -64,7 +66,7 @@ class Scheduling:
         self._looked_ms = 0.0
         self.is_manual = not isinstance(self.database.clock, SystemClock)
         """Whether nothing runs by the machine's time."""
-        self.executor = Executor(runner, self, [ScheduledFunctions()])
+        self.executor = Executor(runner, self, [ScheduledFunctions(), Crons()])
         self._worker: Worker | None = None
         if HAS_THREADS and not self.is_manual:
             self._worker = Worker(self, name="convex_nb jobs", is_prompt=True)
@@ -76,22 +78,25 @@ class Scheduling:
 
     def _recover(self) -> None:
         """What a former process was at is over; what waits is looked at."""
-        if self.database.head.table(TABLE) is None or self._is_read_only():
+        if self._is_read_only():
             return
         now = self.executor.now_ms()
-        while write_system(self.database, lambda writer: fail_interrupted(writer, now), SOURCE):
-            pass
-        if count_pending(self.database.head):
+        if self._has(TABLE):
+            while write_system(self.database, lambda writer: fail_interrupted(writer, now), SOURCE):
+                pass
+        if self._has(CRONS):
+            self._say(write_system(self.database, lambda writer: end_interrupted(writer, now), SOURCE))
+        if self.next_due_ms() is not None or any(self.executor.due()):
             self.released()
 
     # -- when ----------------------------------------------------------------------------------------------------
 
     def _committed(self, commit: Commit) -> None:
-        if TABLE in commit.indexes:
+        if TABLE in commit.indexes or CRONS in commit.indexes:
             self.released()
 
     def _redefined(self, _: frozenset[str]) -> None:
-        if self.database.head.table(TABLE) is not None:
+        if self._has(TABLE) or self._has(CRONS):
             self.released()
 
     def released(self) -> None:
@@ -130,7 +135,28 @@ class Scheduling:
         return self.executor.next_due_ms(self.executor.now_ms()) if self.may_run() else None
 
     def resuming(self) -> None:
-        """A pause is about to end."""
+        """A pause is about to end: crons go on from now."""
+        if self._reactor.paused and self._has(CRONS) and not self._is_read_only():
+            now = self.executor.now_ms()
+            self._say(write_system(self.database, lambda writer: skip_missed(writer, now), SOURCE))
+
+    # -- crons ---------------------------------------------------------------------------------------------------
+
+    def deploy(self, wanted: Mapping[str, Wanted]) -> None:
+        """Put crons in the place of those that are there, and say what has changed."""
+        now = self.executor.now_ms()
+        changes = write_system(self.database, lambda writer: deploy(writer, wanted, now), SOURCE)
+        for change in changes:
+            self._log.note(change.path, "INFO", f'The cron "{change.name}" was {change.what}.', now)
+        self.after_commit()
+
+    def _say(self, said: Iterable[tuple[str, str | None]]) -> None:
+        for path, text in said:
+            if text is not None:
+                self._log.note(path, "WARN", text, self.executor.now_ms())
+
+    def _has(self, table: str) -> bool:
+        return self.database.head.table(table) is not None
 
     def resumed(self) -> None:
         """A pause is over: what it has held back runs."""

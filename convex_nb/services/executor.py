@@ -23,7 +23,7 @@ from convex_nb.services.scheduled_functions import SOURCE
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.reader import DatabaseWriter
@@ -143,14 +143,19 @@ class Executor:
             now = self.now_ms()
             for source in self._sources:
                 source.tidy(self._database, now)
-            head = self._database.head
             started = False
-            for task in heapq.merge(*[source.due(head, now) for source in self._sources], key=_due):
+            for task in self.due(now):
                 if not self._host.may_run():
                     return now
                 started |= self._start(task)
             if not started:
                 return now
+
+    def due(self, now_ms: float | None = None) -> Iterator[Task]:
+        """What is due, by time."""
+        head = self._database.head
+        now_ms = self.now_ms() if now_ms is None else now_ms
+        return heapq.merge(*[source.due(head, now_ms) for source in self._sources], key=_due)
 
     def next_due_ms(self, now_ms: float) -> float | None:
         """The first time after `now_ms` at which something is due."""
