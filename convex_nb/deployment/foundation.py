@@ -21,6 +21,8 @@ from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedErr
 from convex_nb.services.scheduler import SchedulerService
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
@@ -72,12 +74,23 @@ class Foundation:
         """Seconds until it is to be looked, though nobody has committed, whether something is too old to be kept."""
         return IDLE_SECONDS
 
+    def look_again(self) -> None:
+        """Run what reads names of the notebook that have been rebound; a cell has ended."""
+        if self._closed is None:
+            self._registry.look_again()
+            self._reactor.flush()
+
+    def when_held(self, refresh: Callable[[], object]) -> None:
+        """Let `refresh()` be called after a commit of a running cell, if views wait for that cell's thread to run."""
+        self._reactor.on_held = refresh
+
     def _head(self) -> Snapshot:
         self._check_open()
         return self._database.head
 
     def _after_commit(self) -> None:
         self._reactor.flush()
+        self._reactor.offer_held()
         if self._worker is None:
             self._log.sinks.deliver()
             self._database.maintain(1)
@@ -109,6 +122,11 @@ def _release(
     reactor.close()
     log.sinks.deliver()
     database.close()
+
+
+def all_open() -> list[Foundation]:
+    """Return the deployments that are open in this process."""
+    return [each for each in list(_open) if each._closed is None]
 
 
 def _forked() -> None:
