@@ -14,12 +14,18 @@ from convex_nb._version import __version__ as __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from convex_nb.deployment.client import Client as Client
     from convex_nb.deployment.current import (
         current as current,
         set_current as set_current,
     )
     from convex_nb.deployment.deployment import Deployment as Deployment
     from convex_nb.deployment.opening import open as open  # noqa: A004 (the name that the page of the API gives it)
+    from convex_nb.deployment.optimistic import (
+        insert_at_bottom_if_loaded as insert_at_bottom_if_loaded,
+        insert_at_position as insert_at_position,
+        insert_at_top as insert_at_top,
+    )
     from convex_nb.engine.wal.repair import repair as repair
     from convex_nb.functions.contexts import (
         ActionCtx as ActionCtx,
@@ -70,6 +76,7 @@ if TYPE_CHECKING:
         SchedulingError as SchedulingError,
         SchemaDefinitionError as SchemaDefinitionError,
         SchemaValidationError as SchemaValidationError,
+        ServerError as ServerError,
         SqlError as SqlError,
         StorageCorruptError as StorageCorruptError,
         StorageError as StorageError,
@@ -103,9 +110,11 @@ if TYPE_CHECKING:
     from convex_nb.services.crons import cron_jobs as cron_jobs
 
 _NAMES_OF_MODULES = {
+    "deployment.client": ("Client",),
     "deployment.current": ("current", "set_current"),
     "deployment.deployment": ("Deployment",),
     "deployment.opening": ("open",),
+    "deployment.optimistic": ("insert_at_bottom_if_loaded", "insert_at_position", "insert_at_top"),
     "engine.wal.repair": ("repair",),
     "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
     "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
@@ -136,6 +145,7 @@ _NAMES_OF_MODULES = {
         "SchedulingError",
         "SchemaDefinitionError",
         "SchemaValidationError",
+        "ServerError",
         "SqlError",
         "StorageCorruptError",
         "StorageError",

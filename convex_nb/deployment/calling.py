@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
+from convex_nb.deployment.client import Client
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
@@ -114,6 +115,14 @@ class Calling(Foundation):
 
     def _inside(self, action: Execution) -> Acting:
         return Acting(self, action.origin.inside(action))
+
+    def client(self, identity: Mapping[str, Any] | None = None) -> Client:
+        """A client that calls public functions, for an identity such as `{"subject": "ada", "name": "Ada"}` or nobody.
+
+        `subject`, `issuer` and `tokenIdentifier` are made up where they are absent, the same for the same claims.
+        """
+        self._check_open()
+        return Client(self, identity)
 
     # -- following -----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from convex_nb.functions import output
 from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.determinism import installation as determinism
 from convex_nb.functions.execution_log import ExecutionLog
-from convex_nb.functions.identity import AuthService
 from convex_nb.functions.reactor import Reactor
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
@@ -41,7 +40,7 @@ class Foundation:
         self._mode: Mode = mode
         self._registry = Registry()
         self._log = ExecutionLog()
-        self._services: dict[str, Service] = {"auth": AuthService()}
+        self._services: dict[str, Service] = {}
         self._runner = Runner(self._database, self._registry, self._log, services=self._services)
         self._cache = QueryCache(self._runner)
         self._reactor = Reactor(self._database, self._registry, self._cache)

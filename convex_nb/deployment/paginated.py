@@ -201,6 +201,7 @@ class PaginatedQuery:
     # -- pages
 
     def _restart(self) -> None:
+        self._id = next(_ids)
         former, self._pages = self._pages, (self._open(None, self._size),)
         for page in former:
             page.query.close()
@@ -210,7 +211,7 @@ class PaginatedQuery:
         return self._pinned(page)
 
     def _run(self, cursor: str | None, end: str | None, size: int) -> Followed:
-        options: dict[str, Any] = {"numItems": size, "cursor": cursor, "id": next(_ids)}
+        options: dict[str, Any] = {"numItems": size, "cursor": cursor, "id": self._id}
         if end is not None:
             options["endCursor"] = end
         return self._follow({**self._args, self._option: options})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from convex_nb.functions.identity import Auth
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,6 +64,11 @@ class Context:
             except KeyError:
                 hint = _HINTS.get(name, "")
                 raise AttributeError(f"{type(self).__name__} has no {name!r}.{hint}", name=name, obj=self) from None
+
+    @property
+    def auth(self) -> Auth:
+        """Whom this call is for: `ctx.auth.get_user_identity()`."""
+        return Auth(self._execution)
 
     @property
     def random(self) -> Random:

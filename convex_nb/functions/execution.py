@@ -34,6 +34,7 @@ class Execution:
     __slots__ = (
         "_random",
         "_seed",
+        "committed_at",
         "conflict",
         "depth",
         "handler_seconds",
@@ -69,6 +70,8 @@ class Execution:
         self.reads_identity = False
         self.handler_seconds = 0.0
         self.conflict: Conflict | None = None
+        # The timestamp of the commit of a mutation that wrote something.
+        self.committed_at = 0
         self.depth = 0
         self.lines: list[Line] | None = None
         self.services: dict[str, Any] | None = None

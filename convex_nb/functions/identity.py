@@ -77,11 +77,3 @@ class Auth:
         self._execution.reads_identity = True
         identity = self._execution.origin.identity
         return None if identity is None else identity.claims
-
-
-class AuthService:
-    """Gives each call its `ctx.auth`."""
-
-    def bind(self, execution: Execution, /) -> Auth:
-        """`ctx.auth` for one call."""
-        return Auth(execution)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.tracebacks import message_of
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from convex_nb.engine.materialised import Materialised
+    from convex_nb.functions.origin import Origin
     from convex_nb.functions.reactor import Reactor
     from convex_nb.functions.registry import Entry, Ran
     from convex_nb.functions.runner import Result
@@ -40,6 +41,33 @@ class Outcome(NamedTuple):
     reads_clock: bool = False
 
 
+class Follower(Protocol):
+    """Who is told of the outcomes of a query."""
+
+    def offer(self, outcome: Outcome, /) -> None:
+        """A newer outcome. Called by whoever flushes, after all queries of the round have run."""
+        ...
+
+    def close(self) -> None:
+        """Follow no longer."""
+        ...
+
+
+class Followed(Protocol):
+    """What a subscription is to: a query as the deployment knows it, or as a client sees it."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def outcome(self) -> Outcome: ...
+
+
+class Leaves(Protocol):
+    """Who is told that a subscription is closed."""
+
+    def leave(self, query: Any, follower: Subscription, /) -> None: ...
+
+
 NOTHING_YET: Final = Outcome(0, None, None, 0, ReadSet(), 0.0)
 
 
@@ -54,6 +82,7 @@ class SharedQuery:
         "key",
         "materialised",
         "number",
+        "origin",
         "outcome",
         "path",
         "ran",
@@ -73,15 +102,17 @@ class SharedQuery:
         args: dict[str, Any],
         is_eager: bool,
         materialised: Materialised,
+        origin: Origin,
     ) -> None:
         self.key = key
+        self.origin = origin
         self.path = path
         # Of a function that is in no registry; any other is looked up for each run, so that new code is picked up.
         self.entry = entry
         self.args = args
         self.is_eager = is_eager
         # Somebody may be going through the followers: the tuples are replaced.
-        self.subscriptions: tuple[Subscription, ...] = ()
+        self.subscriptions: tuple[Follower, ...] = ()
         self.views: tuple[LiveQuery, ...] = ()
         self.materialised = materialised
         # Nobody waits for it: whoever runs the query first may use the ranges that are carried over.
@@ -133,8 +164,8 @@ class Subscription:
 
     def __init__(
         self,
-        reactor: Reactor,
-        query: SharedQuery,
+        reactor: Leaves,
+        query: Followed,
         callback: Callable[[Any], object],
         on_error: Callable[[Exception], object] | None,
     ) -> None:
@@ -200,8 +231,9 @@ class Subscription:
             self._delivering = True
         self._deliver_all()
 
-    def begin(self, outcome: Outcome) -> None:
+    def begin(self) -> None:
         """Tell the callback of the first outcome, and of what was offered meanwhile."""
+        outcome = self._query.outcome
         with self._lock:
             if outcome.changes > self._offer.changes:
                 self._offer = outcome

@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from convex_nb.engine.materialised import Materialised
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.foreground import foreground
-from convex_nb.functions.live_query import NOTHING_YET, LiveQuery, SharedQuery, Subscription
+from convex_nb.functions.groups import Groups
+from convex_nb.functions.live_query import NOTHING_YET, Follower, LiveQuery, SharedQuery, Subscription
+from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.runner import Result
 from convex_nb.functions.tracebacks import strip
 from convex_nb.language.errors import ConvexNbError
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS: Final = 8
 """Rounds that one flush makes before it hands over: a thread that commits once must not serve all others for ever."""
+
+F = TypeVar("F", bound=Follower)
 
 _number = attrgetter("number")
 
@@ -74,6 +78,7 @@ class Reactor:
         self.handed_over = False
         self.on_held: Callable[[], object] | None = None
         self.paused = False
+        self.groups = Groups(database)
         self._database = database
         self._registry = registry
         self._cache = cache
@@ -108,27 +113,38 @@ class Reactor:
         on_error: Callable[[Exception], object] | None = None,
     ) -> Subscription:
         """Call `callback` with a query's value now, and after each commit that changes it."""
+        subscription = self.attach(entry, given, lambda query: Subscription(self, query, callback, on_error))
+        subscription.begin()
+        return subscription
+
+    def attach(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        make: Callable[[SharedQuery], F],
+        origin: Origin = ADMINISTRATOR,
+    ) -> F:
+        """Run a query now, and after each commit that touches it; what `make` returns is offered each new outcome."""
         args = check_arguments(entry.function, entry.path, given, self._database)
         with self._lock:
-            query = self._shared(entry, args, is_eager=True)
-            subscription = Subscription(self, query, callback, on_error)
-            query.subscriptions = (*query.subscriptions, subscription)
-        self._catch_up(query, subscription)
-        subscription.begin(query.outcome)
-        return subscription
+            query = self._shared(entry, args, origin, is_eager=True)
+            follower = make(query)
+            query.subscriptions = (*query.subscriptions, follower)
+        self._catch_up(query, follower)
+        return follower
 
     def watch(self, entry: Entry, given: Mapping[str, Any] | None, on_stale: Callable[[], object]) -> LiveQuery:
         """Run a query now; `on_stale` is called when a commit has touched it, and it runs again in a `refresh`."""
         args = check_arguments(entry.function, entry.path, given, self._database)
         with self._lock:
-            query = self._shared(entry, args, is_eager=False)
+            query = self._shared(entry, args, ADMINISTRATOR, is_eager=False)
             view = LiveQuery(self, query, on_stale)
             query.views = (*query.views, view)
         self._catch_up(query, view)
         view.seen = query.outcome.changes
         return view
 
-    def leave(self, query: SharedQuery, follower: Subscription | LiveQuery) -> None:
+    def leave(self, query: SharedQuery, follower: Follower | LiveQuery) -> None:
         """A follower is closed; with the last one its query is forgotten."""
         with self._lock:
             query.subscriptions = tuple([each for each in query.subscriptions if each is not follower])
@@ -151,17 +167,18 @@ class Reactor:
             for view in query.views:
                 view.close()
 
-    def _shared(self, entry: Entry, args: dict[str, Any], *, is_eager: bool) -> SharedQuery:
+    def _shared(self, entry: Entry, args: dict[str, Any], origin: Origin, *, is_eager: bool) -> SharedQuery:
         # Who follows a path moves to its new code; a function that has no path of its own cannot be redefined.
         detached = None if self._registry.holds(entry) else entry
-        key = (is_eager, entry.path if detached is None else entry.version, same_key(args))
+        identity = None if origin.identity is None else origin.identity.key
+        key = (is_eager, entry.path if detached is None else entry.version, same_key(args), identity)
         query = self._queries.get(key)
         if query is None:
-            query = SharedQuery(key, entry.path, detached, args, is_eager, Materialised(self._database))
+            query = SharedQuery(key, entry.path, detached, args, is_eager, Materialised(self._database), origin)
             self._queries[key] = query
         return query
 
-    def _catch_up(self, query: SharedQuery, follower: Subscription | LiveQuery) -> None:
+    def _catch_up(self, query: SharedQuery, follower: Follower | LiveQuery) -> None:
         """Let a new follower begin with what its thread would read now."""
         with self._lock:
             # A run that is going on may be at an older snapshot than this thread's last commit.
@@ -287,6 +304,7 @@ class Reactor:
                 with self._lock:
                     self._changed[query] = None
                 raise
+        self.groups.move(snapshot)
 
     def refresh(self) -> list[LiveQuery]:
         """Run every stale watched query at one snapshot; return those with news since the last refresh."""
@@ -375,7 +393,7 @@ class Reactor:
         except ConvexNbError as error:
             strip(error)
             return Result(None, error, ReadSet(), snapshot)
-        return self._cache.fetch(entry, arguments, snapshot, materialised)
+        return self._cache.fetch(entry, arguments, snapshot, materialised, query.origin)
 
     def _install(self, query: SharedQuery, result: Result, snapshot: Snapshot) -> None:
         while True:

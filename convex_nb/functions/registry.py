@@ -148,6 +148,24 @@ class Registry:
             )
         return entry
 
+    def find_public(self, target: Target, kind: Kind) -> Entry:
+        """The same for a client, to whom an internal function is as if it were not there."""
+        try:
+            entry = self.resolve(target)
+        except FunctionNotFoundError as error:
+            if not error.path:
+                raise
+            path = error.path
+        else:
+            if entry.function.visibility == "public":
+                if entry.function.kind != kind:
+                    raise self._wrong_kind(entry, kind)
+                return entry
+            path = entry.path
+        public = [path for path, entry in list(self._entries.items()) if entry.function.visibility == "public"]
+        near = difflib.get_close_matches(usual_spelling(path), public, n=3, cutoff=0.65)
+        raise FunctionNotFoundError(f'Could not find public function for "{path}".', path=path, available=near)
+
     def at(self, path: str) -> Entry:
         """The function with this path, however it is spelled. Raises `FunctionNotFoundError`."""
         entry = self._entries.get(usual_spelling(path))

@@ -186,7 +186,7 @@ class Runner:
                 running.reset(token)
                 db._transaction = ENDED
             try:
-                database.commit(transaction, path)
+                commit = database.commit(transaction, path)
             except Conflict as conflict:
                 execution.conflict = conflict
                 if retries == RETRIES:
@@ -202,6 +202,8 @@ class Runner:
             except Exception as error:
                 self._failed(execution, started, retries, error)
                 raise
+            if commit is not None:
+                execution.committed_at = commit.timestamp
             self.log.ran(execution, started, perf_counter(), retries)
             return value
 

@@ -188,6 +188,18 @@ class ConvexError(ConvexNbError):
         super().__init__(data if isinstance(data, str) else describe(data))
 
 
+class ServerError(ConvexNbError, RuntimeError):
+    """What a client is told in production of an error that is none of its business; `path`, `request_id`.
+
+    The log has the whole error under that request.
+    """
+
+    def __init__(self, message: str, *, path: str = "", request_id: str = "") -> None:
+        self.path = path
+        self.request_id = request_id
+        super().__init__(message)
+
+
 class FunctionNotFoundError(ConvexNbError, LookupError):
     """No function has this path, or the caller may not see it; `path`, and `available` paths that are near."""
 

@@ -36,6 +36,7 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
     ),
     (errors.ConvexError({"code": "x"}), Exception, {"data": {"code": "x"}}, "{'code': 'x'}"),
     (errors.ConvexError("plain"), Exception, {"data": "plain"}, "plain"),
+    (errors.ServerError("No.", path="m:f", request_id="5"), RuntimeError, {"path": "m:f", "request_id": "5"}, "No."),
     (errors.FunctionNotFoundError("No.", path="m:f", available=["m:g"]), LookupError, {"available": ("m:g",)}, "No."),
     (errors.HistoryError("No.", timestamp=1, oldest=2), LookupError, {"timestamp": 1, "oldest": 2}, "No."),
     (errors.DeterminismError("No.", operation="open"), RuntimeError, {"operation": "open"}, "No."),
