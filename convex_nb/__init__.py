@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     )
     from convex_nb.language.values import size_of as size_of
     from convex_nb.notebook.arguments import SKIP as SKIP
+    from convex_nb.notebook.form import form as form
     from convex_nb.notebook.live import live as live
     from convex_nb.notebook.paginated import paginated as paginated
     from convex_nb.services.crons import cron_jobs as cron_jobs
@@ -161,6 +162,7 @@ _NAMES_OF_MODULES = {
     "language.value_types": ("UNDEFINED", "Id", "Int64"),
     "language.values": ("size_of",),
     "notebook.arguments": ("SKIP",),
+    "notebook.form": ("form",),
     "notebook.live": ("live",),
     "notebook.paginated": ("paginated",),
     "services.crons": ("cron_jobs",),

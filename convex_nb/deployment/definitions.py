@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from convex_nb.functions.definition import Function, Handler, Kind, Visibility
+from convex_nb.functions.references import Reference, path_of
+from convex_nb.language.errors import FunctionNotFoundError, describe
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
@@ -28,3 +31,17 @@ def lasting_name(deployment: Deployment, target: Target) -> Target:
     """
     path = getattr(target, "path", None)
     return path if isinstance(path, str) and deployment.functions.get(path) is target else target
+
+
+def find_function(deployment: Deployment, target: Target) -> Function:
+    """Return the function that a call would mean, of whichever kind. Raises `FunctionNotFoundError`."""
+    if isinstance(target, Function):
+        deployment.adopt(target)
+        return target
+    path = path_of(target) if isinstance(target, Reference) else target
+    found = deployment.functions.get(path) if isinstance(path, str) else None
+    if found is None:
+        near = difflib.get_close_matches(path, deployment.functions, n=1) if isinstance(path, str) else []
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise FunctionNotFoundError(f"There is no function {describe(path, 80)}.{hint}", path=str(path), available=near)
+    return found

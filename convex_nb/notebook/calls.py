@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Calls:
-    """Remembers the newest commit of the main thread, and makes cards of it."""
+    """Remembers the newest commit of each thread, and makes cards of it."""
 
     def __init__(self) -> None:
         self._listened: WeakSet[Deployment] = WeakSet()
-        self._commit: Any = None
+        self._newest = threading.local()
 
     def listen(self, deployment: Deployment) -> None:
         """Follow a deployment's commits. Costs a tenth of a microsecond for each."""
@@ -31,12 +31,16 @@ class Calls:
             deployment.on_commit.append(self._committed)
 
     def _committed(self, commit: Any) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._commit = commit
+        self._newest.commit = commit
 
     def begin(self) -> None:
-        """A cell or a call starts."""
-        self._commit = None
+        """A cell or a call starts, on this thread."""
+        self._newest.commit = None
+
+    def writes(self) -> tuple[Any, ...]:
+        """Return what the newest commit of this thread has written since `begin`."""
+        commit = getattr(self._newest, "commit", None)
+        return () if commit is None else commit.writes
 
     def card(self, deployment: Deployment) -> Card | None:
         """Return the card of the newest mutation, or None if there was none since `begin`."""
@@ -45,7 +49,9 @@ class Calls:
         )
         if record is None or record.status != "success":
             return None
-        commit = self._commit if self._commit is not None and self._commit.source == record.path else None
+        commit = getattr(self._newest, "commit", None)
+        if commit is not None and commit.source != record.path:
+            commit = None
         printed = [line.message for line in deployment.logs if line.number == record.number]
         return call_card(
             record.path, record.duration_ms, () if commit is None else commit.writes, record.retries, printed

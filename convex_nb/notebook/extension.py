@@ -19,6 +19,7 @@ from convex_nb.notebook.completion import add_matcher
 from convex_nb.notebook.magics import ConvexMagics
 from convex_nb.notebook.session import close_session, get_session
 from convex_nb.views.card import Card
+from convex_nb.views.form_view import FormView
 from convex_nb.views.live_view import LiveView
 
 if TYPE_CHECKING:
@@ -117,4 +118,10 @@ def _add_formatter(shell: InteractiveShell) -> Callable[[], None]:
     assert shell.display_formatter is not None
     formatter: Any = shell.display_formatter.ipython_display_formatter
     formatter.for_type(LiveView, lambda view: get_session().twins.show(view))
-    return lambda: formatter.pop(LiveView, None)
+    formatter.for_type(FormView, lambda form: get_session().twins.show_form(form))
+
+    def remove() -> None:
+        formatter.pop(LiveView, None)
+        formatter.pop(FormView, None)
+
+    return remove

@@ -12,6 +12,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
 if TYPE_CHECKING:
+    from convex_nb.views.form_view import FormView
     from convex_nb.views.live_view import LiveView
     from convex_nb.views.sheet import Sheet
 
@@ -67,6 +68,14 @@ class Twins:
             widget = {"text/plain": repr(view), "text/html": EMPTY_HTML, WIDGET_VIEW: bundle[WIDGET_VIEW]}
             display(widget, metadata=metadata, raw=True)
             self._twins[id(view)] = Twin(view, handle, sheet)
+
+    def show_form(self, form: FormView) -> None:
+        """Display a form: what it would ask for, where nobody can enter it."""
+        bundle, metadata = form._repr_mimebundle_() or ({}, {})
+        if self.static or WIDGET_VIEW not in bundle or not _has_browser():
+            display(form.sheet())
+        else:
+            display(bundle, metadata=metadata, raw=True)
 
     def discard(self, view: LiveView) -> None:
         """Leave the output of a closed view as it is."""

@@ -45,6 +45,12 @@ class Columns:
         self._hints = dict(hints or {})
         self._seen: dict[str, set[str]] = {name: set() for name in self._hints}
 
+    @property
+    def names(self) -> list[str]:
+        """The fields: own ones first, system fields last."""
+        own = [name for name in self._seen if name not in SYSTEM_FIELDS]
+        return [*own, *(name for name in SYSTEM_FIELDS if name in self._seen)]
+
     def widen(self, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
         """Return the columns after having seen `rows`: own fields first, system fields last."""
         seen = self._seen
@@ -54,8 +60,7 @@ class Columns:
                     seen[name].add(type_name(value))
                 else:
                     seen[name] = {type_name(value)}
-        own = [name for name in seen if name not in SYSTEM_FIELDS]
-        return [self._column(name) for name in [*own, *(name for name in SYSTEM_FIELDS if name in seen)]]
+        return [self._column(name) for name in self.names]
 
     def _column(self, name: str) -> Column:
         if name == "_creationTime":

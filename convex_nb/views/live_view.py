@@ -15,11 +15,13 @@ import traitlets
 from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
+from convex_nb.views.export import Exports
 from convex_nb.views.frames import to_arrow, to_pandas
 from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.result_sheet import ROWS_MOST, sheet_of_rows
+from convex_nb.views.row_filter import RowFilter
 from convex_nb.views.screen import Picture, Screen
 from convex_nb.views.sheet import Heading, Sheet
 from convex_nb.views.surroundings import Surroundings
@@ -124,6 +126,7 @@ class LiveView(anywidget.AnyWidget):
         self._kind: Kind = "table"
         self._window = Window() if window is None else window
         self._columns = Columns()
+        self._exports = Exports()
         self._value: Any = None
         self._body: Cell | Node = None
         self._duration = 0.0
@@ -225,7 +228,7 @@ class LiveView(anywidget.AnyWidget):
     def _take(self, value: Any) -> None:
         self._kind = kind_of(value)
         if self._kind == "table":
-            was_empty = not len(self._window)
+            was_empty = not self._window.total
             self._window.show(value)
             if was_empty or not value:
                 self._columns = Columns(self._hints())
@@ -323,6 +326,15 @@ class LiveView(anywidget.AnyWidget):
         if self.comm is not None:
             self.send(update)
 
+    def _export(self, content: Mapping[str, Any]) -> None:
+        tab = content["tab"]
+        with self._lock:
+            if content["type"] == "export":
+                self._exports.begin(tab, content["format"], self._window.rows, self._columns.names)
+            part = self._exports.next_part(tab)
+            if self.comm is not None:
+                self.send({"type": "part", "tab": tab, "done": part is None}, [] if part is None else [part])
+
     def _picture(self) -> Picture:
         is_table = self._kind == "table"
         page = self._window.page() if is_table else []
@@ -336,6 +348,8 @@ class LiveView(anywidget.AnyWidget):
             "note": self._note(state),
             "problem": problem_of(self.error) if self.error is not None else None,
             "rows": len(self._window) if is_table else 1,
+            "total": self._window.total if is_table else 1,
+            "filter": self._window.filter.text,
             "timestamp": str(self.timestamp),
             "duration": round(self._duration, 3),
             "columns": columns if is_table else [],
@@ -367,8 +381,8 @@ class LiveView(anywidget.AnyWidget):
     def _note(self, state: State) -> str:
         if state == "loading":
             return "Waiting for its arguments." if self._arguments is None else ""
-        if self._query is None or self._surroundings is None or self._kind != "table" or len(self._window):
-            return ""
+        if self._query is None or self._surroundings is None or self._kind != "table" or self._window.total:
+            return "No row passes the filter." if self._window.filter and not len(self._window) else ""
         return self._surroundings.empty_note(self._query.tables)
 
     def _rows(self, page: Sequence[Any], columns: list[Column]) -> list[Row]:
@@ -387,6 +401,8 @@ class LiveView(anywidget.AnyWidget):
             self.pause()
         elif kind == "resume":
             self.resume()
+        elif kind in ("export", "part"):
+            self._export(content)
         with self._lock:
             screen, window = self._screen, self._window
             if kind == "hello":
@@ -402,6 +418,9 @@ class LiveView(anywidget.AnyWidget):
                 window.anchor(content["key"])
             elif kind == "page":
                 window.turn(content["start"])
+                screen.touch()
+            elif kind == "filter":
+                window.filter_by(RowFilter(content["text"], self._columns.names))
                 screen.touch()
             elif kind == "sort":
                 window.cycle(content["column"], add=content["add"])

@@ -54,7 +54,9 @@ class Head(TypedDict):
     state: State
     note: str  # a sentence for a state that needs one: why it is empty, stale or paused
     problem: Problem | None
-    rows: int  # in the result, not in the page
+    rows: int  # that pass the filter, not only those of the page
+    total: int  # in the result
+    filter: str  # what the reader wrote
     timestamp: str  # of the commit that the result belongs to: nanoseconds, as text, since they exceed a JS number
     duration: float  # of the last run, in milliseconds
     columns: list[Column]
@@ -141,10 +143,55 @@ class Hold(TypedDict):
     type: Literal["pause", "resume"]
 
 
+class Filter(TypedDict):
+    """Show only rows that pass: see `RowFilter`."""
+
+    type: Literal["filter"]
+    text: str
+
+
+class Export(TypedDict):
+    """Make a file of all rows, as they are filtered and sorted; the answer is its first `Part`."""
+
+    type: Literal["export"]
+    format: Literal["csv", "parquet"]
+
+
+class NextPart(TypedDict):
+    """The next part of the file, please."""
+
+    type: Literal["part"]
+
+
+class Part(TypedDict):
+    """Kernel to browser, to one page: a part of the file, as a buffer; after the last, none and `done`."""
+
+    type: Literal["part"]
+    tab: str
+    done: bool
+
+
 class LoadMore(TypedDict):
     """Load one more page of a paginated query."""
 
     type: Literal["more"]
 
 
-Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore
+Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore | Filter | Export | NextPart
+
+
+class Submit(TypedDict):
+    """Run the function of a form with these entries: see `form_fields.Field`."""
+
+    type: Literal["submit"]
+    entries: dict[str, Any]
+
+
+class AskChoices(TypedDict):
+    """Which ids of this table are there to choose from?"""
+
+    type: Literal["choices"]
+    table: str
+
+
+FormRequest: TypeAlias = Submit | AskChoices

@@ -8,6 +8,7 @@ from typing import Any, Final
 from convex_nb.language.keys import encode_value
 from convex_nb.language.values import UNDEFINED
 from convex_nb.views.messages import Kind, SortKey
+from convex_nb.views.row_filter import RowFilter
 
 PAGE_ROWS: Final = 50
 
@@ -22,12 +23,23 @@ class Window:
         self.start = 0
         self.above = 0
         """Rows that came in above the page since the reader left the top."""
+        self.filter = RowFilter("")
         self._result: Sequence[Any] = rows
         self._rows: Sequence[Any] = rows
         self._anchor: tuple[str, int] | None = None  # a row's key and its place in the page
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """All rows as the reader has them: filtered and sorted."""
+        return self._rows
+
+    @property
+    def total(self) -> int:
+        """Rows of the result, whatever the filter."""
+        return len(self._result)
 
     @property
     def follows_top(self) -> bool:
@@ -50,7 +62,7 @@ class Window:
         """Take a new result. The page stays at its anchor, or at the nearest of its rows that is left."""
         before, keys = self.start, self.keys()
         self._result = result
-        self._rows = self._sorted(result)
+        self._rows = self._arranged(result)
         if self._anchor is None:
             self.start = min(self.start, self._last_start())
             return
@@ -85,10 +97,18 @@ class Window:
             self.sort = [*self.sort[:place], *new, *self.sort[place + 1 :]]
         else:
             self.sort = new
-        self._rows = self._sorted(self._result)
+        self._rows = self._arranged(self._result)
         self.turn(0)
 
-    def _sorted(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def filter_by(self, filter: RowFilter) -> None:
+        """Show only the rows that pass. O(n)."""
+        self.filter = filter
+        self._rows = self._arranged(self._result)
+        self.turn(0)
+
+    def _arranged(self, rows: Sequence[Any]) -> Sequence[Any]:
+        if self.filter:
+            rows = self.filter.rows(rows)
         for key in reversed(self.sort):
             column = key["column"]
             rows = sorted(rows, key=lambda row: encode_value(field(row, column)), reverse=key["descending"])

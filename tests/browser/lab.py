@@ -121,6 +121,15 @@ class NotebookPage:
         if address.scheme not in {"data", "blob"} and address.hostname != LOOPBACK:
             self.outside.append(request.url)
 
+    def write(self, notebook: str, cells: dict[str, str]) -> None:
+        """Puts a notebook of code cells, by id, beside the others and opens it."""
+        written = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source, id=id) for id, source in cells.items()],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        )
+        nbformat.write(written, self.lab.folder / notebook)
+        self.open(notebook)
+
     def open(self, notebook: str) -> None:
         """Returns when the notebook is drawn and its kernel is idle."""
         cells = nbformat.read(self.lab.folder / notebook, as_version=4).cells
@@ -149,6 +158,12 @@ class NotebookPage:
         )
         failure = cell.locator('[data-mime-type="application/vnd.jupyter.stderr"]')
         assert failure.count() == 0, failure.first.inner_text()
+
+    def view(self, cell: str, **state: object) -> Locator:
+        """The live view that a cell shows, once its root says all of this about itself."""
+        wanted = "".join(f'[data-{name}="{value}"]' for name, value in state.items())
+        self.cell(cell).locator(f".cx{wanted}").first.wait_for()
+        return self.cell(cell).locator(".cx").first
 
     def theme(self, name: str) -> None:
         """Switches JupyterLab's theme by its menu."""

@@ -74,10 +74,12 @@ class Shown(LiveView):
 
     def __init__(self, source: Source, args: Mapping[str, Any] | None = None, **options: Any) -> None:
         self.sent: list[Any] = []
+        self.buffers: list[bytes] = []
         super().__init__("messages:recent", source.watch, args, **options)
 
     def send(self, content: Any, buffers: Any = None) -> None:
         self.sent.append(content)
+        self.buffers.extend(buffers or ())
 
     def says(self, kind: str, **rest: Any) -> None:
         self._from_browser({"type": kind, "tab": "tab", **rest})
@@ -123,7 +125,7 @@ def test_a_commit_sends_a_delta(views: list[LiveView]) -> None:
     source.set(view, [*source.value, message(99)])
     (update,) = view.sent
     assert update["delta"]["insert"][0][:2] == (10, "id99")
-    assert update["head"] == {"rows": 11, "timestamp": str(source.timestamp)}
+    assert update["head"] == {"rows": 11, "total": 11, "timestamp": str(source.timestamp)}
 
 
 def test_a_large_result_sends_one_page(views: list[LiveView]) -> None:
@@ -367,3 +369,39 @@ def test_a_static_error_says_what_happened(views: list[LiveView]) -> None:
 
 def test_reprs_are_stable(views: list[LiveView]) -> None:
     assert repr(opened(views, Source([]))) == "<LiveView messages:recent ok>"
+
+
+def test_a_filter_is_the_kernels_and_survives_updates(views: list[LiveView]) -> None:
+    source = Source(tuple(message(number) for number in range(100)))
+    view = opened(views, source)
+    view.says("filter", text="body:9")
+    head = view.whole()["head"]
+    assert (head["rows"], head["total"], head["filter"]) == (19, 100, "body:9")
+    source.set(view, [message(900), *source.value, message(7)])
+    head = view.whole()["head"]
+    assert (head["rows"], head["total"]) == (20, 102)
+    assert [key for key, _ in view.whole()["page"]][:2] == ["id900", "id9"]
+    assert "20 rows" in view.sheet().caption
+    assert len(view.df()) == 102
+    view.says("filter", text="nobody")
+    assert view.whole()["head"]["note"] == "No row passes the filter."
+    assert len(view.whole()["head"]["columns"]) == 3
+    view.says("filter", text="")
+    assert view.whole()["head"]["rows"] == 102
+
+
+def test_a_file_has_the_rows_as_they_are_seen(views: list[LiveView]) -> None:
+    source = Source(tuple(message(number) for number in range(12)))
+    view = opened(views, source)
+    view.says("filter", text="body:1")
+    view.says("sort", column="body", add=False)
+    view.says("sort", column="body", add=False)
+    view.sent.clear()
+    view.buffers.clear()
+    view.says("export", format="csv")
+    while not view.sent[-1]["done"]:
+        view.says("part")
+    assert [message["tab"] for message in view.sent] == ["tab"] * 3
+    lines = b"".join(view.buffers).decode().splitlines()
+    assert lines[0] == "body,_creationTime,_id"
+    assert [line.split(",")[0] for line in lines[1:]] == ["message 11", "message 10", "message 1"]

@@ -20,6 +20,8 @@ HEAD: Head = {
     "note": "",
     "problem": None,
     "rows": 0,
+    "total": 0,
+    "filter": "",
     "timestamp": "0",
     "duration": 0.0,
     "columns": [],

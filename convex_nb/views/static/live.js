@@ -1,6 +1,7 @@
 // A live view of a query's result: the browser's half of `LiveView`. No dependency, no request.
 // The modules beside this one are put together by `views/modules.py`; the shapes of messages are those of `views/messages.py`.
 
+import { Download } from "./download.js";
 import { element } from "./elements.js";
 import { applyUpdate } from "./state.js";
 import { View } from "./view.js";
@@ -22,8 +23,12 @@ export default function live() {
   let alive = true;
   let frame = 0;
   let model = null;
+  const file = new Download();
 
-  const send = (message) => alive && model.send({ ...message, tab });
+  const send = (message) => {
+    if (message.type === "export") file.begin(message.format);
+    if (alive) model.send({ ...message, tab });
+  };
   const hello = () => send({ type: "hello", sequence: state?.sequence ?? -1 });
   const draw = () => {
     frame = 0;
@@ -40,7 +45,12 @@ export default function live() {
       hello();
     }
   };
-  const receive = (message) => {
+  const receive = (message, buffers) => {
+    if (message.type === "part" && message.tab === tab) {
+      file.take(buffers);
+      if (message.done) file.save(state.head.path);
+      else send({ type: "part" });
+    }
     if (message.type !== "update") return;
     const next = applyUpdate(state, message);
     if (next === null) {

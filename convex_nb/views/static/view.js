@@ -7,6 +7,8 @@ import { drawTree } from "./tree.js";
 import { clock, commitDate, counted, took } from "./words.js";
 
 const ANNOUNCE_MS = 5000;
+const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"]];
+const TYPING_MS = 150;
 const WORDS = { empty: "live" };
 
 /** One view of a model: header, band, body, footer. */
@@ -21,7 +23,8 @@ export class View {
     const header = element("div", "cx-head");
     const state = element("span", "cx-state");
     state.append(this.dot, this.word);
-    header.append(this.title, state, this.hold);
+    this.filter = filterBox((text) => this.send({ type: "filter", text }));
+    header.append(this.title, this.filter, state, this.hold);
     this.band = element("div", "cx-band");
     this.band.setAttribute("role", "status");
     this.middle = element("div", "cx-middle");
@@ -33,7 +36,11 @@ export class View {
     });
     this.more.classList.add("cx-more");
     const footer = element("div", "cx-foot");
-    footer.append(this.facts, this.more, this.pager);
+    this.files = element("span", "cx-files");
+    for (const [format, name] of FORMATS) {
+      this.files.append(button(name, `download all rows as ${name}`, () => this.send({ type: "export", format })));
+    }
+    footer.append(this.facts, this.more, this.pager, this.files);
     this.said = element("div", "cx-said");
     this.said.setAttribute("aria-live", "polite");
     this.root.append(header, this.band, this.middle, footer, this.said);
@@ -52,7 +59,7 @@ export class View {
     const fresh = !before || state.whole;
     this.state = state;
     const { head } = state;
-    const shown = !alive ? "stale" : head.state === "live" && head.kind === "table" && head.rows === 0 ? "empty" : head.state;
+    const shown = !alive ? "stale" : head.state === "live" && head.kind === "table" && head.total === 0 ? "empty" : head.state;
     this.drawHeader(head, shown);
     this.drawBand(head, shown);
     this.middle.hidden = shown === "error" && head.kind === "table" && head.columns.length === 0;
@@ -89,6 +96,8 @@ export class View {
     this.hold.title = paused ? "catch up with the newest commit" : "pause this view";
     this.hold.setAttribute("aria-label", this.hold.title);
     this.hold.hidden = shown === "stale" || shown === "loading";
+    this.filter.hidden = head.kind !== "table" || shown === "stale" || (head.total < 2 && !head.filter);
+    if (this.filter !== document.activeElement) this.filter.value = head.filter;
   }
 
   drawBand(head, shown) {
@@ -156,7 +165,10 @@ export class View {
 
   drawFooter(head) {
     const facts = [];
-    if (head.kind === "table" && !this.middle.hidden) facts.push(counted(head.rows, "row"));
+    if (head.kind === "table" && !this.middle.hidden) {
+      const total = counted(head.total, "row");
+      facts.push(head.filter ? `${head.rows.toLocaleString("en-US")} of ${total}` : total);
+    }
     if (head.state !== "loading") {
       facts.push(took(head.duration));
       facts.push(clock(commitDate(head.timestamp)));
@@ -164,6 +176,7 @@ export class View {
     this.facts.textContent = facts.join(" · ");
     this.facts.title = head.timestamp === "0" ? "" : `commit ${head.timestamp}: ${commitDate(head.timestamp).toISOString()}`;
     this.drawMore(head);
+    this.files.hidden = head.kind !== "table" || head.rows === 0;
     const { size } = head;
     const paged = head.kind === "table" && head.rows > size;
     this.pager.hidden = !paged;
@@ -203,7 +216,21 @@ export class View {
   }
 }
 
-export function skeleton(note) {
+export /** The box whose words the rows of a table have to have. */
+function filterBox(act) {
+  const box = element("input", "cx-filter");
+  Object.assign(box, { type: "search", placeholder: "Filter", spellcheck: false, autocomplete: "off" });
+  box.title = 'words to find in a row, or in a field: author:ada  size>10  done=true  "two words"';
+  box.setAttribute("aria-label", "filter rows");
+  let timer = 0;
+  box.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => act(box.value), TYPING_MS);
+  });
+  return box;
+}
+
+function skeleton(note) {
   const made = element("div", "cx-skeleton");
   if (note) made.append(element("div", "cx-empty", note));
   else for (let line = 0; line < 3; line++) made.append(element("div", "cx-bar"));

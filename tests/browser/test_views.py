@@ -1,0 +1,128 @@
+"""What a reader does with live views: filter, keep the rows, load more."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import NotebookPage
+
+pytestmark = pytest.mark.browser
+
+CELLS = {
+    "load": "%load_ext convex_nb\nfrom convex_nb import live, paginated",
+    "add": """%%convex_mutation cards
+def add(ctx, names: list[str], size: int = 0):
+    for place, name in enumerate(names):
+        ctx.db.insert("cards", {"name": name, "size": size + place, "done": place % 2 == 0})
+""",
+    "all": """%%convex_query cards
+def every(ctx):
+    return ctx.db.query("cards").collect()
+""",
+    "fill": "add(names=[f'card {number}' for number in range(120)])",
+    "more": "add(names=['late card 1', 'another'])",
+    "paged": """%%convex_query cards --no-live
+def paged(ctx, pagination_opts):
+    return ctx.db.query("cards").paginate(pagination_opts)
+""",
+    "pages": "paginated(paged, 15)",
+}
+
+
+def test_rows_are_filtered_by_the_kernel_and_downloaded(notebook: NotebookPage, screens: Path) -> None:
+    notebook.write("filter.ipynb", CELLS)
+    for cell in ("load", "add", "all", "fill"):
+        notebook.run(cell)
+    table = notebook.view("all", state="live", rows=120)
+    box = table.get_by_role("searchbox", name="filter rows")
+    box.fill("name:1 done=true size<30")
+    notebook.view("all", rows=5)
+    assert "5 of 120 rows" in table.inner_text()
+    notebook.run("more")
+    notebook.view("all", rows=6)
+    assert box.input_value() == "name:1 done=true size<30"
+    notebook.cell("all").scroll_into_view_if_needed()
+    notebook.page.screenshot(path=screens / "filter-light.png")
+    with notebook.page.expect_download() as download:
+        table.get_by_role("button", name="download all rows as CSV").click()
+    assert download.value.suggested_filename == "cards-every.csv"
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    assert [row["name"] for row in rows][:2] == ["card 10", "card 12"]
+    assert len(rows) == 6
+    box.fill("nothing of the kind")
+    notebook.view("all", rows=0)
+    assert "No row passes the filter." in table.inner_text()
+    box.fill("")
+    notebook.view("all", rows=122)
+    box.focus()
+    notebook.page.keyboard.type("b")
+    assert notebook.page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS), "a letter is not a command of Jupyter"
+
+
+def test_a_button_loads_the_next_page(notebook: NotebookPage, screens: Path) -> None:
+    notebook.write("pages.ipynb", CELLS)
+    for cell in ("load", "add", "fill", "paged", "pages"):
+        notebook.run(cell)
+    table = notebook.view("pages", state="live", rows=15)
+    table.get_by_role("button", name="load the next page").click()
+    notebook.view("pages", rows=30)
+    notebook.run("more")
+    notebook.cell("pages").scroll_into_view_if_needed()
+    notebook.page.screenshot(path=screens / "pages-light.png")
+    for rows in range(45, 122, 15):
+        table.get_by_role("button", name="load the next page").click()
+        notebook.view("pages", rows=min(rows, 122))
+    table.get_by_role("button", name="load the next page").click()
+    notebook.view("pages", rows=122)
+    assert table.get_by_text("All loaded").is_disabled()
+
+
+FORM = {
+    "load": "%load_ext convex_nb\nfrom typing import Literal\nfrom convex_nb import form, live, v",
+    "plan": """%%convex_mutation tasks
+def plan(ctx, title: str, priority: Literal["low", "high"], points: int, urgent: bool,
+         tags: list[str], note: str | None = None, where: v.object({"city": v.string(), "zip": v.number()}) = None):
+    task = {"title": title, "priority": priority, "points": points, "urgent": urgent, "tags": tags}
+    return ctx.db.insert("tasks", task if note is None else {**task, "note": note})
+""",
+    "tasks": """%%convex_query tasks
+def tasks(ctx):
+    return ctx.db.query("tasks").collect()
+""",
+    "form": "form(plan)",
+}
+
+
+def test_a_form_runs_a_mutation_and_says_what_is_wrong(notebook: NotebookPage, screens: Path) -> None:
+    notebook.write("form.ipynb", FORM)
+    for cell in FORM:
+        notebook.run(cell)
+    form = notebook.view("form", path="tasks:plan", state="idle")
+    form.get_by_label("title").fill("<b>Write</b> \u202eit")
+    form.get_by_label("points").fill("many")
+    form.get_by_label("points").press("Enter")
+    notebook.view("form", state="error")
+    assert "many" in form.locator(".cx-wrong:visible").inner_text()
+    assert form.get_by_label("points").evaluate("box => box === document.activeElement")
+    notebook.cell("form").scroll_into_view_if_needed()
+    notebook.page.screenshot(path=screens / "form-error-light.png")
+    form.get_by_label("points").fill("3")
+    form.get_by_label("priority").select_option(label="high")
+    form.get_by_label("urgent").check()
+    form.get_by_role("button", name="add to tags").click()
+    notebook.page.keyboard.type("chores")
+    form.get_by_role("checkbox", name="give note").check()
+    notebook.page.keyboard.press("Control+Enter")
+    notebook.view("form", state="ok")
+    assert "wrote 1 (tasks +1)" in form.inner_text()
+    table = notebook.view("tasks", state="live", rows=1)
+    assert "<b>Write</b> \\u202eit" in table.inner_text()
+    assert '["chores"]' in table.inner_text()
+    for name, theme in [("dark", "JupyterLab Dark"), ("light", "JupyterLab Light")]:
+        notebook.theme(theme)
+        notebook.cell("form").scroll_into_view_if_needed()
+        notebook.page.screenshot(path=screens / f"form-{name}.png")

@@ -1,0 +1,159 @@
+"""`form`: a function run from fields."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from ipywidgets.widgets import widget as widget_module
+
+from convex_nb import action
+from convex_nb.language.errors import ConvexError, FunctionNotFoundError
+from convex_nb.views.form_view import FormView
+from tests.notebook.conftest import CHAT, Notebook
+
+
+@pytest.fixture
+def forms(chat: Notebook) -> Notebook:
+    """The chat, with `form` at hand."""
+    chat.ok("from convex_nb import form")
+    return chat
+
+
+def submit(view: FormView, **entries: Any) -> dict[str, Any]:
+    view._from_browser({"type": "submit", "entries": entries})
+    answer: dict[str, Any] = view.answer
+    return answer
+
+
+def test_a_form_runs_a_mutation_and_views_move(forms: Notebook) -> None:
+    table = forms.ok("live(recent)", "a").value
+    view = forms.ok("form(send)", "b").value
+    assert [(field["name"], field["kind"]) for field in view.shape["fields"]] == [
+        ("author", "string"),
+        ("body", "string"),
+    ]
+    answer = submit(view, author="Ada", body="hello")
+    assert answer["state"] == "ok"
+    assert answer["note"].endswith("wrote 1 (messages +1)")
+    assert answer["cell"] == {"k": "id", "v": view.value, "of": "messages"}
+    assert (view.status, view.error) == ("ok", None)
+    forms.session.flush.now()
+    assert [row["body"] for row in table.value] == ["hello"]
+
+
+def test_every_way_to_name_a_function_is_taken(forms: Notebook) -> None:
+    for target in ("send", "'messages:send'", "api.messages.send"):
+        assert forms.ok(f"form({target})").value.path == "messages:send"
+    assert isinstance(forms.run("form('messages:sent')").error, FunctionNotFoundError)
+    assert 'Did you mean "messages:send"?' in forms.run("form('messages:sent')").text
+    assert isinstance(forms.run("form(5)").error, FunctionNotFoundError)
+
+
+def test_what_is_given_is_not_asked_for(forms: Notebook) -> None:
+    forms.ok("import ipywidgets\nwho = ipywidgets.Text('Ada')")
+    view = forms.ok("form(send, author=who)").value
+    assert [field["name"] for field in view.shape["fields"]] == ["body"]
+    assert view.shape["fixed"] == [["author", '"Ada"']]
+    forms.ok("who.value = 'Bob'")
+    submit(view, body="hi")
+    assert [row["author"] for row in forms.ok("recent()").value] == ["Bob"]
+
+
+def test_wrong_entries_stand_beside_their_fields_and_nothing_runs(forms: Notebook) -> None:
+    forms.ok("%%convex_mutation -q\ndef pick(ctx, size: float, tags: list[int]):\n    ctx.db.insert('picks', {})")
+    view = forms.ok("form(pick)").value
+    answer = submit(view, size="x", tags=["1", "2.5"])
+    assert answer["state"] == "error"
+    assert [error[0] for error in answer["errors"]] == [["size"], ["tags", "1"]]
+    assert "picks" not in forms.deployment.tables
+
+
+def test_an_id_of_another_table_is_refused_at_its_field(forms: Notebook) -> None:
+    forms.ok("%%convex_mutation -q\nfrom convex_nb import Id\ndef drop(ctx, id: Id['users']):\n    ctx.db.delete(id)")
+    message = forms.ok("send(author='Ada', body='x')").value
+    view = forms.ok("form(drop)").value
+    answer = submit(view, id=str(message))
+    assert answer["state"] == "error"
+    assert [error[0] for error in answer["errors"]] == [["id"]]
+    sent: list[Any] = []
+    view.send = sent.append
+    view._from_browser({"type": "choices", "table": "messages"})
+    assert sent[0]["choices"] == [[str(message), '{author: "Ada", body: "x"}']]
+
+
+def test_what_a_function_raises_is_shown_with_the_users_lines(forms: Notebook) -> None:
+    forms.ok(
+        "%%convex_mutation -q\nfrom convex_nb import ConvexError\n"
+        "def never(ctx):\n    ctx.db.insert('messages', {'author': 'a', 'body': 'b'})\n"
+        "    raise ConvexError('<script>no</script>')"
+    )
+    view = forms.ok("form(never)").value
+    answer = submit(view)
+    assert answer["state"] == "error"
+    assert "no</script>" in answer["problem"]["message"]
+    assert "raise ConvexError" in answer["problem"]["traceback"]
+    assert isinstance(view.error, ConvexError)
+    assert forms.ok("recent()").value == []
+
+
+def test_an_action_runs_beside_the_notebook(forms: Notebook) -> None:
+    gate, seen = threading.Event(), []
+
+    def slow(ctx: Any, n: float) -> dict[str, float]:
+        seen.append(threading.current_thread())
+        gate.wait(10)
+        return {"n": n}
+
+    forms.shell.user_ns["slow"] = action("slow:slow")(slow)
+    view = forms.ok("form(slow)").value
+    before = threading.active_count()
+    answer = submit(view, n="3")
+    assert (answer["state"], view.status) == ("running", "running")
+    submit(view, n="4")
+    gate.set()
+    deadline = time.monotonic() + 10
+    while view.answer["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (view.status, view.value) == ("ok", {"n": 3})
+    assert len(seen) == 1, "a form runs one call at a time"
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_query_is_answered_as_a_tree(forms: Notebook) -> None:
+    forms.ok("send(author='Ada', body='x')")
+    answer = submit(forms.ok("form(recent)").value)
+    assert answer["tree"]["size"] == "1 item"
+
+
+def test_a_function_that_has_changed_asks_again(forms: Notebook) -> None:
+    view = forms.ok("form(send)", "f").value
+    forms.ok(CHAT[1].replace("body: str", "body: str, loud: bool = False"))
+    answer = submit(view, author="Ada", body="x")
+    assert "has changed" in answer["problem"]["message"]
+    assert [field["name"] for field in view.shape["fields"]] == ["author", "body", "loud"]
+    assert view.shape["fields"][2]["hint"] == "false if not set"
+    assert submit(view, author="Ada", body="x")["state"] == "ok"
+
+
+def test_a_cell_gets_its_form_back(forms: Notebook) -> None:
+    first = forms.ok("form(send)", "a").value
+    count = len(widget_module._instances)
+    for _ in range(20):
+        assert forms.ok("form(send)", "a").value is first
+    assert len(widget_module._instances) == count
+    assert forms.ok("live(recent)", "b").value is not None
+    forms.ok("1", "a")
+    assert first.comm is None
+
+
+def test_without_a_browser_a_form_says_what_it_would_ask(forms: Notebook) -> None:
+    text = forms.ok("form(recent)").text
+    assert "messages:recent: query" in text
+    assert "author" in text
+    assert "null if not set" in text
