@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from convex_nb.engine.encoded_text import value_of
 from convex_nb.engine.layout import ENCODED, MISSING, Field, Kind
+from convex_nb.engine.owned_bytes import owned_bytes
 from convex_nb.language.encoding import dumps
 from convex_nb.language.values import Id, Int64
 
@@ -176,7 +177,7 @@ def _owned(values: ArrowArray) -> tuple[ArrowArray, bytes]:
         offsets = pa.py_buffer(bytes(8))
     large = values.type in LARGE.values()
     end = _view(offsets, "q" if large else "i")[len(values)]
-    content = b"" if data is None else data.slice(0, end).to_pybytes()
+    content = owned_bytes(None if data is None else data.slice(0, end))
     return pa.Array.from_buffers(
         values.type, len(values), [validity, offsets, pa.py_buffer(content)], null_count=values.null_count
     ), content

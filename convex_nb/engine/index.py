@@ -10,6 +10,7 @@ import numpy
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from convex_nb.engine.owned_bytes import owned_bytes
 from convex_nb.language.keys import encode_value
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class StoredRun(IndexRun):
         _, offsets, content = keys.buffers()
         width = numpy.dtype(numpy.int64 if keys.type == pa.large_binary() else numpy.int32)
         return cls(
-            content.to_pybytes() if content is not None else b"",
+            owned_bytes(content),
             numpy.frombuffer(offsets, width, len(keys) + 1) if len(keys) else numpy.zeros(1, width),
             order,
         )

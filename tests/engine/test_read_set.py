@@ -105,6 +105,18 @@ def test_old_and_new_keys_touch(commits: dict[str, Commit], span: tuple[bytes, b
         assert read_set(span, index="by_nothing").touched_by(commit) is None
 
 
+def test_an_interval_begins_with_its_first_key_and_ends_before_its_last(commits: dict[str, Commit]) -> None:
+    (write,) = commits["insert"].writes
+    assert write.new_keys is not None
+    exact = write.new_keys[2]
+    for span, touching in (
+        ((exact, exact + b"\x00"), True),
+        ((b"", exact), False),
+        ((exact + b"\x00", b"\xff"), False),
+    ):
+        assert (read_set(span).touched_by(commits["insert"]) is not None) is touching, span
+
+
 def test_ids_touch(commits: dict[str, Commit]) -> None:
     moved = commits["move"].writes[0].id
     imported = commits["import"].parts[0][1].segment.document(0)["_id"]
