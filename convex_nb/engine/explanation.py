@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 from convex_nb.engine import planner
 from convex_nb.engine.index_range import Bound
@@ -14,8 +16,14 @@ if TYPE_CHECKING:
     from convex_nb.engine.filters import Expression
     from convex_nb.engine.planner import Range
     from convex_nb.engine.transaction import Transaction
+    from convex_nb.engine.usage import Usage
 
-Path: TypeAlias = Literal["empty", "index", "duckdb", "python"]
+Path: TypeAlias = Literal["empty", "index", "duckdb", "python", "columns", "count"]
+T = TypeVar("T")
+
+recorded: Final[ContextVar[list[Explanation] | None]] = ContextVar("convex_nb_recorded", default=None)
+"""Where queries say how they read, while somebody wants to know."""
+_UNTIL_ENOUGH: Final = ("take", "first", "unique", "paginate", "for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +57,11 @@ class Explanation:
     """How many documents count as read: filters do not make it less."""
     path: Path
     """``index``: every document of the range is decoded. ``duckdb``: DuckDB finds the rows in the columns, and only
-    these are decoded. ``python``: of each row the fields that the filters name are decoded, and those that pass."""
+    these are decoded. ``python``: of each row the fields that the filters name are decoded, and those that pass.
+    ``columns``: the columns are taken as they are. ``count``: the ends of the range are found, and nothing is read."""
     why: str
+    call: str = "collect()"
+    """The method that reads."""
 
     def __repr__(self) -> str:
         return "\n".join([f"{name:<8}{text}" for name, text in self._lines()])
@@ -67,9 +78,49 @@ class Explanation:
             ("index", f"{self.index} ({', '.join(self.fields)}), {self.order}"),
             ("range", self.range or "all of it"),
             *[("filter", str(step)) for step in self.filters],
+            *([("read", self.call)] if self.call != "collect()" else []),
             ("rows", f"{self.rows_in_range:,} in the range, {self.rows_scanned:,} scanned"),
             ("path", f"{self.path}: {self.why}"),
         ]
+
+
+@contextmanager
+def recording() -> Iterator[list[Explanation]]:
+    """How the queries read that are read from inside the block, on this thread, in order."""
+    plans: list[Explanation] = []
+    token = recorded.set(plans)
+    try:
+        yield plans
+    finally:
+        recorded.reset(token)
+
+
+def record(plans: list[Explanation], planned: Explanation, call: str, read: Callable[[], T], usage: Usage) -> T:
+    """Read, and add to ``plans`` how that went."""
+    before = usage.documents_read
+    try:
+        return read()
+    finally:
+        plans.append(as_it_went(planned, call, usage.documents_read - before))
+
+
+def as_it_went(planned: Explanation, call: str, scanned: int) -> Explanation:
+    """The plan of another reading method than ``collect``, which has looked at ``scanned`` documents."""
+    path, why, filters = planned.path, planned.why, planned.filters
+    method = call.partition("(")[0]
+    if path == "empty":
+        pass
+    elif method in ("df", "arrow") and path == "index":
+        path, why = ("python", why) if filters else ("columns", "there is no filter, so no document is made")
+    elif method == "count" and not filters:
+        path, why = "count", "there is no filter: the ends of the range are found by binary search"
+    elif method in _UNTIL_ENOUGH:
+        if path == "index" or scanned <= planner.LONG or method == "for":
+            path, why = "index", "one document after another, until there are enough"
+            filters = tuple([FilterStep(step.condition, "Python", "") for step in filters])
+        else:
+            why = f"{why}, after the first {planner.LONG:,} rows one after another"
+    return replace(planned, call=call, rows_scanned=scanned, path=path, why=why, filters=filters)
 
 
 def explain(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from convex_nb.engine.explanation import Explanation, as_it_went, explain, record, recorded
 from convex_nb.engine.filters import Expression, FilterBuilder, build_filter
 from convex_nb.engine.index_range import Bound, RangeFunction, collect_bounds, key_interval
 from convex_nb.engine.pagination import Page, Source, page_options, paginate
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from convex_nb.engine.explanation import Explanation
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
+
+T = TypeVar("T")
 
 
 class OrderedQuery:
@@ -66,6 +68,9 @@ class OrderedQuery:
 
     def collect(self) -> list[Document]:
         """All documents, in order. Costs about a microsecond a document."""
+        return self._read(self._collect, "collect")
+
+    def _collect(self) -> list[Document]:
         if self._filters:
             return read_filtered(self._transaction, self._range, self._filters).documents
         return self._transaction.read(*self._range)
@@ -73,18 +78,21 @@ class OrderedQuery:
     def take(self, n: int) -> list[Document]:
         """The first ``n`` documents that pass the filters; later ones are not read."""
         _check_number("take(n)", n)
+        return self._read(lambda: self._take(n), "take", n)
+
+    def _take(self, n: int) -> list[Document]:
         if not self._filters:
             return self._transaction.read(*self._range, limit=n)
         return read_filtered(self._transaction, self._range, self._filters, n).documents if n else []
 
     def first(self) -> Document | None:
         """The first document, or ``None``."""
-        documents = self.take(1)
+        documents = self._read(lambda: self._take(1), "first")
         return documents[0] if documents else None
 
     def unique(self) -> Document | None:
         """The only document, or ``None``. Raises ``NotUniqueError`` if there is a second one."""
-        documents = self.take(2)
+        documents = self._read(lambda: self._take(2), "unique")
         if len(documents) > 1:
             ids = [document["_id"] for document in documents]
             raise NotUniqueError(
@@ -97,6 +105,9 @@ class OrderedQuery:
 
     def count(self) -> int:
         """How many documents there are; none is made. Costs O(log documents), with filters O(documents)."""
+        return self._read(self._count, "count")
+
+    def _count(self) -> int:
         if self._filters:
             return count_filtered(self._transaction, self._range, self._filters)
         return self._transaction.count(*self._range[:4])
@@ -127,12 +138,12 @@ class OrderedQuery:
             raise InvalidValueError(
                 f"{call}(fields=...) takes a list of names of fields, got {fields!r}.", value=fields
             )
-        return read_columns(self._transaction, self._range, self._filters, fields, limit, times=times)
+        return self._read(
+            lambda: read_columns(self._transaction, self._range, self._filters, fields, limit, times=times), call
+        )
 
     def explain(self) -> Explanation:
         """How ``collect`` would read this: the range, what DuckDB does and what Python, and why. Reads no document."""
-        from convex_nb.engine.explanation import explain
-
         return explain(self._transaction, self._range, self._bounds, self._filters)
 
     def paginate(
@@ -152,15 +163,36 @@ class OrderedQuery:
         state = self._transaction.table_or_new(self._range.table)
         index = state.indexes[state.position(self._range.index_name)]
         source = Source(self._range, self._filters, index.fields, index.key_of)
-        return paginate(self._transaction, source, chosen)
+        return self._read(lambda: paginate(self._transaction, source, chosen), "paginate", chosen.num_items)
 
     def __iter__(self) -> Iterator[Document]:
         """One document after another; what is not asked for is not read."""
+        plans = recorded.get()
+        if plans is None:
+            yield from self._iterate()
+            return
+        usage = self._transaction.usage
+        planned, before = self.explain(), usage.documents_read
+        try:
+            yield from self._iterate()
+        finally:
+            plans.append(as_it_went(planned, "for", usage.documents_read - before))
+
+    def _iterate(self) -> Iterator[Document]:
         filters = self._filters
         with closing(self._transaction.scan(*self._range)) as scan:
             for document in scan:
                 if passes(filters, document):
                     yield document
+
+    def _read(self, read: Callable[[], T], method: str, *arguments: object) -> T:
+        """What ``read`` gives; where somebody wants to know how, that is recorded."""
+        plans = recorded.get()
+        if plans is None:
+            return read()
+        return record(
+            plans, self.explain(), f"{method}({', '.join(map(repr, arguments))})", read, self._transaction.usage
+        )
 
 
 class Query(OrderedQuery):

@@ -15,11 +15,11 @@ from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.language.errors import FunctionNotFoundError
 from convex_nb.notebook.cards import milliseconds
 from convex_nb.notebook.declared_schema import extent
-from convex_nb.notebook.function_cells import required_arguments
 from convex_nb.notebook.options import nearest
+from convex_nb.notebook.plans import explain
 from convex_nb.notebook.session import get_session
 from convex_nb.views.card import Card, Part
-from convex_nb.views.cells import preview, time_text
+from convex_nb.views.cells import time_text
 from convex_nb.views.sheet import Heading, Sheet
 
 if TYPE_CHECKING:
@@ -32,15 +32,19 @@ AUTOMATIC: Final = ("by_id", "by_creation_time")
 
 def run_command(line: str) -> Any:
     """Run `%convex line`. Raises `UsageError` with the nearest command for one that is not known."""
-    name, *words = line.split() or ["status"]
+    name, _, rest = (line.strip() or "status").partition(" ")
     command = COMMANDS.get(name)
     if command is None:
         raise UsageError(f"%convex has no command {name!r}.{nearest(name, COMMANDS)} See %convex?")
-    taken = list(signature(command).parameters)[1:]
-    if len(words) != len(taken):
+    parameters = list(signature(command).parameters.values())[1:]
+    taken = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
+    # What follows the last one is one text.
+    words = rest.split() if len(taken) == len(parameters) else rest.split(maxsplit=len(taken))
+    if len(words) < len(taken) or len(words) > len(parameters):
         what = f"takes {' '.join(taken).upper()}" if taken else "takes nothing after it"
         raise UsageError(f"%convex {name} {what}. See %convex?")
-    return command(current(), *(word.strip("\"'") for word in words))
+    plain = [word.strip("\"'") for word in words[: len(taken)]]
+    return command(current(), *plain, *words[len(taken) :])
 
 
 def status(deployment: Deployment) -> Card:
@@ -149,40 +153,6 @@ def schema(deployment: Deployment) -> Any:
             ]
         )
     return Code(deployment.schema.to_code(), language="python")
-
-
-def explain(deployment: Deployment, name: str) -> Sheet:
-    """What a query reads, how long it takes, and how often it ran: one line for each way it is shown now."""
-    function = deployment.functions.get(name)
-    if function is None:
-        near = nearest(name, deployment.functions)
-        raise FunctionNotFoundError(f"No function has the path {name!r}.{near} See %convex functions.", path=name)
-    if function.kind != "query":
-        raise UsageError(f"%convex explain: {name} is a {function.kind}; only queries are followed.")
-    views = [view for view in get_session().flush.views if view.path == function.path and view.query is not None]
-    if views:
-        queries: list[Any] = [view.query for view in views]
-    elif required_arguments(function):
-        needed = ", ".join(required_arguments(function))
-        raise UsageError(f"%convex explain: {name} needs {needed}, and no view shows it: show it with live(...) first.")
-    else:
-        queries = [deployment.watch(function)]
-        queries[0].close()
-    rows = [
-        [
-            ", ".join(f"{name}={preview(value, 40)}" for name, value in query.args.items()),
-            "; ".join(query.reads) or "nothing",
-            milliseconds(query.duration_ms),
-            f"{query.runs:,}",
-            time_text(query.timestamp // 1_000_000)[11:],
-            "error" if query.error is not None else "ok",
-        ]
-        for query in queries
-    ]
-    names = ["arguments", "reads", "took", "runs", "as of (UTC)", "state"]
-    headings = [Heading(name, "right" if name in ("took", "runs") else "left") for name in names]
-    distinct = list(dict.fromkeys(map(tuple, rows)))  # views of one query share it
-    return Sheet(headings, distinct, title=f"{name}{function.signature}")
 
 
 def drop(deployment: Deployment, name: str) -> Card:

@@ -191,7 +191,7 @@ class ConvexMagics(Magics):
             %convex functions             functions with their arguments
             %convex logs                  the newest calls, and what they printed
             %convex schema                the schema, as code
-            %convex explain NAME          what a query reads, how long it takes, how often it ran
+            %convex explain NAME [k=v]    how a query reads: index, range, rows, and why
             %convex open PATH             what a durable file holds, in place of the current deployment
             %convex save PATH             go on in a new durable file
             %convex drop NAME             forget a function
@@ -201,7 +201,7 @@ class ConvexMagics(Magics):
         Examples::
 
             %convex tables
-            %convex explain messages:recent
+            %convex explain messages:recent author="Ada"
         """
         shown = run_command(line)
         self.display = "static" if get_session().twins.static else "live"

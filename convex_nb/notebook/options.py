@@ -45,6 +45,14 @@ def parse_options(magic: Callable[..., Any], line: str, namespace: Mapping[str, 
     return options
 
 
+def read_arguments(text: str, namespace: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the arguments in `a=1 b="x"`, or in a dict, evaluated. Raises `UsageError`."""
+    call = _as_call(text)
+    if call is None:
+        raise UsageError(f"{name}: arguments are name=expression, not {text!r}.")
+    return _evaluated(call, namespace, name)
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return ` Did you mean ...?` for the nearest of `words`, or nothing when none is near."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)

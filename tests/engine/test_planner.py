@@ -10,6 +10,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from convex_nb.engine import planner
 from convex_nb.engine.database import Database
+from convex_nb.engine.explanation import recording
 from convex_nb.engine.filters import Expression, FilterError
 from convex_nb.engine.planner import Range
 from convex_nb.engine.query import OrderedQuery
@@ -218,6 +219,64 @@ def test_explain_names_what_python_has_to_do() -> None:
     assert "recent documents" in told.filters[0].why
     told = db.query(TABLE).filter(lambda q: q.neg(q.field("n")) < 1).explain()
     assert told.path == "python"
+
+
+READS: list[tuple[Read, str, int, str]] = [
+    (lambda query: query.collect(), "collect()", 10, "index"),
+    (lambda query: query.take(3), "take(3)", 3, "index"),
+    (lambda query: query.take(30), "take(30)", 10, "index"),
+    (lambda query: query.first(), "first()", 1, "index"),
+    (lambda query: query.filter(lambda q: q.field("n") > 6).first(), "first()", 8, "index"),
+    (lambda query: query.count(), "count()", 0, "count"),
+    (lambda query: query.df(), "df()", 10, "columns"),
+    (lambda query: query.arrow(limit=2), "arrow()", 2, "columns"),
+    (lambda query: query.paginate(num_items=4), "paginate(4)", 4, "index"),
+    (lambda query: next(iter(query)), "for", 1, "index"),
+    (lambda query: [document for document, _ in zip(query, range(3), strict=False)], "for", 4, "index"),
+]
+
+
+@pytest.mark.parametrize(("read", "call", "scanned", "path"), READS)
+def test_a_read_is_recorded_as_it_went(read: Read, call: str, scanned: int, path: str) -> None:
+    database = numbered(range(10))
+    with recording() as plans:
+        read(reading(database)[1].query(TABLE))
+    (plan,) = plans
+    assert (plan.call, plan.rows_scanned, plan.rows_in_range, plan.path) == (call, scanned, 10, path)
+    assert plan.why
+    assert (f"read    {call}" in repr(plan)) is (call != "collect()")
+    read(reading(database)[1].query(TABLE))
+    assert plans == [plan]
+
+
+@pytest.mark.parametrize(
+    ("read", "call", "scanned", "path", "runs_in", "why"),
+    [
+        (lambda query: query.collect(), "collect()", 9, "duckdb", "DuckDB", "on the columns"),
+        (lambda query: query.count(), "count()", 9, "duckdb", "DuckDB", "on the columns"),
+        (lambda query: query.df(), "df()", 9, "duckdb", "DuckDB", "on the columns"),
+        (lambda query: query.take(2), "take(2)", 4, "index", "Python", "until there are enough"),
+        (lambda query: query.take(4), "take(4)", 8, "duckdb", "DuckDB", "after the first 5 rows one after another"),
+    ],
+)
+def test_a_long_read_is_recorded_as_it_went(
+    monkeypatch: pytest.MonkeyPatch, read: Read, call: str, scanned: int, path: str, runs_in: str, why: str
+) -> None:
+    monkeypatch.setattr(planner, "LONG", 5)
+    _, db = reading(numbered(range(9)))
+    with recording() as plans:
+        read(db.query(TABLE).filter(lambda q: q.field("even") == False))  # noqa: E712
+    (plan,) = plans
+    assert (plan.call, plan.rows_scanned, plan.path) == (call, scanned, path)
+    assert [step.runs_in for step in plan.filters] == [runs_in]
+    assert why in plan.why
+
+
+def test_a_read_that_raises_is_recorded_up_to_there() -> None:
+    _, db = reading(numbered(range(9)))
+    with recording() as plans, pytest.raises(FilterError):
+        db.query(TABLE).filter(lambda q: q.field("even") + 1 > 0).collect()
+    assert [plan.rows_scanned for plan in plans] == [1]
 
 
 def test_errors_have_a_common_base() -> None:

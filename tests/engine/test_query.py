@@ -114,7 +114,7 @@ def test_filters_go_before_and_after_an_order(db: DatabaseReader) -> None:
         (lambda db: db.query("items").order(None), r'order\(\) takes "asc" or "desc", got None'),
         (lambda db: db.query("items").order("asc").order("desc"), "order a query once"),
         (lambda db: db.query("items").order("asc").filter(lambda q: True).order("asc"), "order a query once"),
-        (lambda db: db.query("_storage"), "system tables"),
+        (lambda db: db.query("_storage"), "System tables"),
         (lambda db: db.query("no spaces"), "no spaces"),
         (lambda db: db.query(""), "Table"),
         (lambda db: db.query(5), "A table is named by a string, got 5"),
