@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data import Data
+from convex_nb.deployment.environment import Environment
 from convex_nb.deployment.loading import load_modules
 from convex_nb.deployment.schedules import Schedules
 from convex_nb.deployment.statistics import DeploymentStatistics
@@ -95,6 +96,11 @@ class Deployment(Calling, Data):
     def schedules(self) -> Schedules:
         """The scheduled functions: those that wait, run and are over; `.crons` those that run again and again."""
         return Schedules(self._head, self._scheduling)
+
+    @property
+    def env(self) -> Environment:
+        """The environment variables: a mapping that can be changed."""
+        return Environment(self._head, self._runner, self._after_commit)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 

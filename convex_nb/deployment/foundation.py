@@ -17,6 +17,7 @@ from convex_nb.functions.reactor import Reactor
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
 from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedError
+from convex_nb.services.environment import EnvironmentService
 from convex_nb.services.scheduler import SchedulerService
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Foundation:
         self._mode: Mode = mode
         self._registry = Registry()
         self._log = ExecutionLog()
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, Service] = {"env": EnvironmentService()}
         self._runner = Runner(self._database, self._registry, self._log, services=self._services)
         self._cache = QueryCache(self._runner)
         self._reactor = Reactor(self._database, self._registry, self._cache)

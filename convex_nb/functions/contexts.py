@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.registry import Target
+    from convex_nb.services.environment import Variables
     from convex_nb.services.scheduler import Scheduler
 
 _HINTS = {
@@ -47,6 +48,7 @@ class Context:
 
     _withheld: ClassVar[frozenset[str]] = frozenset()
     """The services that this kind of function does not have."""
+    env: Variables
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution

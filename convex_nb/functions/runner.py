@@ -89,7 +89,7 @@ class Runner:
         self.registry = registry
         self.log = log
         self.clock = database.clock
-        self.services: Mapping[str, Service] = services or {}
+        self.services: Mapping[str, Service] = {} if services is None else services
         self.retries = 0
         self._sleep = sleep
         self._random = random.Random(seed)

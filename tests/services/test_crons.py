@@ -426,7 +426,7 @@ def test_a_module_that_is_loaded_brings_its_crons(tmp_path: Path, monkeypatch: p
 def test_nobody_is_logged_in_inside_a_cron() -> None:
     @mutation("notes:who")
     def who(ctx: MutationCtx) -> None:
-        ctx.db.insert("notes", {"text": str(ctx.auth.get_user_identity())})  # type: ignore[attr-defined]
+        ctx.db.insert("notes", {"text": str(ctx.auth.get_user_identity())})
 
     with scheduling_app() as test:
         test.deployment.register(who)

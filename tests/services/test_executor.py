@@ -381,7 +381,7 @@ def test_a_paused_deployment_keeps_its_jobs_and_runs_them_after() -> None:
 def test_nobody_is_logged_in_inside_a_job() -> None:
     @mutation("notes:who")
     def who(ctx: MutationCtx) -> None:
-        ctx.db.insert("notes", {"text": str(ctx.auth.get_user_identity())})  # type: ignore[attr-defined]
+        ctx.db.insert("notes", {"text": str(ctx.auth.get_user_identity())})
 
     @action("notes:who_acts")
     def who_acts(ctx: ActionCtx) -> None:
