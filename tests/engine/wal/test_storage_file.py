@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +75,33 @@ def test_rows_come_back(file: StorageFile) -> None:
     assert file.chunk(5, 1) == b"b"
     assert file.chunk(5, 2) is None
     assert (file.last_position(), file.last_blob(), file.blobs()) == (3, 9, [5, 9])
+
+
+@pytest.mark.parametrize(("durability", "level"), [("full", 2), ("relaxed", 1)])
+def test_who_waits_for_the_disk(path: Path, durability: Any, level: int) -> None:
+    """What SQLite makes of it: 2 is FULL, and every transaction waits; 1 is NORMAL, and only folding does."""
+    file = StorageFile.open(path, durability)
+    assert file._connection.execute("pragma journal_mode").fetchone() == ("wal",)
+    assert file._connection.execute("pragma synchronous").fetchone() == (level,)
+    file.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be synced there")
+def test_a_file_is_on_the_disk_before_its_name_is_and_then_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[object] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        happened.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    built = StorageFile.build(tmp_path / "new", happened.append)
+    inode = built.path.stat().st_ino
+    built.finish(tmp_path / "a.convex")
+    assert happened == [inode, "file: built", "file: named", tmp_path.stat().st_ino]
 
 
 def test_an_empty_file(file: StorageFile) -> None:
