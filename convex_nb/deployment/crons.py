@@ -58,6 +58,10 @@ class Crons(Mapping[str, "Document"]):
             rows.append((name, str(Schedule.of(cron["schedule"])), cron["function"], next_run, last))
         return rows
 
+    def schedule(self, name: str) -> str:
+        """When a cron runs, in words."""
+        return str(Schedule.of(self[name]["schedule"]))
+
     def runs(self, name: str) -> list[Document]:
         """The newest hundred runs of a cron that are over, the newest first."""
         return documents(self._snapshot(), RUNS, name)[::-1]

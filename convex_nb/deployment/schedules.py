@@ -134,6 +134,14 @@ class Schedules(Jobs):
         """What runs again and again, by name."""
         return Crons(self._snapshot)
 
+    def newest_finished(self, number: int) -> list[Document]:
+        """The jobs that ended last, the newest first."""
+        table = self._snapshot().table(TABLE)
+        if table is None:
+            return []
+        position = table.position("by_completed_time")
+        return table.read(position, encode_key(0), encode_key(""), number, True)
+
     def cancel(self, id: str) -> bool:
         """Let a job not run; whether it was not over yet. What a running action schedules will not run either.
 

@@ -17,6 +17,7 @@ from convex_nb.notebook.cards import milliseconds
 from convex_nb.notebook.declared_schema import extent
 from convex_nb.notebook.options import nearest
 from convex_nb.notebook.plans import explain
+from convex_nb.notebook.schedules import env, schedules
 from convex_nb.notebook.session import get_session
 from convex_nb.views.card import Card, Part
 from convex_nb.views.cells import time_text
@@ -215,6 +216,8 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "functions": functions,
     "logs": logs,
     "schema": schema,
+    "schedules": schedules,
+    "env": env,
     "explain": explain,
     "open": open_file,
     "save": save_file,

@@ -191,6 +191,8 @@ class ConvexMagics(Magics):
             %convex functions             functions with their arguments
             %convex logs                  the newest calls, and what they printed
             %convex schema                the schema, as code
+            %convex schedules             what runs by the clock: crons and scheduled functions
+            %convex env                   names of environment variables; set NAME VALUE, unset NAME
             %convex explain NAME [k=v]    how a query reads: index, range, rows, and why
             %convex open PATH             what a durable file holds, in place of the current deployment
             %convex save PATH             go on in a new durable file

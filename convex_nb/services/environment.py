@@ -48,7 +48,7 @@ class Variables(Mapping[str, str]):
 
     def __setitem__(self, name: str, value: str) -> NoReturn:
         raise ReadOnlyError(
-            f"A function cannot set the environment variable {name!r}: it is set from outside, with `dep.env[...] = ...`."
+            f"A function cannot set the environment variable {name!r}: set it from outside, with `dep.env[...] = ...`."
         )
 
     def __repr__(self) -> str:
