@@ -114,14 +114,17 @@ def _describe(database: Database, mode: Mode) -> dict[str, str]:
 def _release(
     worker: Worker | None, scheduling: Scheduling, reactor: Reactor, database: Database, log: ExecutionLog
 ) -> None:
-    output.release()
-    determinism.release()
-    scheduling.close()
-    if worker is not None:
-        worker.stop()
-    reactor.close()
-    log.sinks.deliver()
-    database.close()
+    try:
+        output.release()
+        determinism.release()
+        scheduling.close()
+        if worker is not None:
+            worker.stop()
+        reactor.close()
+        log.sinks.deliver()
+    finally:
+        # Whoever interrupts this finds the file free all the same.
+        database.close()
 
 
 def all_open() -> list[Foundation]:

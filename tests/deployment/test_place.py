@@ -8,6 +8,7 @@ import pytest
 
 import convex_nb
 from convex_nb import define_schema, define_table, query, v
+from convex_nb.deployment.worker import Worker
 from convex_nb.language.errors import (
     DeploymentClosedError,
     DeploymentLockedError,
@@ -97,3 +98,18 @@ def test_repairing_is_a_public_function(tmp_path: Path) -> None:
     assert (report.documents, report.lost) == ({"notes": 1}, [])
     with convex_nb.open(tmp_path / "b.convex") as dep:
         assert dep.query(list_notes) == ["a"]
+
+
+def test_a_close_that_is_interrupted_gives_the_file_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(worker: Worker) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "app.convex"
+    dep = convex_nb.open(path)
+    dep.transact(lambda db: db.insert("notes", {"text": "a"}))
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "stop", stop)
+        with pytest.raises(KeyboardInterrupt):
+            dep.close()
+    with convex_nb.open(path) as again:
+        assert again.table("notes").count() == 1
