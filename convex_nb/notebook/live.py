@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convex_nb.deployment.current import current
+from convex_nb.deployment.definitions import anonymous_function, find_function, lasting_name
 from convex_nb.notebook.session import get_session
 from convex_nb.notebook.timetable import seconds_of
+from convex_nb.views.editing import Editing
 from convex_nb.views.live_view import LiveView
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.deployment import Deployment
 
 
 def live(
@@ -19,6 +24,7 @@ def live(
     *,
     render: Callable[[Any], Any] | None = None,
     every: float | timedelta | None = None,
+    edit: Any = None,
     **kwargs: Any,
 ) -> LiveView:
     """Return a view of a query that follows every commit which touches what it reads.
@@ -28,13 +34,30 @@ def live(
     view; `.value`, `.df()` and `.arrow()` are its newest result. `render` makes of that result what is shown in place
     of the table: a chart, a figure, anything that Jupyter displays. It is called between cells, and when one ends.
     A query that reads the clock runs again `every` so many seconds too, unless the view is paused or out of sight.
+    `edit` is a mutation that changes a row: it takes the row's id, and each of its other arguments makes the column of
+    that name editable.
 
     Raises `FunctionNotFoundError` and `ArgumentValidationError`; an error inside the query is shown by the view, which
     recovers when the data do.
     """
     given = {**(args or {}), **kwargs}
-    period = seconds_of(every)
-    return get_session().open_view(current(), function, path_of(function), given, render, period)
+    deployment, period = current(), seconds_of(every)
+    editing = None if edit is None else _editing(deployment, edit)
+    return get_session().open_view(deployment, function, path_of(function), given, render, period, editing)
+
+
+def _editing(deployment: Deployment, target: Any) -> Editing:
+    mutation = find_function(deployment, target)
+    if mutation.kind != "mutation":
+        raise TypeError(f"`edit` takes a mutation, and `{mutation.path}` is a {mutation.kind}.")
+    name: Any = lasting_name(deployment, mutation)
+    document = anonymous_function(lambda ctx, id: ctx.db.get(id), "query", "the edited document")
+    return Editing(
+        mutation.path or mutation.__name__,
+        mutation.args,
+        lambda arguments: deployment.mutation(name, arguments),
+        lambda id: deployment.query(document, {"id": id}),
+    )
 
 
 def path_of(function: Any) -> str:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from convex_nb.deployment.cells import cell_begins, cell_ended
 from convex_nb.deployment.definitions import lasting_name
+from convex_nb.deployment.logs import LogFeed
 from convex_nb.deployment.paginated import watch_pages
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.calls import Calls
 from convex_nb.notebook.cell_views import CellViews
 from convex_nb.notebook.flush import Flush
 from convex_nb.notebook.saved import Twins
+from convex_nb.views.editing import Editing
 from convex_nb.views.live_view import LiveView, Watch, Watched
+from convex_nb.views.log_view import LogView
 from convex_nb.views.paginated_view import PaginatedView
 from convex_nb.views.surroundings import Surroundings
 
@@ -46,6 +49,7 @@ class Session:
         given: Mapping[str, Any],
         render: Callable[[Any], Any] | None = None,
         every: float | None = None,
+        editing: Editing | None = None,
     ) -> LiveView:
         """Return a view of a query: the one that the running cell had of it before, or a new one.
 
@@ -58,7 +62,7 @@ class Session:
             target = lasting_name(deployment, target)
             return query
 
-        view = self._open(LiveView, deployment, path, watch, given, render)
+        view = self._open(LiveView, deployment, path, watch, given, render, editing)
         self.flush.add(deployment, view, every)
         return view
 
@@ -78,6 +82,12 @@ class Session:
         self.flush.add(deployment, view)
         return view
 
+    def open_log(self, deployment: Deployment) -> LogView:
+        """Return a view of what runs in a deployment."""
+        view = self._open(LogView, deployment, "logs", lambda _: LogFeed(deployment.logs, self.flush.mark), {})
+        self.flush.add(deployment, view)
+        return view
+
     def _open(
         self,
         kind: type[V],
@@ -86,6 +96,7 @@ class Session:
         watch: Watch,
         given: Mapping[str, Any],
         render: Callable[[Any], Any] | None = None,
+        editing: Editing | None = None,
     ) -> V:
         arguments = Arguments(given)
         view = self.cells.take(kind, path)
@@ -95,6 +106,7 @@ class Session:
                 watch,
                 arguments.current(),
                 render=render,
+                editing=editing,
                 surroundings=Surroundings(deployment),
                 is_busy=lambda: self.cell is not None,
                 on_close=self._forget,
@@ -102,7 +114,7 @@ class Session:
             )
         else:
             self._unbind(view)
-            view.render = render
+            view.render, view.editing = render, editing
             try:
                 view.ask(arguments.current(), watch)
             except BaseException:

@@ -15,7 +15,9 @@ import traitlets
 from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
+from convex_nb.views.editing import Editing
 from convex_nb.views.export import Exports
+from convex_nb.views.form_fields import EntryError
 from convex_nb.views.frames import to_arrow, to_pandas
 from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update
 from convex_nb.views.modules import bundle, style
@@ -109,10 +111,13 @@ class LiveView(anywidget.AnyWidget):
         on_close: Callable[[LiveView], None] | None = None,
         on_active: Callable[[], None] = lambda: None,
         window: Window | None = None,
+        editing: Editing | None = None,
     ) -> None:
         self.path = path
         self.render = render
         """Makes of the value what is displayed in place of the table; None for the table."""
+        self.editing = editing
+        """How cells are changed; None where they are not."""
         self._watch = watch
         self._surroundings = surroundings
         self._on_close = on_close
@@ -335,6 +340,21 @@ class LiveView(anywidget.AnyWidget):
             if self.comm is not None:
                 self.send({"type": "part", "tab": tab, "done": part is None}, [] if part is None else [part])
 
+    def _edit(self, content: Mapping[str, Any]) -> None:
+        key, column = content["key"], content["column"]
+        with self._lock:
+            row = self._window.row(key)
+        problem = ""
+        try:
+            if self.editing is None or row is None:
+                raise EntryError("The row has gone." if row is None else "Of this view, nothing here can be edited.")
+            self.editing.commit(row, column, content["entry"])
+        except Exception as error:
+            problem = str(error) if isinstance(error, EntryError) else message_of(error)
+        with self._lock:
+            if self.comm is not None:
+                self.send({"type": "edited", "tab": content["tab"], "key": key, "column": column, "problem": problem})
+
     def _picture(self) -> Picture:
         is_table = self._kind == "table"
         page = self._window.page() if is_table else []
@@ -357,6 +377,7 @@ class LiveView(anywidget.AnyWidget):
             "start": self._window.start,
             "size": self._window.size,
             "above": self._window.above,
+            "edit": self.editing.fields if self.editing is not None else None,
             "more": self._more(),
         }
         if is_table:
@@ -403,6 +424,8 @@ class LiveView(anywidget.AnyWidget):
             self.resume()
         elif kind in ("export", "part"):
             self._export(content)
+        elif kind == "edit":
+            self._edit(content)
         with self._lock:
             screen, window = self._screen, self._window
             if kind == "hello":

@@ -64,6 +64,7 @@ class Head(TypedDict):
     start: int  # the page's first row in the result, from 0
     size: int  # rows of a page
     above: int  # rows that came in above the page since the reader left the top
+    edit: dict[str, Any] | None  # the columns that may be edited, each with the `Field` of its entries
     more: More | None  # whether more can be loaded, of a paginated query
 
 
@@ -171,13 +172,32 @@ class Part(TypedDict):
     done: bool
 
 
+class Edit(TypedDict):
+    """Run the mutation that edits rows for one cell."""
+
+    type: Literal["edit"]
+    key: str
+    column: str
+    entry: Any
+
+
+class Edited(TypedDict):
+    """Kernel to browser, to one page: the mutation has run, or why it has not."""
+
+    type: Literal["edited"]
+    tab: str
+    key: str
+    column: str
+    problem: str
+
+
 class LoadMore(TypedDict):
     """Load one more page of a paginated query."""
 
     type: Literal["more"]
 
 
-Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore | Filter | Export | NextPart
+Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore | Filter | Export | NextPart | Edit
 
 
 class Submit(TypedDict):

@@ -58,6 +58,10 @@ class Window:
             return [f"#{place}" for place in range(self.start, self.start + len(page))]
         return keys  # type: ignore[return-value]
 
+    def row(self, key: str) -> Mapping[str, Any] | None:
+        """Return the row of the page that has this key."""
+        return next((row for shown, row in zip(self.keys(), self.page(), strict=True) if shown == key), None)
+
     def show(self, result: Sequence[Any]) -> None:
         """Take a new result. The page stays at its anchor, or at the nearest of its rows that is left."""
         before, keys = self.start, self.keys()

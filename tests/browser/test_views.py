@@ -126,3 +126,62 @@ def test_a_form_runs_a_mutation_and_says_what_is_wrong(notebook: NotebookPage, s
         notebook.theme(theme)
         notebook.cell("form").scroll_into_view_if_needed()
         notebook.page.screenshot(path=screens / f"form-{name}.png")
+
+
+EDIT = {
+    "load": "%load_ext convex_nb\nfrom convex_nb import ConvexError, Id, live",
+    "rename": """%%convex_mutation tasks
+def update(ctx, id: Id["tasks"], title: str | None = None, done: bool | None = None, size: float | None = None):
+    if title == "bad":
+        raise ConvexError("no <b>bad</b> words")
+    changes = {"title": title, "done": done, "size": size}
+    ctx.db.patch(id, {name: value for name, value in changes.items() if value is not None})
+""",
+    "fill": """%%convex_mutation
+for number in range(5):
+    db.insert("tasks", {"title": f"task {number}", "done": False, "size": number})
+""",
+    "tasks": """%%convex_query tasks --no-live
+def tasks(ctx):
+    return ctx.db.query("tasks").collect()
+""",
+    "live": "live(tasks, edit=update)",
+}
+
+
+def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: NotebookPage, screens: Path) -> None:
+    notebook.write("edit.ipynb", EDIT)
+    for cell in EDIT:
+        notebook.run(cell)
+    table = notebook.view("live", state="live", rows=5)
+    keyboard = notebook.page.keyboard
+    cell = table.locator("tbody tr").nth(1).locator("td")
+    cell.nth(0).click()
+    keyboard.press("Enter")
+    table.locator(".cx-edit").fill("renamed")
+    keyboard.press("Enter")
+    table.locator("td:not(.cx-pending)", has_text="renamed").wait_for()
+    keyboard.press("ArrowRight")
+    keyboard.press("Enter")
+    table.locator("select.cx-edit").select_option(label="true")
+    keyboard.press("Enter")
+    table.locator("td:not(.cx-pending)", has_text="true").wait_for()
+    keyboard.press("ArrowLeft")
+    keyboard.press("F2")
+    table.locator(".cx-edit").fill("never mind")
+    keyboard.press("Escape")
+    assert cell.nth(0).inner_text() == "renamed"
+    keyboard.press("Enter")
+    table.locator(".cx-edit").fill("bad")
+    keyboard.press("Enter")
+    refusal = table.get_by_role("alert").filter(has_text="no <b>bad</b> words")
+    refusal.wait_for()
+    notebook.cell("live").scroll_into_view_if_needed()
+    notebook.page.screenshot(path=screens / "edit-refused-light.png")
+    assert cell.nth(0).inner_text() == "renamed"
+    keyboard.press("ArrowDown")
+    refusal.wait_for(state="detached")
+    table.locator("tbody tr").nth(3).locator("td").nth(2).dblclick()
+    table.locator(".cx-edit").fill("x")
+    keyboard.press("Enter")
+    table.get_by_role("alert").filter(has_text="not a number").wait_for()

@@ -29,6 +29,7 @@ HEAD: Head = {
     "start": 0,
     "size": 50,
     "above": 0,
+    "edit": None,
     "more": None,
 }
 

@@ -51,6 +51,7 @@ export default function live() {
       if (message.done) file.save(state.head.path);
       else send({ type: "part" });
     }
+    if (message.type === "edited" && message.tab === tab) for (const view of views) view.grid?.edited(message);
     if (message.type !== "update") return;
     const next = applyUpdate(state, message);
     if (next === null) {

@@ -1,6 +1,7 @@
 // The grid of a table.
 
 import { cellText, drawCell, tsv } from "./cells.js";
+import { openEditor, showRefusal } from "./edit.js";
 import { button, copy, dot, element, play, reducedMotion } from "./elements.js";
 import { counted } from "./words.js";
 
@@ -38,6 +39,7 @@ export class Grid {
     this.table.addEventListener("keydown", (event) => this.key(event));
     this.table.addEventListener("mousedown", (event) => this.pointed(event));
     this.table.addEventListener("click", (event) => this.clicked(event));
+    this.table.addEventListener("dblclick", (event) => this.edit(event.target.closest("td")));
   }
 
   draw(state, fresh) {
@@ -120,7 +122,8 @@ export class Grid {
       } else if (tr.shown !== cells) {
         const before = tr.shown;
         cells.forEach((cell, number) => {
-          if (cell !== before[number]) {
+          if (cell !== before[number] && !tr.cells[number].dataset.editing) {
+            tr.cells[number].classList.remove("cx-pending");
             drawCell(tr.cells[number], cell);
             changed.push(tr.cells[number]);
           }
@@ -159,6 +162,11 @@ export class Grid {
       td.tabIndex = -1;
       td.setAttribute("role", "gridcell");
       td.setAttribute("aria-colindex", String(number + 1));
+      const { edit } = this.state.head;
+      if (edit) {
+        td.setAttribute("aria-readonly", String(!edit[column.name]));
+        td.classList.toggle("cx-editable", Boolean(edit[column.name]));
+      }
       drawCell(td, cell);
       tr.append(td);
     });
@@ -337,7 +345,7 @@ export class Grid {
 
   key(event) {
     const cell = event.target.closest?.("td, th");
-    if (!cell || !this.table.contains(cell)) return;
+    if (!cell || !this.table.contains(cell) || cell.dataset.editing) return;
     const chord = event.ctrlKey || event.metaKey;
     const corner = this.cornerOf(cell);
     this.cursor ??= corner;
@@ -374,6 +382,7 @@ export class Grid {
     } else if (event.key === "End") {
       if (!chord || !this.turn(Infinity, -1)) go(chord ? last : row, chord ? column : this.columns.length - 1);
     } else if ((event.key === "Enter" || event.key === " ") && row < 0) this.sort(column, event.shiftKey);
+    else if ((event.key === "Enter" || event.key === "F2") && this.edit(cell)) handled = true;
     else if (event.key === "Escape") {
       this.range = null;
       this.drawSelection();
@@ -383,7 +392,7 @@ export class Grid {
 
   pointed(event) {
     const cell = event.target.closest("td, th");
-    if (!cell || event.button !== 0 || event.target.closest("a")) return;
+    if (!cell || event.button !== 0 || event.target.closest("a") || cell.dataset.editing) return;
     if (cell.tagName === "TD") {
       this.focus(this.cornerOf(cell), event.shiftKey);
       if (event.shiftKey) event.preventDefault();
@@ -398,6 +407,44 @@ export class Grid {
       copy(cellText(cell.parentElement.shown[cell.cellIndex]));
       play(cell, "copied");
       this.announce("id copied", true);
+    }
+  }
+
+  // -- editing
+
+  /** Open a cell's editor, if its column has one and its value is there as a whole. */
+  edit(td) {
+    const column = td && this.columns[td.cellIndex];
+    const field = column && this.state.head.edit?.[column.name];
+    const key = td?.parentElement.dataset.key;
+    if (!field || td.dataset.editing || key.startsWith("#")) return false;
+    const now = () => td.parentElement?.shown[td.cellIndex];
+    if (["text", "json", "bytes"].includes(now()?.k)) return false;
+    const back = () => {
+      drawCell(td, now());
+      if (td.isConnected) td.focus({ preventScroll: true });
+    };
+    const done = (entry, text) => {
+      td.textContent = text;
+      td.classList.add("cx-pending");
+      td.focus({ preventScroll: true });
+      this.send({ type: "edit", key, column: column.name, entry });
+    };
+    openEditor(td, field, now(), done, back);
+    return true;
+  }
+
+  /** The kernel has run the mutation of an edited cell, or refused it. */
+  edited({ key, column, problem }) {
+    const td = this.trs.get(key)?.cells[this.columns.findIndex(({ name }) => name === column)];
+    if (!td) return;
+    td.classList.remove("cx-pending");
+    if (problem) {
+      drawCell(td, td.parentElement.shown[td.cellIndex]);
+      showRefusal(this.root.parentElement, td, problem);
+    } else {
+      // The row follows with the next update; where nothing has changed, none comes.
+      setTimeout(() => td.dataset.editing || (td.isConnected && drawCell(td, td.parentElement.shown[td.cellIndex])), 600);
     }
   }
 
