@@ -284,6 +284,7 @@ class Transaction:
     def _writable_table(self, name: str) -> TableState:
         if not self.writable:
             raise ReadOnlyError(f"a query cannot write to the table {name!r}: nothing was written. Use a mutation.")
+        self.usage.enter()
         state = self.table(name)
         if state is None:
             state = self.database.new_table(name, self.snapshot.catalog)
@@ -293,6 +294,7 @@ class Transaction:
     def _existing(self, operation: str, id: str, table: str | None) -> tuple[TableState, Document]:
         if not self.writable:
             raise ReadOnlyError(f"a query cannot {operation} a document: nothing was written. Use a mutation.")
+        self.usage.enter()
         name = self.database.table_of_id(id, operation, table)
         state = None if name is None else self.table(name)
         # A blind write by id reads the id: two of them on one document must not both succeed unseen.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from convex_nb.language.errors import LimitError
@@ -23,10 +25,13 @@ class Usage:
     """Counters of one transaction; sub-transactions count into the same.
 
     Sizes are computed only where a limit wants them: `size_of` costs more than the read itself. `first_read` and
-    `first_written` are what they are guessed by where none does.
+    `first_written` are what they are guessed by where none does. `user_seconds` is how long user code has computed,
+    the database's own time not counted; each of its calls is where that is held against the limit.
     """
 
     __slots__ = (
+        "_inside",
+        "_since",
         "bytes_read",
         "bytes_written",
         "documents_read",
@@ -37,6 +42,7 @@ class Usage:
         "ranges_read",
         "sizes_reads",
         "sizes_writes",
+        "user_seconds",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -48,6 +54,10 @@ class Usage:
         self.bytes_written = 0
         self.first_read: Document | None = None
         self.first_written: Document | None = None
+        self.user_seconds = 0.0
+        # When user code began or went on, if its time counts; and whether it has called the database since.
+        self._since: float | None = None
+        self._inside = False
         self.sizes_reads = limits.read_bytes < UNLIMITED
         self.sizes_writes = limits.write_bytes < UNLIMITED
 
@@ -57,8 +67,32 @@ class Usage:
             f"{self.documents_written} documents written)"
         )
 
+    def start_clock(self) -> None:
+        """User code begins, and its time counts from now on, unless nothing limits it."""
+        if self.limits.query_seconds < inf:
+            self._since = perf_counter()
+
+    def enter(self) -> None:
+        """User code calls the database, or has ended. Raises `LimitError` if it took too long."""
+        if self._since is not None:
+            now = perf_counter()
+            self.user_seconds += now - self._since
+            self._since = now
+            self._inside = True
+            if self.user_seconds > self.limits.query_seconds:
+                raise _too_long(self.limits.query_seconds, self.user_seconds)
+
+    def _leave(self) -> None:
+        if not self._inside:
+            # One more document of an iteration, between two of which it was user code's turn.
+            self.enter()
+        self._since = perf_counter()
+        self._inside = False
+
     def add_range(self) -> None:
         """One more `get` or index range. Raises `LimitError`."""
+        if self._since is not None:
+            self.enter()
         self.ranges_read += 1
         if self.ranges_read > self.limits.read_ranges:
             raise _exceeded("reads", self.limits.read_ranges, self.ranges_read, _ADVICE)
@@ -74,6 +108,8 @@ class Usage:
             self.bytes_read += sum([size_of(document) for document in documents])
             if self.bytes_read > self.limits.read_bytes:
                 raise _exceeded("bytes read", self.limits.read_bytes, self.bytes_read, _ADVICE)
+        if self._since is not None:
+            self._leave()
 
     def add_write(self, document: Document | None) -> None:
         """One more write. Raises `LimitError`."""
@@ -90,6 +126,8 @@ class Usage:
                 raise _exceeded(
                     "bytes written", self.limits.write_bytes, self.bytes_written, "Write in several mutations."
                 )
+        if self._since is not None:
+            self._leave()
 
     def add_rows(self, number: int, nbytes: int) -> None:
         """`number` more documents written at once, of so many bytes in all. Raises `LimitError`."""
@@ -104,6 +142,8 @@ class Usage:
                 raise _exceeded(
                     "bytes written", self.limits.write_bytes, self.bytes_written, "Write in several mutations."
                 )
+        if self._since is not None:
+            self._leave()
 
     def figures(self) -> tuple[int, int, int, int, int]:
         """Documents read and written, bytes read and written, ranges read.
@@ -120,6 +160,16 @@ class Usage:
     def documents_left(self) -> int:
         """How many more documents may be read."""
         return self.limits.read_documents - self.documents_read
+
+
+def _too_long(limit: float, used: float) -> LimitError:
+    return LimitError(
+        f"The function computed for {used:.1f} s, the database's own time not counted; a query or mutation may take "
+        f"{limit:g} s. Nothing was written. Compute in an action or in a cell and pass the result, or do less at once.",
+        kind="query_seconds",
+        limit=limit,
+        used=used,
+    )
 
 
 def _exceeded(what: str, limit: int, used: int, advice: str) -> LimitError:

@@ -131,16 +131,20 @@ class ActionCtx(Context):
 
     def run_query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a query, at the newest commit."""
-        return self._calls.query(function, args, **kwargs)
+        with self._execution.operation():
+            return self._calls.query(function, args, **kwargs)
 
     def run_mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a mutation. It is committed when this returns, whatever becomes of the action."""
-        return self._calls.mutation(function, args, **kwargs)
+        with self._execution.operation():
+            return self._calls.mutation(function, args, **kwargs)
 
     def run_action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another action and wait for it."""
-        return self._calls.action(function, args, **kwargs)
+        with self._execution.operation():
+            return self._calls.action(function, args, **kwargs)
 
     async def run_action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another action; several at once with `asyncio.gather`."""
-        return await self._calls.action_async(function, args, **kwargs)
+        with self._execution.operation():
+            return await self._calls.action_async(function, args, **kwargs)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from math import inf
 from random import Random
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.functions.origin import ADMINISTRATOR
@@ -36,12 +40,14 @@ class Execution:
         "_seed",
         "committed_at",
         "conflict",
+        "deadline",
         "depth",
         "handler_seconds",
         "kind",
         "lines",
         "now_ms",
         "number",
+        "operations",
         "origin",
         "path",
         "ran",
@@ -73,6 +79,9 @@ class Execution:
         # The timestamp of the commit of a mutation that wrote something.
         self.committed_at = 0
         self.depth = 0
+        # Of an action: when `perf_counter` says that it has taken too long, and its calls that have not returned.
+        self.deadline = inf
+        self.operations: list[None] = []
         self.lines: list[Line] | None = None
         self.services: dict[str, Any] | None = None
         self.sources: Sources | None = None
@@ -136,6 +145,51 @@ class Execution:
     def leave(self) -> None:
         """A nested call is over."""
         self.depth -= 1
+
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        """A call that an action makes. Raises `LimitError` if its time is up, or if too many are going on at once."""
+        if perf_counter() > self.deadline:
+            raise self._too_long()
+        limit = self.runner.database.limits.action_operations
+        # A list, because appending needs no lock.
+        self.operations.append(None)
+        try:
+            if len(self.operations) > limit:
+                raise LimitError(
+                    f'The action "{self.path}" has {limit} calls going on at once, which is as many as there may be: '
+                    "this one was not made. Await some of them first.",
+                    kind="action_operations",
+                    limit=limit,
+                    used=limit + 1,
+                )
+            yield
+        finally:
+            self.operations.pop()
+
+    @asynccontextmanager
+    async def timeout(self) -> AsyncIterator[None]:
+        """What an `async def` action runs in: it is cancelled where it waits when its time is up."""
+        import asyncio
+
+        left = self.deadline - perf_counter()
+        try:
+            async with asyncio.timeout(None if left == inf else left) as timeout:
+                yield
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise self._too_long() from None
+
+    def _too_long(self) -> LimitError:
+        limit = self.runner.database.limits.action_seconds
+        return LimitError(
+            f'The action "{self.path}" has taken its {limit:g} s and was stopped; what it has done so far stays. '
+            "Do the rest in another one: `ctx.scheduler.run_after(0, ...)`.",
+            kind="action_seconds",
+            limit=limit,
+            used=limit + perf_counter() - self.deadline,
+        )
 
     def service(self, name: str) -> Any:
         """The service called `name`, bound to this execution. Raises `KeyError` where there is none."""

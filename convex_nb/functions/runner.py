@@ -15,6 +15,7 @@ from convex_nb.functions.checks import check_arguments, check_result
 from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
+from convex_nb.functions.near_limits import NearLimits
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.tracebacks import message_of, strip
 from convex_nb.language.errors import WriteConflictError
@@ -90,6 +91,7 @@ class Runner:
         self.log = log
         self.clock = database.clock
         self.services: Mapping[str, Service] = {} if services is None else services
+        self._near = NearLimits(database.limits)
         self.retries = 0
         self._sleep = sleep
         self._random = random.Random(seed)
@@ -121,11 +123,14 @@ class Runner:
         token = running.set(execution)
         error: Exception | None = None
         value = None
+        usage = transaction.usage
+        usage.start_clock()
         entered = perf_counter()
         try:
             function = entry.function
             value = function.handler(QueryCtx(execution, db), **arguments)
             execution.handler_seconds = perf_counter() - entered
+            usage.enter()
             value = check_result(function, entry.path, value, self.database)
         except Exception as raised:
             strip(raised)
@@ -135,6 +140,7 @@ class Runner:
             db._transaction = ENDED
             if materialised is not None:
                 materialised.turn()
+        self._near.warn(execution)
         ended = perf_counter()
         self.log.ran(execution, started, ended, 0, error)
         result = Result(value, error, transaction.read_set, transaction.snapshot)
@@ -158,9 +164,13 @@ class Runner:
             function = entry.function
             # Checked in every attempt: the handler may have changed the containers that it got.
             arguments = check_arguments(function, path, given, self.database)
+            assert execution.transaction is not None
+            usage = execution.transaction.usage
+            usage.start_clock()
             entered = perf_counter()
             value = function.handler(MutationCtx(execution, db), **arguments)
             execution.handler_seconds = perf_counter() - entered
+            usage.enter()
             return check_result(function, path, value, self.database)
 
         return body
@@ -204,6 +214,7 @@ class Runner:
                 raise
             if commit is not None:
                 execution.committed_at = commit.timestamp
+            self._near.warn(execution)
             self.log.ran(execution, started, perf_counter(), retries)
             return value
 
@@ -245,13 +256,15 @@ class Runner:
         """Run an action whose handler is an `async def`, once, on the loop that it is awaited on."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
         with self._acting(entry, origin) as execution:
-            value = await entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
+            async with execution.timeout():
+                value = await entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
 
     @contextmanager
     def _acting(self, entry: Entry, origin: Origin) -> Iterator[Execution]:
         started = perf_counter()
         execution = Execution(self, entry.path, "action", None, origin)
+        execution.deadline = started + self.database.limits.action_seconds
         token = running.set(execution)
         try:
             yield execution

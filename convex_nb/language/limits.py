@@ -88,6 +88,6 @@ _NOTEBOOK = Limits(
     write_bytes=UNLIMITED,
     scheduled_functions=UNLIMITED,
     scheduled_total_bytes=UNLIMITED,
-    query_seconds=float("inf"),
+    query_seconds=60.0,
     action_seconds=float("inf"),
 )

@@ -10,6 +10,69 @@ from convex_nb.language.errors import LimitError
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import size_of
 
+
+class Time:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("convex_nb.engine.usage.perf_counter", lambda: self.now)
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+def test_the_time_of_user_code_counts_and_the_database_s_does_not(time: Time) -> None:
+    usage = Usage(Limits(query_seconds=10))
+    time.passes(100)
+    usage.start_clock()
+    time.passes(1)
+    usage.add_range()
+    time.passes(100)
+    usage.add_read([SMALL], 1)
+    time.passes(2)
+    usage.enter()
+    time.passes(100)
+    usage.add_write(SMALL)
+    time.passes(3)
+    usage.enter()
+    assert usage.user_seconds == 6
+    time.passes(3)
+    usage.add_range()
+    usage.add_read([SMALL], 1)
+    time.passes(2)
+    with pytest.raises(LimitError, match=r"computed for 11.0 s.* may take 10 s. Nothing was written") as raised:
+        usage.add_range()
+    assert (raised.value.kind, raised.value.limit, raised.value.used) == ("query_seconds", 10, 11)
+
+
+def test_the_time_between_two_documents_of_an_iteration_counts(time: Time) -> None:
+    usage = Usage(Limits(query_seconds=10))
+    usage.start_clock()
+    usage.add_range()
+    for _ in range(3):
+        usage.add_read([SMALL], 1)
+        time.passes(3)
+    usage.enter()
+    assert usage.user_seconds == 9
+
+
+def test_without_a_limit_no_time_counts(time: Time) -> None:
+    for usage in (Usage(Limits(query_seconds=float("inf"))), Usage(Limits(query_seconds=1))):
+        if usage.limits.query_seconds > 1:
+            usage.start_clock()
+        time.passes(100)
+        usage.add_range()
+        usage.add_read([SMALL], 1)
+        usage.enter()
+        assert usage.user_seconds == 0
+
+
 LIMITS = Limits(read_documents=3, read_bytes=100, read_ranges=2, write_documents=2, write_bytes=50)
 SMALL, LARGE = Document({"a": 1}), Document({"a": "x" * 60})
 
