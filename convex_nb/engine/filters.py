@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from convex_nb.language.errors import ConvexNbError, InvalidValueError, LimitError
 from convex_nb.language.ordering import compare_values
@@ -47,8 +47,8 @@ class Expression:
     def __bool__(self) -> NoReturn:
         raise TypeError(
             f"{self!r} has no truth value of its own: it is computed for each document. Combine expressions with "
-            "`&`, `|` and `~` (in parentheses), or with q.and_, q.or_ and q.not_, and not with `and`, `or`, `not` "
-            "or a chained comparison."
+            "`&`, `|` and `~` (in parentheses), or with q.and_, q.or_ and q.not_, and not with `and`, `or`, `not`, "
+            "`in` or a chained comparison."
         )
 
     def __eq__(self, other: object) -> Expression:  # type: ignore[override]
@@ -122,6 +122,16 @@ class FilterBuilder:
     """What a filter function receives as ``q``."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"q has no {name!r}. A field of the document is q.field({name!r}).", name=name, obj=self
+            )
+
+    def __getitem__(self, name: object) -> NoReturn:
+        raise TypeError(f"q is not the document: a field of it is q.field({name!r}).")
 
     def field(self, path: str) -> Expression:
         """A field of the document, by a dotted path; ``UNDEFINED`` where there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from convex_nb.engine.explanation import Explanation, as_it_went, explain, record, recorded
 from convex_nb.engine.filters import Expression, FilterBuilder, build_filter
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from convex_nb.language.documents import Document
 
 T = TypeVar("T")
+_INSTEAD: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("where", "filterby"), ' Filter with .filter(lambda q: q.field("n") > 2), or read a range of an index.'
+    ),
+    **dict.fromkeys(
+        ("sort", "sortby", "orderby"), ' A query has the order of its index: .with_index(name).order("desc").'
+    ),
+    **dict.fromkeys(("limit", "head"), " The first n documents are .take(n)."),
+    **dict.fromkeys(("all", "tolist", "fetchall", "run", "execute"), " All documents are .collect()."),
+    **dict.fromkeys(("topandas", "dataframe"), " A DataFrame of it is .df()."),
+    "withindex": " In Python it is .with_index(name, lambda q: ...).",
+    "fulltablescan": " In Python it is .full_table_scan().",
+    "size": " How many there are is .count().",
+}
+"""By names that other libraries, or other languages, have."""
 
 
 class OrderedQuery:
@@ -41,6 +56,12 @@ class OrderedQuery:
         # The range as it was written.
         self._bounds = bounds
         self._filters = filters
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            hint = _INSTEAD.get(name.lower().replace("_", ""), "")
+            raise AttributeError(f"A query has no {name!r}.{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
         calls = "".join([f".{bound.operator}({bound.field!r}, {bound.value!r})" for bound in self._bounds])
@@ -150,9 +171,9 @@ class OrderedQuery:
         self,
         options: int | Mapping[str, Any] | None = None,
         /,
+        cursor: str | None = None,
         *,
         num_items: int | None = None,
-        cursor: str | None = None,
     ) -> Page:
         """One page: ``paginate(num_items=20, cursor=None)``, or ``paginate(opts)`` with the wire's ``paginationOpts``.
 

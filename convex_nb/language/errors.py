@@ -274,7 +274,7 @@ class IndexNotFoundError(ConvexNbError, LookupError):
         if staged:
             text = f"Index {table}.{index} is staged: it cannot be queried until `staged` is removed in a later push."
         elif self.available:
-            text += f" The table has: {', '.join(self.available)}."
+            text += f" The table has: {', '.join(self.available)}. Declare it in the schema: .index({index!r}, [...])."
         super().__init__(text)
 
 

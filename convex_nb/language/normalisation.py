@@ -272,6 +272,8 @@ def _unsupported(value: object) -> InvalidValueError:
             advice = "Write `dataclasses.asdict(x)`."
         elif hasattr(kind, "_fields"):
             advice = "Write `x._asdict()`."
+        elif hasattr(kind, "collect"):
+            advice = "Read it first: `.collect()`, `.take(n)` or `.first()`."
         else:
             advice = "Values are None, bool, int, float, Int64, str, bytes, list and dict; convert it to one of these."
     return InvalidValueError(

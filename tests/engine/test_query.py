@@ -10,6 +10,7 @@ from convex_nb.engine.reader import DatabaseReader
 from convex_nb.language.documents import Document
 from convex_nb.language.errors import InvalidValueError, LimitError, NotUniqueError
 from convex_nb.language.limits import Limits
+from convex_nb.language.values import to_value
 from tests.engine.databases import insert_all, items_schema, make_database, numbers, reading
 
 COUNTS = [3, 1, 2, 1]
@@ -156,3 +157,40 @@ def test_documents_are_shared_and_read_only(db: DatabaseReader) -> None:
     assert all(one is other for one, other in zip(first, second, strict=True))
     assert first is not second
     assert all(type(document) is Document for document in first)
+
+
+@pytest.mark.parametrize(
+    ("misuse", "text"),
+    [
+        (lambda db: db.query("items").where("n > 2"), r"no 'where'. Filter with .filter\(lambda q"),
+        (lambda db: db.query("items").order_by("n"), r"no 'order_by'. A query has the order of its index"),
+        (lambda db: db.query("items").withIndex("by_n"), r"In Python it is .with_index"),
+        (lambda db: db.query("items").limit(5), r"are .take\(n\)"),
+        (lambda db: db.query("items").nonsense, "A query has no 'nonsense'.$"),
+        (
+            lambda db: db.query("items").filter(lambda q: q.n > 2),
+            r"q has no 'n'. A field of the document is q.field\('n'\)",
+        ),
+    ],
+)
+def test_names_of_elsewhere(db: DatabaseReader, misuse: Callable[[DatabaseReader], Any], text: str) -> None:
+    with pytest.raises(AttributeError, match=text):
+        misuse(db)
+
+
+def test_q_is_not_the_document(db: DatabaseReader) -> None:
+    with pytest.raises(TypeError, match=r"a field of it is q.field\('n'\)"):
+        db.query("items").filter(lambda q: q["n"] > 2)
+    with pytest.raises(TypeError, match="`in` or a chained comparison"):
+        db.query("items").filter(lambda q: q.field("n") in [1, 2])
+
+
+def test_a_query_that_was_not_read_is_no_value(db: DatabaseReader) -> None:
+    with pytest.raises(InvalidValueError, match=r"is a QueryInitializer, .* Read it first: `.collect\(\)`"):
+        to_value(db.query("items"))
+
+
+def test_columns_are_named_in_a_list(db: DatabaseReader) -> None:
+    for fields in ("n", ["n", 5]):
+        with pytest.raises(InvalidValueError, match=r"df\(fields=...\) takes a list of names"):
+            db.query("items").df(fields=fields)  # type: ignore[arg-type]

@@ -70,7 +70,7 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         errors.IndexNotFoundError("t", "by_x", ["by_y"]),
         LookupError,
         {"table": "t", "index": "by_x", "available": ("by_y",), "staged": False},
-        "Index t.by_x not found. The table has: by_y.",
+        "Index t.by_x not found. The table has: by_y. Declare it in the schema: .index('by_x', [...]).",
     ),
     (
         errors.IndexNotFoundError("t", "by_x", staged=True),
