@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import struct
 from collections.abc import Callable, Generator, Iterator
@@ -72,6 +73,11 @@ def _open(
     options: dict[str, Any],
 ) -> Database:
     _identify(path)
+    if not os.access(path, os.W_OK):
+        raise StorageError(
+            f"{path} cannot be written: nothing was opened. Open it with `read_only=True`, or make it writable.",
+            path=str(path),
+        )
     if breaks_off_early(sidecar(path)) and not _is_relaxed(path):
         raise corrupt(path, f"a commit in {sidecar(path).name}, before others that do,")
     with refusing_damage(path):

@@ -167,6 +167,15 @@ def test_looking_at_a_file_in_a_folder_that_cannot_be_written(path: Path, monkey
     assert len(items(open_quickly(path, read_only=True))) == 1
 
 
+def test_a_file_that_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_quickly(path).close()
+    monkeypatch.setattr(os, "access", lambda where, mode: mode != os.W_OK or Path(where) != path)
+    with pytest.raises(StorageError, match="cannot be written: nothing was opened"):
+        open_quickly(path)
+    assert sidecars(path) == []
+    assert open_quickly(path, read_only=True).head.tables == {}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
