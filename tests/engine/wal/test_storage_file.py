@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -162,6 +163,17 @@ def test_no_change_goes_unnoticed(path: Path, sql: str) -> None:
     with pytest.raises(DamagedError):
         read_everything(file)
     file.close()
+
+
+def test_free_pages_that_are_in_use_are_noticed(path: Path) -> None:
+    """No row says so: what is written next would take the place of others."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">II", data, 32, 3, 1)
+    path.write_bytes(data)
+    with pytest.raises(DamagedError, match="SQLite's structure"):
+        StorageFile.open(path, "relaxed")
+    with pytest.raises(DamagedError, match="SQLite's structure"):
+        StorageFile.open_read_only(path)
 
 
 def test_rows_of_another_file_do_not_verify(tmp_path: Path, file: StorageFile) -> None:
