@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from convex_nb.deployment.lead import PATIENCE_SECONDS, Lead
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.engine.database import SystemClock
 from convex_nb.engine.wal.read_only import ReadOnlyLog
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from convex_nb.functions.runner import Runner
     from convex_nb.services.cron_table import Wanted
 
-PATIENCE_SECONDS: Final = 0.2
-"""So long a mutation has the other jobs wait, for their order's sake; then they go on beside it."""
 GRACE_SECONDS: Final = 1.0
 """So long `advance` of a virtual clock waits, at most, for an action that it has started."""
 
@@ -63,6 +62,9 @@ class Scheduling:
         self._owner = weakref.ref(owner)
         self._is_open = True
         self._is_stepping = False
+        self._lead: Lead | None = None
+        # Whether something has happened since the last look, and up to which time that was.
+        self._is_changed = True
         self._looked_ms = 0.0
         self.is_manual = not isinstance(self.database.clock, SystemClock)
         """Whether nothing runs by the machine's time."""
@@ -101,20 +103,48 @@ class Scheduling:
 
     def released(self) -> None:
         """Something may be due. Never blocks."""
+        self._is_changed = True
         if self._worker is not None and self._is_open:
             self._worker.wake()
 
     def work(self) -> bool:
-        """Start what is due, on the worker's thread."""
-        if self.may_run():
-            self._looked_ms = self.executor.run_due()
+        """See to it that a thread looks for what is due, if there may be something."""
+        if not self.may_run():
+            return False
+        if self._lead is not None and self._lead.is_stuck:
+            # It ends with what it is at. The others go on beside it.
+            self._lead, self._is_changed = None, True
+        if self._lead is None and (self._is_changed or self._seconds_left() <= 0):
+            self._is_changed = False
+            self._lead = Lead(self._look, self._looked)
+            try:
+                self._lead.start()
+            except RuntimeError:
+                # The interpreter is on its way out.
+                self._lead = None
         return False
 
     def rest(self) -> float:
-        """Seconds until something is due."""
+        """Seconds until something is due, or somebody may be stuck."""
+        if not self.may_run():
+            return IDLE_SECONDS
+        return PATIENCE_SECONDS if self._lead is not None else self._seconds_left()
+
+    def _seconds_left(self) -> float:
         # Since the last look, not since now: what has become due between the two is not to wait for the next one.
-        due = self.executor.next_due_ms(self._looked_ms) if self.may_run() else None
+        due = self.executor.next_due_ms(self._looked_ms)
         return IDLE_SECONDS if due is None else max(0.0, (due - self.executor.now_ms()) / 1e3)
+
+    def _look(self) -> None:
+        looked = self.executor.run_due()
+        if threading.current_thread() is self._lead:
+            self._looked_ms = looked
+
+    def _looked(self, lead: Lead) -> None:
+        if lead is self._lead:
+            self._lead = None
+            if self._worker is not None:
+                self._worker.wake()
 
     def step(self) -> None:
         """Run what is due here and now, where there are no threads."""
@@ -169,6 +199,9 @@ class Scheduling:
         self._is_open = False
         if self._worker is not None:
             self._worker.stop()
+        lead = self._lead
+        if lead is not None and lead is not threading.current_thread():
+            lead.join(PATIENCE_SECONDS)
 
     def abandon(self) -> None:
         """The same in a forked child, which has none of the threads."""
@@ -182,19 +215,24 @@ class Scheduling:
 
     def may_run(self) -> bool:
         """Whether anything may be started now."""
-        return self._is_open and not self._reactor.paused and not self._is_read_only()
+        if not self._is_open or self._reactor.paused or self._is_read_only():
+            return False
+        thread = threading.current_thread()
+        return thread is self._lead or not isinstance(thread, Lead)
 
     def hand_out(self, call: Callable[[], None], kind: Kind, /) -> None:
         """Run a call, here or on a thread; return when it is over, or when the next one need not wait for it."""
         if not HAS_THREADS or (self.is_manual and kind == "mutation"):
             call()
             return
+        lead = threading.current_thread()
+        if kind == "mutation" and isinstance(lead, Lead):
+            lead.call(call)
+            return
         thread = threading.Thread(target=call, name="convex_nb job", daemon=True)
         thread.start()
         if self.is_manual:
             thread.join(GRACE_SECONDS)
-        elif kind == "mutation":
-            thread.join(PATIENCE_SECONDS)
 
     def act(self, entry: Entry, args: dict[str, Any], origin: Origin, /) -> object:
         """Run an action to its end."""

@@ -50,7 +50,7 @@ def test_every_kind_of_function_reads_them() -> None:
         assert dep.action(act) == [SECRET, SECRET]
         with pytest.raises(KeyError, match="no environment variable 'GONE'"):
             dep.query(query(lambda ctx: ctx.env["GONE"]))
-        with pytest.raises(ReadOnlyError, match="set from outside"):
+        with pytest.raises(ReadOnlyError, match="set it from outside"):
             dep.mutation(mutation(lambda ctx: ctx.env.__setitem__("KEY", "x")))
 
 

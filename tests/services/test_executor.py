@@ -519,3 +519,26 @@ def test_the_test_kit_says_who_is_still_running() -> None:
             test.finish_in_progress_scheduled_functions(timeout=0.01)
         go_on.set()
         test.finish_in_progress_scheduled_functions()
+
+
+def test_a_job_that_takes_long_is_left_behind_by_the_others_and_ends_alone() -> None:
+    go_on = threading.Event()
+    threads: list[str] = []
+
+    @mutation("notes:long")
+    def long(ctx: MutationCtx) -> None:
+        threads.append(threading.current_thread().name)
+        assert go_on.wait(WAIT)
+        ctx.db.insert("notes", {"text": "long"})
+
+    with open_real(limits=Limits(running_scheduled_functions=2)) as dep:
+        dep.register(long)
+        dep.mutation(mutation(lambda ctx: [ctx.scheduler.run_after(0, long) for _ in range(3)]))
+        dep.action(action(lambda ctx: ctx.scheduler.run_after(0, act, text="an action")))
+        until_states(dep, "pending", "pending", "pending", "success")
+        assert len(dep.schedules.running) == len(threads) == 2
+        go_on.set()
+        until_states(dep, *["success"] * 4)
+        assert sorted(notes_of(dep)) == ["an action", "long", "long", "long"]
+        assert dep.schedules.wait(WAIT)
+        dep.check()
