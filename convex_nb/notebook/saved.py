@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +16,6 @@ from IPython.display import DisplayHandle, display
 if TYPE_CHECKING:
     from convex_nb.views.form_view import FormView
     from convex_nb.views.live_view import LiveView
-    from convex_nb.views.sheet import Sheet
 
 QUIET_SECONDS: Final = 1.0
 """How long commits have to pause before tables are refreshed; hidden as they are, drawing them is not free."""
@@ -35,7 +36,7 @@ class Twin:
 
     view: LiveView
     handle: DisplayHandle
-    shown: Sheet | int  # the sheet that it shows or, of a rendered view, the commit
+    shown: Any  # the sheet that it shows or, of a rendered view, the moment
 
 
 class Twins:
@@ -48,12 +49,13 @@ class Twins:
         self._twins: dict[int, Twin] = {}
         self._refreshed = 0.0
         self._called = 0.0
+        self._drawing = threading.RLock()
 
     def show(self, view: LiveView) -> None:
         """Display a view: as a pair where a browser may run it, as one bundle elsewhere."""
         if view.render is not None:
-            timestamp = view.timestamp
-            self._twins[id(view)] = Twin(view, display(view.rendered(), display_id=True), timestamp)
+            moment = view.moment
+            self._twins[id(view)] = Twin(view, display(view.rendered(), display_id=True), moment)
             return
         sheet = view.sheet()
         bundle, metadata = view._repr_mimebundle_() or ({}, {})
@@ -81,14 +83,20 @@ class Twins:
         """Leave the output of a closed view as it is."""
         self._twins.pop(id(view), None)
 
-    def refresh(self, *, cell_ended: bool, is_busy: bool) -> float | None:
+    def settle(self) -> None:
+        """Return when nothing is being drawn: what a cell draws with must not be used by two at a time."""
+        with self._drawing:
+            pass
+
+    def refresh(self, *, cell_ended: bool, is_busy: Callable[[], bool]) -> float | None:
         """Bring the outputs up to date; return the seconds to wait where it is too early, None when nothing is left."""
         twins = list(self._twins.values())
-        if not is_busy:
-            # `render` is the user's, and may draw with what a running cell draws with at the same time.
-            for twin in twins:
-                if twin.view.render is not None and twin.shown != twin.view.timestamp:
-                    twin.shown = twin.view.timestamp
+        for twin in twins:
+            with self._drawing:
+                # `render` is the user's, and may draw with what a running cell draws with at the same time.
+                moment = twin.view.moment
+                if twin.view.render is not None and not is_busy() and not _is_same(twin.shown, moment):
+                    twin.shown = moment
                     twin.handle.update(twin.view.rendered())
         tables = [twin for twin in twins if twin.view.render is None]
         if not tables:
@@ -104,6 +112,11 @@ class Twins:
                 twin.handle.update(sheet)
         self._refreshed = now
         return None
+
+
+def _is_same(a: tuple[object, ...], b: tuple[object, ...]) -> bool:
+    # By identity: results may be long, and `==` of what a user returns may be anything.
+    return all(x is y for x, y in zip(a, b, strict=True))
 
 
 def _has_browser() -> bool:

@@ -131,6 +131,7 @@ class Session:
         self._depth += 1
         if self._depth == 1:
             self.cell = cell
+            self.twins.settle()
             cell_begins()
             self.cells.begin(cell, deleted)
             self.calls.begin()
@@ -153,7 +154,7 @@ class Session:
         self.flush.close()
 
     def _refresh_twins(self, cell_ended: bool) -> float | None:
-        return self.twins.refresh(cell_ended=cell_ended, is_busy=self.cell is not None)
+        return self.twins.refresh(cell_ended=cell_ended, is_busy=lambda: self.cell is not None)
 
     def _moved(self, view: LiveView, arguments: Arguments) -> None:
         """An argument changed. Inside a cell the next line may read the view, so it moves now; otherwise with the rest,

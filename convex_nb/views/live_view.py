@@ -15,6 +15,7 @@ import traitlets
 from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
+from convex_nb.views.drawing import draw
 from convex_nb.views.editing import Editing
 from convex_nb.views.export import Exports
 from convex_nb.views.form_fields import EntryError
@@ -159,6 +160,11 @@ class LiveView(anywidget.AnyWidget):
     def is_hidden(self) -> bool:
         """Whether a page showed it and none does so now. What was never shown is not hidden."""
         return self._screen.is_hidden
+
+    @property
+    def moment(self) -> tuple[object, ...]:
+        """What the view shows now, to be compared by identity: as long as it is the same, so is the picture."""
+        return (self._value, self.error, self.status)
 
     def ask(self, arguments: Mapping[str, Any] | None, watch: Watch | None = None) -> None:
         """Watch the query with these arguments from now on; None watches nothing, and the view says "loading".
@@ -305,13 +311,10 @@ class LiveView(anywidget.AnyWidget):
             return sheet_of_rows(page, self._columns.widen(page), len(self._window), **saved)
 
     def rendered(self) -> Any:
-        """Return what `render` makes of the value; what is wrong, as a sheet, where there is none or it raises."""
+        """Return what `render` makes of the value; what is wrong, where there is none or it raises."""
         if self.render is None or self.status in ("loading", "error"):
             return self.sheet()
-        try:
-            return self.render(self.value)
-        except Exception as error:
-            return Sheet([], [], title=self.path, caption=f"render: {message_of(error)}")
+        return draw(self.render, self.value)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
