@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convex_nb.deployment.foundation import all_open
 from convex_nb.functions.foreground import foreground
+from convex_nb.functions.globals import let_go
 
 
 def cell_begins() -> None:
@@ -14,5 +15,6 @@ def cell_begins() -> None:
 def cell_ended() -> None:
     """The cell has ended: what reads names that it has rebound runs again."""
     foreground.end()
+    let_go()
     for deployment in all_open():
         deployment.look_again()

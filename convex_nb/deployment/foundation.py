@@ -77,7 +77,6 @@ class Foundation:
     def look_again(self) -> None:
         """Run what reads names of the notebook that have been rebound; a cell has ended."""
         if self._closed is None:
-            self._registry.look_again()
             self._reactor.flush()
 
     def when_held(self, refresh: Callable[[], object]) -> None:

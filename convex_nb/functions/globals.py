@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -9,6 +10,7 @@ from itertools import repeat
 from operator import is_
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
+from weakref import WeakSet
 
 from convex_nb.functions.globals_code import Change, global_names
 
@@ -40,12 +42,14 @@ class Bindings:
 class NotebookNames:
     """The notebook's names that one handler reads, in its own code and in the functions and classes that it uses."""
 
-    __slots__ = ("_bindings", "_handler", "_namespace")
+    __slots__ = ("__weakref__", "_bindings", "_handler", "_namespace")
 
     def __init__(self, handler: Any, namespace: Mapping[str, Any]) -> None:
         self._handler = handler
         self._namespace = namespace
         self._bindings = self._bind()
+        with _lock:
+            _all.add(self)
 
     @classmethod
     def of(cls, handler: Any) -> NotebookNames | None:
@@ -84,6 +88,18 @@ class NotebookNames:
                     _warn(function, change)
         # What it rebinds itself would make it run for ever.
         return Bindings(self._namespace, {name: value for name, value in values.items() if name not in bound})
+
+
+_all: Final[WeakSet[NotebookNames]] = WeakSet()
+_lock: Final = threading.Lock()
+
+
+def let_go() -> None:
+    """Keep nothing alive that the notebook's names do not stand for any more. Costs O(functions and kept results)."""
+    with _lock:
+        known = list(_all)
+    for names in known:
+        names.current()
 
 
 def _namespace_of(handler: Any) -> Mapping[str, Any] | None:

@@ -191,12 +191,6 @@ class Registry:
                 return False
         return True
 
-    def look_again(self) -> None:
-        """Let go of what names of the notebook stood for before they were rebound."""
-        for entry in list(self._entries.values()):
-            if entry.names is not None:
-                entry.names.current()
-
     def adopt(self, function: Function) -> Entry:
         """The entry of a function that was handed in by itself; it is registered unless that would hide another one."""
         entry = function.entry

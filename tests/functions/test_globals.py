@@ -12,6 +12,7 @@ import pytest
 
 from convex_nb import Deployment, query
 from convex_nb.deployment.cells import cell_begins, cell_ended
+from convex_nb.functions.definition import Function
 from convex_nb.functions.globals import NotebookNames
 from tests.functions.apps import open_app
 
@@ -272,6 +273,7 @@ def test_a_value_that_was_let_go_is_not_kept(dep: Deployment, notebook: Notebook
         "class Big: pass\nBIG = Big()\n@query('m:big')\ndef big(ctx): return str(type(BIG))\ndep.register(big)"
     )
     dep.query("m:big")
+    dep.query(Function(eval("lambda ctx: str(BIG)", notebook.names), "query"))
     gone = weakref.ref(notebook["BIG"])
     notebook.run("del BIG")
     gc.collect()
