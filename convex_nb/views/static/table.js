@@ -302,12 +302,23 @@ export class Grid {
     this.cursor = corner;
     const cell = this.cellAt(corner);
     if (!cell) return;
+    this.selectSoon(corner.key);
     if (this.tabStop) this.tabStop.tabIndex = -1;
     cell.tabIndex = 0;
     this.tabStop = cell;
     cell.focus({ preventScroll: true });
     this.reveal(cell);
     this.drawSelection();
+  }
+
+  /** Tell the kernel in which row the reader is, once they have come to rest there. */
+  selectSoon(key) {
+    clearTimeout(this.selectTimer);
+    if (key === null || key === this.selected || key.startsWith("#")) return;
+    this.selectTimer = setTimeout(() => {
+      this.selected = key;
+      this.send({ type: "select", key });
+    }, 120);
   }
 
   reveal(cell) {
@@ -332,6 +343,12 @@ export class Grid {
   }
 
   drawSelection() {
+    const row = this.cursor && this.trs.get(this.cursor.key);
+    if (row !== this.current) {
+      this.current?.classList.remove("cx-current");
+      row?.classList.add("cx-current");
+      this.current = row;
+    }
     for (const cell of this.table.querySelectorAll(".cx-selected")) cell.classList.remove("cx-selected");
     const selection = this.range && this.selection();
     if (!selection) return;

@@ -117,7 +117,9 @@ export class View {
       const seen = clock(commitDate(head.timestamp));
       this.band.append(element("div", "cx-message", note || `The kernel has stopped. These are the rows of ${seen}.`));
     } else if (shown === "paused") {
-      this.band.append(element("div", "cx-message", note || "Paused. Commits go on, this view waits."));
+      const catchUp = button("Catch up", "catch up with the newest commit", () => this.send({ type: "resume" }));
+      catchUp.classList.add("cx-more");
+      this.band.append(element("div", "cx-message", note), catchUp);
     }
     this.band.hidden = !this.band.childElementCount;
   }
