@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from traitlets import HasTraits
 
+from convex_nb.views.live_view import LiveView
+
 
 class Skip:
     """The type of `SKIP`: an argument that is not there yet, so that the view waits and asks nothing."""
@@ -35,9 +37,7 @@ class Arguments:
 
     def current(self) -> dict[str, Any] | None:
         """Return the arguments as they are now, or None while one of them is `SKIP`."""
-        values = {
-            name: getattr(*self._bound[name]) if name in self._bound else self._fixed[name] for name in self._order
-        }
+        values = {name: _now(self._bound[name]) if name in self._bound else self._fixed[name] for name in self._order}
         return None if any(value is SKIP for value in values.values()) else values
 
     def follow(self, on_change: Callable[[], None]) -> None:
@@ -56,6 +56,13 @@ class Arguments:
     def _changed(self, _change: object) -> None:
         if self._on_change is not None:
             self._on_change()
+
+
+def _now(source: tuple[HasTraits, str]) -> Any:
+    owner, trait = source
+    value = getattr(owner, trait)
+    # Nothing is selected yet: there is nothing to ask for.
+    return SKIP if value is None and trait == "selection" and isinstance(owner, LiveView) else value
 
 
 def source_of(value: Any) -> tuple[HasTraits, str] | None:

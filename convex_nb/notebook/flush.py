@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from convex_nb.notebook.timetable import Timetable
 
@@ -38,6 +39,8 @@ class Flush:
         self._views: dict[int, tuple[Deployment, LiveView]] = {}
         self._moved: dict[int, Callable[[], None]] = {}
         self._timetable = Timetable()
+        self._listened: WeakSet[Deployment] = WeakSet()
+        self._counts_commits = False
         self._flushing = threading.RLock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -53,9 +56,17 @@ class Flush:
         """Note that a view is stale. Called inside commits, on any thread: never blocks."""
         self._wake.set()
 
+    def _committed(self, _commit: object) -> None:
+        # A paused view says how many commits it is behind; others are marked by those that touch them.
+        if self._counts_commits:
+            self._wake.set()
+
     def add(self, deployment: Deployment, view: LiveView, every: float | None = None) -> None:
         """Let a view follow its deployment's commits and, with a period in seconds, the clock."""
         self._views[id(view)] = (deployment, view)
+        if deployment not in self._listened:
+            self._listened.add(deployment)
+            deployment.on_commit.append(self._committed)
         self._timetable.set(view, every)
         if every is not None:
             self._wake.set()
@@ -91,6 +102,7 @@ class Flush:
                     # A widget has a value that the query refuses: that view stays where it is, the others go on.
                     log.exception("convex_nb: a live view could not follow its arguments")
             views = list(self._views.values())
+            self._counts_commits = any(view.is_paused for _, view in views)
             for _, view in views:
                 view.expect()
             moved = {
@@ -119,7 +131,11 @@ class Flush:
                 self._flushing.release()
 
     def close(self) -> None:
-        """Stop the thread. Views stay as they are."""
+        """Stop the thread and leave the deployments. Views stay as they are."""
+        for deployment in self._listened:
+            if self._committed in deployment.on_commit:
+                deployment.on_commit.remove(self._committed)
+        self._listened.clear()
         self._stop.set()
         self._wake.set()
         if self._thread is not None and self._thread is not threading.current_thread():

@@ -99,6 +99,8 @@ class LiveView(anywidget.AnyWidget):
     error = traitlets.Any(None, allow_none=True)
     status = traitlets.Unicode("loading")
     timestamp = traitlets.Int(0)
+    selection = traitlets.Any(None, allow_none=True)
+    """The id of the row in which the reader has put the cursor, or None; another view may follow it."""
 
     def __init__(
         self,
@@ -128,6 +130,8 @@ class LiveView(anywidget.AnyWidget):
         self._arguments: Mapping[str, Any] | None = None
         self._asked = 0
         self._paused = False
+        self._commits = 0  # of the deployment when the view was paused
+        self._behind = 0
         self._updating = False
         self._kind: Kind = "table"
         self._window = Window() if window is None else window
@@ -228,9 +232,18 @@ class LiveView(anywidget.AnyWidget):
                 self._screen.touch()
                 self._screen.pump()
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it holds still while commits go on."""
+        return self._paused
+
     def pump(self) -> None:
         """Send what could not be sent before, if it can be sent now. What was expected has come, or stayed the same."""
         with self._lock:
+            behind = self._count_commits() - self._commits if self._paused else 0
+            if behind != self._behind:
+                self._behind = behind
+                self._screen.touch()
             if self._updating:
                 self._updating = False
                 self._screen.touch()
@@ -260,10 +273,15 @@ class LiveView(anywidget.AnyWidget):
         """Stop following commits; the last value stays."""
         with self._lock:
             self._paused = True
+            self._commits, self._behind = self._count_commits(), 0
             query, self._query = self._query, None
         if query is not None:
             query.close()
         self.absorb()
+        self._on_active()
+
+    def _count_commits(self) -> int:
+        return 0 if self._surroundings is None else self._surroundings.commits()
 
     def resume(self) -> None:
         """Follow commits again, from the newest."""
@@ -343,6 +361,13 @@ class LiveView(anywidget.AnyWidget):
             if self.comm is not None:
                 self.send({"type": "part", "tab": tab, "done": part is None}, [] if part is None else [part])
 
+    def _select(self, key: str) -> None:
+        with self._lock:
+            row = self._window.row(key)
+        id = None if row is None else row.get("_id")
+        if id is not None:
+            self.selection = id
+
     def _edit(self, content: Mapping[str, Any]) -> None:
         key, column = content["key"], content["column"]
         with self._lock:
@@ -405,6 +430,12 @@ class LiveView(anywidget.AnyWidget):
     def _note(self, state: State) -> str:
         if state == "loading":
             return "Waiting for its arguments." if self._arguments is None else ""
+        if state == "paused":
+            return (
+                f"Paused, {self._behind:,} commit{'' if self._behind == 1 else 's'} behind."
+                if self._behind
+                else "Paused."
+            )
         if self._query is None or self._surroundings is None or self._kind != "table" or self._window.total:
             return "No row passes the filter." if self._window.filter and not len(self._window) else ""
         return self._surroundings.empty_note(self._query.tables)
@@ -429,6 +460,8 @@ class LiveView(anywidget.AnyWidget):
             self._export(content)
         elif kind == "edit":
             self._edit(content)
+        elif kind == "select":
+            self._select(content["key"])
         with self._lock:
             screen, window = self._screen, self._window
             if kind == "hello":

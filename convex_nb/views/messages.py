@@ -172,6 +172,13 @@ class Part(TypedDict):
     done: bool
 
 
+class Select(TypedDict):
+    """The reader has put the cursor in this row."""
+
+    type: Literal["select"]
+    key: str
+
+
 class Edit(TypedDict):
     """Run the mutation that edits rows for one cell."""
 
@@ -197,7 +204,9 @@ class LoadMore(TypedDict):
     type: Literal["more"]
 
 
-Request: TypeAlias = Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore | Filter | Export | NextPart | Edit
+Request: TypeAlias = (
+    Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore | Filter | Export | NextPart | Select | Edit
+)
 
 
 class Submit(TypedDict):

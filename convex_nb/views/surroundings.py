@@ -23,6 +23,10 @@ class Surroundings:
         definition = None if schema is None else schema.tables.get(table)
         return {} if definition is None else columns_of_table(definition)
 
+    def commits(self) -> int:
+        """Return how many commits there were so far. O(tables)."""
+        return self._deployment.statistics().database.commits
+
     def empty_note(self, tables: Iterable[str]) -> str:
         """Return a sentence for a query without rows: what it reads, and which function would add some."""
         names = sorted(tables)

@@ -18,6 +18,7 @@ class Deployment:
 
     def __init__(self) -> None:
         self.stale: list[Any] = []
+        self.on_commit: list[Any] = []
         self.refreshes: list[str] = []
 
     def refresh(self) -> list[Any]:
@@ -28,6 +29,8 @@ class Deployment:
 
 class View:
     """Counts what the flush asks of it."""
+
+    is_paused = False
 
     def __init__(self) -> None:
         self.query = object()

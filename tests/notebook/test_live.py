@@ -244,3 +244,34 @@ def test_live_works_without_the_extension() -> None:
         get_session().flush.now()
         assert view.value == 1
         close_session()
+
+
+def test_a_view_follows_the_selection_of_another(busy: Notebook) -> None:
+    busy.ok(
+        "%%convex_query messages -q --no-live\nfrom convex_nb import Id\n"
+        "def one(ctx, id: Id['messages']):\n    return ctx.db.get(id)['body']"
+    )
+    busy.ok("rows = live(recent)\nchosen = live(one, id=(rows, 'selection'))")
+    rows, chosen = busy["rows"], busy["chosen"]
+    assert (chosen.status, rows.selection) == ("loading", None)
+    ids = [row["_id"] for row in rows.value]
+    rows._from_browser({"type": "select", "tab": "t", "key": str(ids[1])})
+    busy.session.flush.now()
+    assert (rows.selection, chosen.value) == (ids[1], "from Bob")
+    rows._from_browser({"type": "select", "tab": "t", "key": "nonsense"})
+    assert rows.selection == ids[1]
+
+
+def test_a_paused_view_says_how_far_it_is_behind(busy: Notebook) -> None:
+    view = busy.ok("live(recent)").value
+    view._from_browser({"type": "pause", "tab": "t"})
+    assert view.whole()["head"]["note"] == "Paused."
+    busy.ok('for i in range(3):\n    send(author="Eve", body=str(i))')
+    head = view.whole()["head"]
+    assert (head["note"], head["rows"]) == ("Paused, 3 commits behind.", 3)
+    view.resume()
+    head = view.whole()["head"]
+    assert (head["note"], head["rows"]) == ("", 6)
+    view.close()
+    busy.session.flush.close()
+    assert busy.session.flush._committed not in busy.deployment.on_commit
