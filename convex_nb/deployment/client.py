@@ -11,7 +11,7 @@ from convex_nb.deployment.client_queries import ClientQueries, Pending
 from convex_nb.deployment.optimistic import OptimisticUpdate
 from convex_nb.deployment.paginated import PAGE_SIZE, PaginatedQuery, option_of
 from convex_nb.deployment.redaction import told_to_client
-from convex_nb.deployment.turns import Turns
+from convex_nb.deployment.turns import Turn, Turns
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.identity import to_identity
@@ -95,19 +95,35 @@ class Client:
                 operation="client.mutation",
             )
         given = merge_arguments(entry.path, args, kwargs)
-        value = self._telling("mutation", entry.path, lambda: self._mutation(entry, given, optimistic))
+        # Before anything is shown.
+        arguments = self._telling(
+            "mutation",
+            entry.path,
+            lambda: check_arguments(entry.function, entry.path, given, self._deployment._database),
+        )
+        pending = Pending(optimistic, arguments)
+        # The order of the queue is the order in which updates lie on one another.
+        with self._asking:
+            try:
+                announce = self._queries.expect(pending)
+            except Exception as error:
+                error.add_note(f'The optimistic update of "{entry.path}" raised this: the mutation did not run.')
+                raise
+            turn = self._turns.take()
+        value = self._telling("mutation", entry.path, lambda: self._in_turn(entry, given, pending, turn, announce))
         self._deployment._after_commit()
         self._queries.arrive()
         return value
 
-    def _mutation(self, entry: Entry, given: Mapping[str, Any] | None, optimistic: OptimisticUpdate | None) -> Any:
-        # Checked before anything is shown.
-        pending = Pending(optimistic, check_arguments(entry.function, entry.path, given, self._deployment._database))
+    def _in_turn(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        pending: Pending,
+        turn: Turn,
+        announce: Callable[[], None],
+    ) -> Any:
         committed_at: int | None = None
-        # The order of the queue is the order in which updates lie on one another.
-        with self._asking:
-            announce = self._queries.expect(pending)
-            turn = self._turns.take()
         try:
             announce()
             with turn:

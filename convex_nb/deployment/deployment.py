@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Self
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data import Data
 from convex_nb.deployment.environment import Environment
+from convex_nb.deployment.function_table import FunctionTable
 from convex_nb.deployment.loading import load_modules
+from convex_nb.deployment.metrics import Metrics
 from convex_nb.deployment.schedules import Schedules
 from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.deployment.tables import Tables
@@ -68,9 +70,9 @@ class Deployment(Calling, Data):
     # -- what there is -------------------------------------------------------------------------------------------
 
     @property
-    def functions(self) -> Mapping[str, Function]:
-        """The registered functions, by path."""
-        return self._registry.functions
+    def functions(self) -> FunctionTable:
+        """The registered functions, by path; `.df()` says what they take, where they are, and how they do."""
+        return FunctionTable(self._registry.functions, self._log.tallies)
 
     @property
     def schema(self) -> SchemaDefinition | None:
@@ -81,6 +83,11 @@ class Deployment(Calling, Data):
     def logs(self) -> ExecutionLog:
         """What functions printed, the newest lines; `.executions` are the newest calls."""
         return self._log
+
+    @property
+    def metrics(self) -> Metrics:
+        """Calls, errors, cache hits and durations of each function: `.df()`."""
+        return Metrics(self._log.tallies)
 
     @property
     def limits(self) -> Limits:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from convex_nb.functions.events import Event, console_event, execution_event
 from convex_nb.functions.request_ids import RequestIds, mark
 from convex_nb.functions.sinks import Sink, Sinks, as_sink
+from convex_nb.functions.tallies import Tallies
 from convex_nb.functions.tracebacks import message_of
 from convex_nb.language.errors import shorten
 
@@ -134,6 +135,7 @@ class ExecutionLog:
         self._lines: deque[LogLine] = deque(maxlen=kept)
         self.next_number: Final = count(1).__next__
         self.request_id: Final = RequestIds()
+        self.tallies: Final = Tallies()
         self.sinks: Final = Sinks(self._events)
         self.describe: Callable[[], Event] = dict
         """Says which deployment an event is of."""
@@ -224,6 +226,7 @@ class ExecutionLog:
             origin.job_id,
         )
         self._records.append(record)
+        self.tallies.put(record)
         lines: list[LogLine] = []
         if error is not None:
             mark(error, self.request_id(execution.request))
@@ -267,6 +270,7 @@ class ExecutionLog:
             None,
         )
         self._records.append(record)
+        self.tallies.put(record)
         if self.sinks:
             self.sinks.put((record, []))
 

@@ -164,7 +164,8 @@ class Registry:
             path = entry.path
         public = [path for path, entry in list(self._entries.items()) if entry.function.visibility == "public"]
         near = difflib.get_close_matches(usual_spelling(path), public, n=3, cutoff=0.65)
-        raise FunctionNotFoundError(f'Could not find public function for "{path}".', path=path, available=near)
+        hint = f" Did you mean {_either(near)}?" if near else ""
+        raise FunctionNotFoundError(f'Could not find public function for "{path}".{hint}', path=path, available=near)
 
     def at(self, path: str) -> Entry:
         """The function with this path, however it is spelled. Raises `FunctionNotFoundError`."""
@@ -230,8 +231,7 @@ class Registry:
     def _not_found(self, path: str) -> FunctionNotFoundError:
         near = difflib.get_close_matches(usual_spelling(path), self._entries, n=3, cutoff=0.65)
         if near:
-            quoted = [f'"{each}"' for each in near]
-            hint = f" Did you mean {' or '.join(quoted)}?"
+            hint = f" Did you mean {_either(near)}?"
         elif self._entries:
             hint = " Has its cell been run, or its module been loaded?"
         else:
@@ -245,6 +245,10 @@ class Registry:
             "It did not run.",
             path=entry.path,
         )
+
+
+def _either(paths: Iterable[str]) -> str:
+    return " or ".join([f'"{path}"' for path in paths])
 
 
 def _article(kind: Kind) -> str:

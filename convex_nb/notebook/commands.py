@@ -13,20 +13,18 @@ from convex_nb._version import __version__
 from convex_nb.deployment.current import current, set_current
 from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.language.errors import FunctionNotFoundError
-from convex_nb.notebook.cards import milliseconds
 from convex_nb.notebook.declared_schema import extent
+from convex_nb.notebook.observing import functions, logs, metrics
 from convex_nb.notebook.options import nearest
 from convex_nb.notebook.plans import explain
 from convex_nb.notebook.schedules import env, schedules
 from convex_nb.notebook.session import get_session
 from convex_nb.views.card import Card, Part
-from convex_nb.views.cells import time_text
 from convex_nb.views.sheet import Heading, Sheet
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
 
-LOGS_SHOWN: Final = 30
 AUTOMATIC: Final = ("by_id", "by_creation_time")
 """The indexes that every table has."""
 
@@ -93,51 +91,6 @@ def tables(deployment: Deployment) -> Sheet:
     return Sheet(
         headings, rows, caption="" if rows else "No tables yet: declare one in a %%convex_schema cell, or insert."
     )
-
-
-def functions(deployment: Deployment) -> Sheet:
-    """The functions, their arguments, and whether the notebook still shows them."""
-    shown = [view.path for view in get_session().flush.views]
-    rows = [
-        [
-            path,
-            function.kind if function.visibility == "public" else f"internal {function.kind}",
-            function.signature,
-            counted(shown.count(path), "live view") if path in shown else "",
-        ]
-        for path, function in deployment.functions.items()
-    ]
-    headings = [Heading("function"), Heading("kind"), Heading("arguments"), Heading("shown by")]
-    return Sheet(headings, rows, caption="" if rows else "No functions yet: define one in a %%convex_query cell.")
-
-
-def logs(deployment: Deployment) -> Sheet:
-    """The newest calls with what they printed, newest first."""
-    printed: dict[int, list[str]] = {}
-    for line in deployment.logs:
-        printed.setdefault(line.number, []).append(line.message)
-    calls = list(deployment.logs.executions)
-    rows = [
-        [
-            time_text(call.time_ms)[11:],
-            call.path,
-            "cached" if call.cached else milliseconds(call.duration_ms),
-            call.error or "ok",
-            " ⏎ ".join(printed.get(call.number, ())),
-        ]
-        for call in reversed(calls[-LOGS_SHOWN:])
-    ]
-    headings = [
-        Heading("time (UTC)"),
-        Heading("function"),
-        Heading("took", "right"),
-        Heading("outcome"),
-        Heading("printed"),
-    ]
-    more = (
-        f"the newest {LOGS_SHOWN} of {len(calls):,}; all: dep.logs.executions.df()" if len(calls) > LOGS_SHOWN else ""
-    )
-    return Sheet(headings, rows, caption=more if rows else "No function has run yet.")
 
 
 def schema(deployment: Deployment) -> Any:
@@ -215,6 +168,7 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "tables": tables,
     "functions": functions,
     "logs": logs,
+    "metrics": metrics,
     "schema": schema,
     "schedules": schedules,
     "env": env,

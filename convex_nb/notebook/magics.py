@@ -188,8 +188,9 @@ class ConvexMagics(Magics):
 
             %convex                       status
             %convex tables                tables with their documents and indexes
-            %convex functions             functions with their arguments
-            %convex logs                  the newest calls, and what they printed
+            %convex functions             functions with their arguments, and where they were defined
+            %convex logs                  the newest calls and what they printed, as they come
+            %convex metrics               calls, errors, cache hits and durations of each function
             %convex schema                the schema, as code
             %convex schedules             what runs by the clock: crons and scheduled functions
             %convex env                   names of environment variables; set NAME VALUE, unset NAME

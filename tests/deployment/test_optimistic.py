@@ -127,6 +127,16 @@ def test_an_update_that_raises_stops_the_mutation() -> None:
         assert seen == [[], ["b"]]
 
 
+@pytest.mark.parametrize("mode", ["dev", "prod"])
+def test_the_error_of_an_update_is_the_callers_own(mode: Any) -> None:
+    def broken(store: OptimisticStore, args: dict[str, Any]) -> None:
+        raise KeyError("oops")
+
+    with convex_nb.open(mode=mode) as dep, pytest.raises(KeyError, match="oops") as caught:
+        dep.client().mutation(add_task, text="a", optimistic=broken)
+    assert caught.value.__notes__ == ['The optimistic update of "tasks:add" raised this: the mutation did not run.']
+
+
 def test_an_update_that_raises_later_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     calls: list[int] = []
 

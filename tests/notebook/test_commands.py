@@ -50,8 +50,10 @@ def test_tables_tell_how_far_a_staged_index_is(chat: Notebook) -> None:
 
 def test_functions(chat: Notebook) -> None:
     rows = {row[0]: row[1:] for row in chat.ok("%convex functions").value.rows}
-    assert rows["messages:send"] == ["mutation", "(author: str, body: str)", ""]
-    assert rows["messages:recent"] == ["query", "(author: str | None = None)", "1 live view"]
+    assert rows["messages:send"][:2] == ["mutation", "(author: str, body: str)"]
+    assert rows["messages:recent"][:2] == ["query", "(author: str | None = None)"]
+    assert (rows["messages:send"][-1], rows["messages:recent"][-1]) == ("", "1")
+    assert rows["messages:send"][2].startswith("In [")
 
 
 def test_logs_show_calls_and_what_they_printed(chat: Notebook) -> None:
@@ -60,9 +62,25 @@ def test_logs_show_calls_and_what_they_printed(chat: Notebook) -> None:
     )
     chat.ok("talk()")
     chat.run("talk(fail=True)")
-    newest, before = chat.ok("%convex logs").value.rows[:2]
-    assert (newest[1], newest[3], newest[4]) == ("m:talk", "AssertionError: no luck", "hello")
-    assert (before[1], before[3], before[4]) == ("m:talk", "ok", "hello")
+    view = chat.ok("%convex logs").value
+    newest, before = view.value[:2]
+    assert (newest["function"], newest["outcome"], newest["printed"]) == ("m:talk", "AssertionError: no luck", "hello")
+    assert (before["function"], before["outcome"], before["printed"]) == ("m:talk", "ok", "hello")
+    chat.ok("talk()")
+    assert view.value[0]["outcome"] == "ok"
+    assert len(view.df()) == len(view.value)
+
+
+def test_logs_of_a_cell_that_runs_again_are_one_view(chat: Notebook) -> None:
+    first = chat.ok("%convex logs").value
+    assert chat.ok("%convex logs").value is first
+
+
+def test_metrics(chat: Notebook) -> None:
+    rows = {row[0]: row[1:] for row in chat.ok("%convex metrics").value.rows}
+    assert rows["messages:recent"][1] == "0"
+    chat.ok("%convex reset")
+    assert chat.ok("%convex metrics").value.caption == "No function has run yet."
 
 
 def test_the_schema_as_code(chat: Notebook) -> None:

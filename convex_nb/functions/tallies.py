@@ -1,0 +1,123 @@
+"""How functions have been doing: counts and durations by function and minute, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import log2
+from typing import Any, Final
+
+MOST_MINUTES: Final = 10_000
+"""Pairs of a function and a minute that are kept; the oldest go first."""
+MOST_WAITING: Final = 1024
+_STEPS: Final = 8
+"""Classes of durations for each doubling: a quantile is off by at most 5 percent."""
+_MINUTE_MS: Final = 60_000
+
+
+@dataclass(slots=True)
+class Tally:
+    """What calls of one function added up to."""
+
+    path: str
+    kind: str
+    calls: int = 0
+    """Calls, answers from the cache included."""
+    errors: int = 0
+    cached: int = 0
+    retries: int = 0
+    documents_read: int = 0
+    documents_written: int = 0
+    durations: dict[int, int] = field(default_factory=dict)
+    """Calls by class of duration, those that were answered from the cache left out."""
+
+    def add(self, record: tuple[Any, ...]) -> None:
+        """One more call: the first fields of an `ExecutionRecord`."""
+        _, _, _, _, status, _, duration_ms, _, cached, retries, read, written = record[:12]
+        self.calls += 1
+        self.errors += status == "failure"
+        self.retries += retries
+        self.documents_read += read
+        self.documents_written += written
+        if cached:
+            self.cached += 1
+        else:
+            step = round(log2(max(duration_ms, 1e-6)) * _STEPS)
+            self.durations[step] = self.durations.get(step, 0) + 1
+
+    def merge(self, other: Tally) -> None:
+        """Add another one's calls."""
+        self.calls += other.calls
+        self.errors += other.errors
+        self.cached += other.cached
+        self.retries += other.retries
+        self.documents_read += other.documents_read
+        self.documents_written += other.documents_written
+        for step, number in other.durations.items():
+            self.durations[step] = self.durations.get(step, 0) + number
+
+    def quantile(self, share: float) -> float | None:
+        """Milliseconds within which this share of the calls that ran were over; `None` if none ran."""
+        left = share * sum(self.durations.values())
+        for step in sorted(self.durations):
+            left -= self.durations[step]
+            if left <= 0:
+                return float(2 ** (step / _STEPS))
+        return None
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of the calls of a query that were answered from the cache."""
+        return self.cached / self.calls if self.kind == "query" and self.calls else None
+
+
+class Tallies:
+    """Adds up calls, in batches: `put` costs a tenth of a microsecond, and now and then half a millisecond.
+
+    Safe for threads.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Any, ...]] = deque()
+        self._totals: dict[tuple[str, str], Tally] = {}
+        self._minutes: dict[tuple[int, str, str], Tally] = {}
+        self._lock = threading.Lock()
+
+    def put(self, record: tuple[Any, ...]) -> None:
+        """A call is over: the fields of an `ExecutionRecord`."""
+        self._waiting.append(record)
+        if len(self._waiting) >= MOST_WAITING:
+            self._add_up()
+
+    def totals(self) -> list[Tally]:
+        """Each function since the deployment was opened, by path."""
+        self._add_up()
+        with self._lock:
+            return [self._totals[key] for key in sorted(self._totals)]
+
+    def minutes(self) -> Iterator[tuple[int, Tally]]:
+        """Each function in each minute in which it ran, oldest first: when the minute began, in milliseconds."""
+        self._add_up()
+        with self._lock:
+            minutes = sorted(self._minutes)
+            return iter([(key[0] * _MINUTE_MS, self._minutes[key]) for key in minutes])
+
+    def _add_up(self) -> None:
+        with self._lock:
+            while self._waiting:
+                record = self._waiting.popleft()
+                path, kind = record[2], record[3]
+                minute = int(record[1] // _MINUTE_MS)
+                self._tally(self._totals, (path, kind), path, kind).add(record)
+                self._tally(self._minutes, (minute, path, kind), path, kind).add(record)
+            while len(self._minutes) > MOST_MINUTES:
+                del self._minutes[next(iter(self._minutes))]
+
+    @staticmethod
+    def _tally(tallies: dict[Any, Tally], key: Any, path: str, kind: str) -> Tally:
+        tally = tallies.get(key)
+        if tally is None:
+            tally = tallies[key] = Tally(path, kind)
+        return tally
