@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from convex_nb import Deployment, query
 from convex_nb.deployment.cells import cell_begins, cell_ended
@@ -322,3 +323,49 @@ def test_a_query_that_rebinds_what_it_reads_does_not_run_for_ever(dep: Deploymen
     notebook.run("pass")
     dep.settle()
     assert seen == [1]
+
+
+# -- against a model ---------------------------------------------------------------------------------------------
+
+NAMES = ("A", "B", "C", "f", "g")
+values = st.one_of(
+    st.integers(0, 2).map(str),
+    st.sampled_from(["'x'", "None", "[1]"]),
+)
+bindings = st.one_of(
+    st.tuples(st.sampled_from(NAMES[:3]), values).map(lambda each: f"{each[0]} = {each[1]}"),
+    st.tuples(st.sampled_from(NAMES[3:]), st.sampled_from(NAMES)).map(
+        lambda each: f"def {each[0]}(depth=0): return read(lambda: {each[1]}, depth)"
+    ),
+    st.sampled_from(NAMES).map(lambda name: f"globals().pop({name!r}, None)"),
+    st.sampled_from(NAMES[:3]).map(lambda name: f"{name} = {name} if {name!r} in globals() else 0"),
+)
+cells = st.lists(st.lists(bindings, min_size=1, max_size=3).map("\n".join), max_size=8)
+
+
+@settings(max_examples=60)
+@given(cells)
+def test_after_each_cell_answers_are_those_of_a_run_from_scratch(cells: list[str]) -> None:
+    with open_app() as dep:
+        notebook = Notebook(dep)
+        notebook.run(
+            "def read(name, depth):\n"
+            "    try: value = name()\n"
+            "    except NameError: return 'unbound'\n"
+            "    return value(depth + 1) if callable(value) and depth < 3 else str(value)[:9]\n"
+            "@query('m:reads')\n"
+            "def reads(ctx):\n"
+            "    return [read(lambda: A, 0), read(lambda: f, 0), read(lambda: g, 0)]\n"
+            "dep.register(reads)\n"
+        )
+        seen: list[Any] = []
+        dep.subscribe("m:reads", {}, seen.append)
+        view = dep.watch("m:reads")
+        for cell in cells:
+            notebook.run(cell)
+            expected = notebook["reads"].handler(None)
+            assert seen[-1] == expected
+            assert dep.query("m:reads") == expected
+            dep.refresh()
+            assert view.value == expected
+        dep.check()

@@ -21,6 +21,8 @@ _undo: Final[list[tuple[Any, str, Any, Any]]] = []
 """Whose attribute was replaced, its name, the original, and the stand-in."""
 _stand_ins: Final[dict[int, StandIn]] = {}
 """By the identity of the function that each stands for, which it keeps alive."""
+_kinds: Final[set[type]] = {type, BuiltinMethodType}
+"""The types of what they stand for, and of classes."""
 
 
 def install() -> None:
@@ -70,17 +72,19 @@ def adopt_names(namespace: MutableMapping[str, Any]) -> None:
         if not _stand_ins:
             return
         module = namespace.get("__name__")
-        for name, value in list(namespace.items()):
-            stand_in = _stand_in_for(value)
-            if stand_in is not None:
-                namespace[name] = stand_in
-            elif isinstance(value, type) and value.__module__ == module:
+        # Most values are of other types, and `id` is among the calls that an audit hook makes slower.
+        for name, value in [each for each in namespace.items() if type(each[1]) in _kinds]:
+            if not isinstance(value, type):
+                stand_in = _stand_in_for(value)
+                if stand_in is not None:
+                    namespace[name] = stand_in
+            elif value.__module__ == module:
                 for attribute, each in _held(value):
                     setattr(value, attribute, each)
 
 
 def _held(owner: type) -> Iterator[tuple[str, Any]]:
-    for name, value in list(vars(owner).items()):
+    for name, value in [each for each in vars(owner).items() if type(each[1]) in _kinds]:
         stand_in = _stand_in_for(value)
         if stand_in is not None:
             yield name, stand_in
@@ -107,3 +111,4 @@ def _replace(replacements: Iterable[Replacement]) -> None:
         _undo.append((owner, name, original, ours))
         if isinstance(ours, StandIn):
             _stand_ins[id(ours.original)] = ours
+            _kinds.add(type(original))
