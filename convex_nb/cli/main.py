@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "run": Command("run", "call a query, mutation or action and print what it returns"),
     "functions": Command("functions", "list functions with their arguments"),
     "data": Command("data", "list tables, or print the documents of one"),
+    "env": Command("env", "list, get, set and unset environment variables"),
     "import": Command("import_command", "import a file into a table"),
     "repair": Command("repair", "save what verifies of a damaged file to a new one"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from sysconfig import get_paths
 from traceback import extract_tb
@@ -27,6 +28,7 @@ BROKEN_PIPE: Final = 141
 _NOT_THE_USERS: Final = tuple(
     str(folder) for folder in {get_paths()["stdlib"], get_paths()["purelib"], Path(__file__).parent.parent, "<"}
 )
+_PYTHON_OPTION: Final = re.compile(r"`(?P<name>mode|encoding|format)=(?P<quote>['\"])(?P<value>[\w-]+)(?P=quote)`")
 
 
 class UsageError(Exception):
@@ -80,7 +82,14 @@ def _text_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    return "\n".join([text, *getattr(error, "__notes__", [])]).strip()
+    text = "\n".join([text, *getattr(error, "__notes__", [])]).strip()
+    return _PYTHON_OPTION.sub(_as_option, text)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    """Return what a message says to write in Python as it is written here."""
+    name, value = found["name"], found["value"]
+    return f"--{value.replace('_', '-')}" if name == "mode" else f"--{name} {value}"
 
 
 def _is_plain(value: object) -> bool:

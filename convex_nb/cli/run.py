@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from convex_nb.cli.loading import add_load, find_function, load, sources_of, user_code
 from convex_nb.cli.place import add_create, add_place, open_to_read, open_to_write, place_of, shift
@@ -26,9 +26,8 @@ USAGE: Final = "[FILE] FUNCTION [ARGUMENTS] [--load MODULE] [--watch]"
 EXAMPLES: Final = """\
   convex-nb run app.convex messages:send '{"author": "Ada", "body": "hello"}' --load my_app
   convex-nb run messages:recent --watch        FILE and --load are in pyproject.toml
-  convex-nb run messages:send - < message.json"""
-
-_EXPECTED: Final = """The arguments are one JSON object in one pair of quotes, as in '{"body": "hello"}'"""
+  convex-nb run messages:send - < message.json
+  convex-nb run messages:mine --identity '{"subject": "ada", "name": "Ada"}'"""
 
 
 def configure(parser: OptionParser) -> None:
@@ -39,8 +38,33 @@ def configure(parser: OptionParser) -> None:
         "arguments", metavar="ARGUMENTS", nargs="?", help="one JSON object of arguments; - reads it from stdin"
     )
     add_load(parser)
+    parser.add_argument(
+        "--identity", metavar="JSON", help="call it as this user, whose claims are a JSON object; public functions only"
+    )
     parser.add_argument("--watch", action="store_true", help="go on printing what a query returns, whenever it changes")
     add_create(parser)
+
+
+class Call(NamedTuple):
+    """What is to be called: a function, found in the sources, as the deployment's owner unless for an identity."""
+
+    sources: list[str]
+    path: str
+    arguments: dict[str, Any]
+    identity: dict[str, Any] | None
+
+    def on(self, deployment: Deployment, console: Console) -> Any:
+        """Call it; what it logs is printed, also when it raises."""
+        with user_code():
+            function = load(deployment, self.sources)[self.path]
+            try:
+                if self.identity is None:
+                    return deployment.run(function, self.arguments)
+                with deployment.client(self.identity) as client:
+                    calls = {"query": client.query, "mutation": client.mutation, "action": client.action}
+                    return calls[function.kind](self.path, self.arguments)
+            finally:
+                console.logged((line.path, line.level, line.message) for line in deployment.logs)
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -48,39 +72,31 @@ def run(options: Namespace, console: Console) -> int:
     shift(options, "function", "arguments")
     if options.function is None:
         raise UsageError("Which function? Write its path, as in messages:send. See convex-nb run --help.")
-    place, sources, arguments = place_of(options), sources_of(options), _arguments(options.arguments)
+    place, sources = place_of(options), sources_of(options)
+    arguments = {} if options.arguments is None else _object(options.arguments, "The arguments are")
+    identity = None if options.identity is None else _object(options.identity, "--identity takes")
+    call = Call(sources, options.function, arguments, identity)
     with user_code():
-        function = find_function(sources, options.function)
+        function = find_function(sources, call.path)
     if options.watch:
         if function.kind != "query":
-            raise UsageError(f"{options.function} is a {function.kind}: only queries can be watched.")
+            raise UsageError(f"{call.path} is a {function.kind}: only queries can be watched.")
         from convex_nb.cli.watch import watch
 
-        return watch(place, sources, options.function, arguments, console)
+        watch(place, call, console)
     reads = function.kind == "query"
     with open_to_read(place) if reads else open_to_write(place, create=options.create) as deployment:
-        value = call(deployment, sources, options.function, arguments, console)
+        value = call.on(deployment, console)
     console.value(value)
     return OK
 
 
-def call(deployment: Deployment, sources: list[str], path: str, arguments: dict[str, Any], console: Console) -> Any:
-    """Call a function of any kind; its log lines are printed, also when it raises."""
-    with user_code():
-        function = load(deployment, sources)[path]
-        try:
-            return deployment.run(function, arguments)
-        finally:
-            console.logged((line.path, line.level, line.message) for line in deployment.logs)
-
-
-def _arguments(text: str | None) -> dict[str, Any]:
-    if text is None:
-        return {}
+def _object(text: str, what: str) -> dict[str, Any]:
+    expected = f'{what} one JSON object in one pair of quotes, as in \'{{"name": "Ada"}}\''
     try:
-        arguments = loads(sys.stdin.read() if text == "-" else text)
+        form = loads(sys.stdin.read() if text == "-" else text)
     except InvalidValueError as error:
-        raise UsageError(f"{_EXPECTED}. {error}") from None
-    if not isinstance(arguments, dict):
-        raise UsageError(f"{_EXPECTED}, not {describe(arguments, 80)}.")
-    return arguments
+        raise UsageError(f"{expected}. {error}") from None
+    if not isinstance(form, dict):
+        raise UsageError(f"{expected}, not {describe(form, 80)}.")
+    return form

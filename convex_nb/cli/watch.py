@@ -6,34 +6,33 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from convex_nb.cli.place import open_to_read
 from convex_nb.language.encoding import to_json
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
+    from convex_nb.cli.run import Call
 
 LOOK_SECONDS: Final = 0.2
 """How often it looks whether something was written."""
 
 
-def watch(place: Path, sources: list[str], path: str, arguments: dict[str, Any], console: Console) -> NoReturn:
+def watch(place: Path, call: Call, console: Console) -> NoReturn:
     """Print what a query returns now and whenever that has changed, until it is interrupted.
 
     Whatever writes the file is another process, so it is opened anew after each change. Raises what the query raises
     at first; later errors are printed, and it goes on.
     """
-    from convex_nb.cli.run import call
-
     said: str | None = None
     if sys.stderr.isatty():
-        console.say(f"Following {path}; Ctrl+C ends it.")
+        console.say(f"Following {call.path}; Ctrl+C ends it.")
     while True:
         seen: object = _state_of(place)
         try:
             with open_to_read(place) as deployment:
-                value = call(deployment, sources, path, arguments, console)
+                value = call.on(deployment, console)
         except Exception as error:
             if said is None:
                 raise

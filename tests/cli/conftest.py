@@ -41,6 +41,10 @@ async def twice(ctx, body: str):
 def refuse(ctx):
     raise ConvexError({"code": 7})
 
+@query
+def mine(ctx):
+    return ctx.auth.get_user_identity()
+
 @internal_query
 def values(ctx):
     return [1.5, float("nan"), Int64(4), b"hello", None]

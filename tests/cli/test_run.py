@@ -72,7 +72,7 @@ def test_a_function_that_raises(project: Path, cli: Cli) -> None:
     ("words", "code", "message"),
     [
         (["messages:snd"], 1, 'Could not find function "messages:snd". Did you mean "messages:send"'),
-        (["qqqqqq"], 1, 'Could not find function "qqqqqq". There are: messages:broken, messages:recent'),
+        (["qqqqqq"], 1, 'Could not find function "qqqqqq". There are: messages:broken, messages:mine, messages:recent'),
         (["messages:send", "{author: 1}"], 2, "The arguments are one JSON object in one pair of quotes"),
         (["messages:send", "[1]"], 2, "The arguments are one JSON object in one pair of quotes"),
         (["messages:send", '{"author": 1, "body": ""}'], 1, "Value does not match validator. Path: .author"),
@@ -91,6 +91,17 @@ def test_what_cannot_be_run(project: Path, cli: Cli, words: list[str], code: int
     assert said.err.startswith(f"error: {message}") or message in said.err
     assert bodies(project) == ["one", "two", "three"]
     assert not (project / "other.convex").exists()
+
+
+def test_as_a_user(project: Path, cli: Cli) -> None:
+    assert cli("run", "messages:mine").out == "null\n"
+    assert cli("run", "messages:mine", "--identity", '{"subject": "ada", "name": "Ada"}').json["name"] == "Ada"
+    said = cli("run", "messages:values", "--identity", "{}")
+    assert (said.code, said.out) == (1, "")
+    assert "messages:values" in said.err
+    said = cli("run", "messages:mine", "--identity", "ada")
+    assert said.code == 2
+    assert said.err.startswith("error: --identity takes one JSON object")
 
 
 def test_where_functions_are_must_be_said(app: Path, cli: Cli) -> None:
