@@ -13,8 +13,8 @@ from convex_nb.notebook.cards import milliseconds
 from convex_nb.notebook.function_cells import required_arguments
 from convex_nb.notebook.options import nearest, read_arguments
 from convex_nb.notebook.session import get_session
+from convex_nb.views.card import Card, Part
 from convex_nb.views.cells import preview, time_text
-from convex_nb.views.sheet import Heading, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,19 +22,9 @@ if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.engine.explanation import Explanation
 
-_HEADINGS = (
-    Heading("arguments"),
-    Heading("read"),
-    Heading("index"),
-    Heading("range"),
-    Heading("rows", "right"),
-    Heading("path"),
-    Heading("why"),
-)
 
-
-def explain(deployment: Deployment, name: str, *arguments: str) -> Sheet:
-    """How a query reads: a line for each range, with arguments `name=expression`, or as it is shown now."""
+def explain(deployment: Deployment, name: str, *arguments: str) -> Card:
+    """How a query reads, with arguments `name=expression` or as it is shown now: each `db.query` of a run of it."""
     function = deployment.functions.get(name)
     if function is None:
         near = nearest(name, deployment.functions)
@@ -54,9 +44,10 @@ def explain(deployment: Deployment, name: str, *arguments: str) -> Sheet:
             )
         queries = [deployment.watch(function, _given(arguments))]
         queries[0].close()
-    rows = [row for query in queries for row in _rows(query, plans_of(deployment, function, query.args))]
-    caption = "; ".join(_timing(query, alone=len(queries) == 1) for query in queries)
-    return Sheet(_HEADINGS, rows, title=f"{name}{function.signature}", caption=caption)
+    lines: list[list[Part]] = [[("name", name), ("plain", str(function.signature))]]
+    for query in queries:
+        lines += _lines(query, plans_of(deployment, function, query.args))
+    return Card(lines)
 
 
 def _given(arguments: tuple[str, ...]) -> dict[str, Any]:
@@ -66,32 +57,24 @@ def _given(arguments: tuple[str, ...]) -> dict[str, Any]:
     return read_arguments(text, namespace, "%convex explain") if text else {}
 
 
-def _rows(query: Any, plans: list[Explanation]) -> list[list[str]]:
-    rows = [
-        [
-            plan.call,
-            f"{plan.table} by {plan.index} ({', '.join(plan.fields)}), {plan.order}",
-            plan.range or "all of it",
-            f"{plan.rows_scanned:,} of {plan.rows_in_range:,}",
-            plan.path,
-            "; ".join([*map(str, plan.filters), plan.why]),
-        ]
-        for plan in plans
-    ]
-    rows += [
-        ["get", reads, "", "", "id", "the id says where it is"] for reads in query.reads if reads.endswith("by id")
-    ]
-    arguments = _arguments(query)
-    return [[arguments, *row] for row in rows] or [[arguments, "nothing", "", "", "", "", "it reads no document"]]
-
-
-def _arguments(query: Any) -> str:
-    return ", ".join(f"{name}={preview(value, 40)}" for name, value in query.args.items())
-
-
-def _timing(query: Any, *, alone: bool) -> str:
-    whose = "" if alone else f"{_arguments(query) or 'without arguments'}: "
-    failed = f", error: {query.error}" if query.error is not None else ""
+def _lines(query: Any, plans: list[Explanation]) -> list[list[Part]]:
+    arguments = ", ".join(f"{name}={preview(value, 40)}" for name, value in query.args.items())
     runs = f"{query.runs:,} run{'' if query.runs == 1 else 's'}"
     as_of = time_text(query.timestamp // 1_000_000)[11:]
-    return f"{whose}took {milliseconds(query.duration_ms)}, {runs}, as of {as_of} UTC{failed}"
+    lines: list[list[Part]] = [
+        [
+            ("code", arguments or "without arguments"),
+            ("plain", f"took {milliseconds(query.duration_ms)}, {runs}, as of {as_of} UTC"),
+        ]
+    ]
+    if query.error is not None:
+        lines[0].append(("bad", f"error: {query.error}"))
+    for plan in plans:
+        index = f"{plan.table} by {plan.index} ({', '.join(plan.fields)}), {plan.order}"
+        rows = f"{plan.rows_scanned:,} of {plan.rows_in_range:,}"
+        lines.append([("code", plan.call), ("plain", index), ("soft", "range:"), ("plain", plan.range or "all of it")])
+        lines += [[("soft", "· filter:"), ("plain", str(step))] for step in plan.filters]
+        lines.append([("soft", "· rows scanned:"), ("plain", rows)])
+        lines.append([("soft", "· path:"), ("plain", f"{plan.path}: {plan.why}")])
+    lines += [[("code", "get"), ("plain", reads)] for reads in query.reads if reads.endswith("by id")]
+    return lines if len(lines) > 1 else [*lines, [("plain", "reads nothing")]]

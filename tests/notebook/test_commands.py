@@ -89,68 +89,6 @@ def test_the_schema_as_code(chat: Notebook) -> None:
     assert "No schema yet" in chat.ok("%convex schema").text
 
 
-def test_explain(chat: Notebook) -> None:
-    chat.ok('live(recent, author="Ada")')
-    chat.ok('send(author="Ada", body="x")')
-    sheet = chat.ok("%convex explain messages:recent").value
-    assert [row[:6] for row in sheet.rows] == [
-        ["", "take(50)", "messages by by_creation_time (_creationTime), desc", "all of it", "1 of 1", "index"],
-        ['author="Ada"', "take(50)", "messages by by_author (author), desc", "\"author\" == 'Ada'", "1 of 1", "index"],
-    ]
-    assert "2 runs" in sheet.caption
-    assert sheet.caption.startswith("without arguments: took")
-
-
-def test_explain_with_arguments(chat: Notebook) -> None:
-    chat.ok('send(author="Ada", body="x")\nwho = "Ada Lovelace"')
-    for line in ("author=who", "--args author=who", 'author="Ada  Lovelace"'):
-        sheet = chat.ok(f"%convex explain messages:recent {line}").value
-        assert [row[4:6] for row in sheet.rows] == [["0 of 0", "empty"]]
-    assert sheet.rows[0][0] == 'author="Ada  Lovelace"'
-    assert "nothing in the range" in sheet.rows[0][6]
-    assert "not a value here: NameError" in chat.run("%convex explain messages:recent author=whom").text
-    assert "name=expression" in chat.run("%convex explain messages:recent Ada").text
-    assert "nobody" in chat.run("%convex explain messages:recent nobody=1").text
-
-
-def test_explain_every_read_of_a_function(chat: Notebook) -> None:
-    chat.ok('send(author="Ada", body="x")')
-    chat.ok(
-        "%%convex_query --no-live\n"
-        "def many(ctx):\n"
-        "    messages = ctx.db.query('messages')\n"
-        "    found = messages.filter(lambda q: q.field('body') == 'x').first()\n"
-        "    ctx.db.get(found['_id'])\n"
-        "    return [messages.count(), len(messages.df()), [each['body'] for each in messages]]"
-    )
-    rows = chat.ok("%convex explain many").value.rows
-    assert [(row[1], row[4], row[5]) for row in rows] == [
-        ("first()", "1 of 1", "index"),
-        ("count()", "0 of 1", "count"),
-        ("df()", "1 of 1", "columns"),
-        ("for", "1 of 1", "index"),
-        ("get", "", "id"),
-    ]
-    assert rows[4][2] == "1 document by id"
-
-
-def test_explain_what_raises(chat: Notebook) -> None:
-    chat.ok("%%convex_query --no-live\ndef bad(ctx):\n    ctx.db.query('messages').collect()\n    return 1 / 0")
-    sheet = chat.ok("%convex explain bad").value
-    assert [row[1] for row in sheet.rows] == ["collect()"]
-    assert "error: " in sheet.caption
-
-
-def test_explain_what_no_view_shows(chat: Notebook) -> None:
-    chat.ok("%%convex_query --no-live\ndef by_id(ctx, id: str):\n    return ctx.db.get(id)")
-    text = chat.run("%convex explain by_id").text
-    assert "needs id, and no view shows it" in text
-    assert "`%convex explain by_id id=...`" in text
-    chat.ok("%%convex_query --no-live\ndef nothing(ctx):\n    return 1")
-    assert [row[1] for row in chat.ok("%convex explain nothing").value.rows] == ["nothing"]
-    assert chat.deployment.statistics().reactor.watched == 1
-
-
 def test_drop(chat: Notebook) -> None:
     view = chat.ok("live('messages:recent')").value
     assert "dropped messages:recent" in chat.ok("%convex drop messages:recent").text
