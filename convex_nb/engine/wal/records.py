@@ -20,7 +20,18 @@ from convex_nb.language.schema import SchemaDefinition
 from convex_nb.language.schema_json import schema_from_json, schema_to_json
 from convex_nb.language.values import Id
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """JSON's encoder, whose quick half is made once and not for each commit, which takes as long as a document does."""
+    plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    quick = make(None, plain.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda form: "".join(quick(form, 0))
+
+
+_encode: Final = _encoder()
 
 
 class CommitRecord(NamedTuple):
@@ -56,13 +67,13 @@ AnyRecord: TypeAlias = CommitRecord | PushRecord | ElsewhereRecord
 def encode_commit(commit: Commit, blobs: Sequence[Blob]) -> bytes:
     """The record of a commit whose segments are kept in ``blobs``."""
     try:
-        return _encode(_commit_form(commit, blobs, _quick_form)).encode()
+        return _encode(_commit_form(commit, blobs, quick=True)).encode()
     except ValueError:
         # A float that JSON has no number for.
-        return _encode(_commit_form(commit, blobs, to_json)).encode()
+        return _encode(_commit_form(commit, blobs, quick=False)).encode()
 
 
-def _commit_form(commit: Commit, blobs: Sequence[Blob], form_of: Callable[[Document], Any]) -> dict[str, Any]:
+def _commit_form(commit: Commit, blobs: Sequence[Blob], *, quick: bool) -> dict[str, Any]:
     form: dict[str, Any] = {"source": commit.source, "time": commit.creation_time}
     if commit.created:
         form["created"] = {name: state.number for name, state in commit.created.items()}
@@ -71,7 +82,7 @@ def _commit_form(commit: Commit, blobs: Sequence[Blob], form_of: Callable[[Docum
     if commit.parts:
         form["parts"] = [[name, *blob] for (name, _), blob in zip(commit.parts, blobs, strict=True)]
     form["writes"] = [
-        [write.table, write.id] if write.new is None else [write.table, *_document_form(write.new, form_of)]
+        [write.table, write.id] if write.new is None else [write.table, *_document_form(write.new, quick)]
         for write in commit.writes
     ]
     return form
@@ -115,7 +126,7 @@ def encode_documents(table: str, number: int, documents: Iterable[Document]) -> 
     piece: list[str] = []
     size = 0
     for document in documents:
-        text = _encode(_document_form(document, to_json))
+        text = _encode(_document_form(document, quick=False))
         if piece and size + len(text) > CHUNK_BYTES - 1024:
             yield f"{head}{','.join(piece)}]}}".encode()
             piece, size = [], 0
@@ -143,20 +154,20 @@ def decode_documents(data: bytes) -> Documents:
         raise DamagedError(f"documents ({error})") from None
 
 
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_PLAIN: Final = frozenset({str, Id, int, float, bool, type(None)})
 
 
-def _quick_form(document: Document) -> Any:
-    """``to_json(document)``, but for floats that the encoder then refuses."""
-    types = set(map(type, document.values()))
-    types.discard(Id)
-    return document if types <= _PLAIN else to_json(document)
+def _document_form(document: Document, quick: bool) -> list[Any]:
+    """A document, and the tables of its fields that are ids: their JSON is text.
 
-
-def _document_form(document: Document, form_of: Callable[[Document], Any]) -> list[Any]:
-    """A document, and the tables of its fields that are ids: their JSON is text."""
+    With ``quick`` a plain document is its own form, but for floats that the encoder then refuses.
+    """
+    types = [*map(type, document.values())]
+    form = document if quick and _PLAIN.issuperset(types) else to_json(document)
+    if types.count(Id) == 1 and type(document["_id"]) is Id:
+        return [form]
     tables = {name: value.table for name, value in document.items() if type(value) is Id and name != "_id"}
-    return [form_of(document), tables] if tables else [form_of(document)]
+    return [form, tables] if tables else [form]
 
 
 def _document(table: str, form: Any, tables: Mapping[str, str | None] | None = None) -> Document:
