@@ -199,6 +199,7 @@ class ExecutionLog:
         origin = execution.origin
         conflict = execution.conflict
         number = execution.number
+        read, written, bytes_read, bytes_written, ranges = _NOTHING if usage is None else usage.figures()
         record = (
             number,
             execution.now_ms,
@@ -210,7 +211,11 @@ class ExecutionLog:
             execution.handler_seconds * 1e3,
             False,
             retries,
-            *((0, 0, 0, 0, 0) if usage is None else usage.figures()),
+            read,
+            written,
+            bytes_read,
+            bytes_written,
+            ranges,
             execution.request,
             None if origin.parent is None else origin.parent.number,
             origin.caller,
@@ -261,7 +266,12 @@ class ExecutionLog:
             (ended - started) * 1e3,
             0.0,
             True,
-            *(0, 0, 0, 0, 0, 0),
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
             number if parent is None else parent.request,
             None if parent is None else parent.number,
             origin.caller,
@@ -275,6 +285,7 @@ class ExecutionLog:
             self.sinks.put((record, []))
 
 
+_NOTHING: Final = (0, 0, 0, 0, 0)
 _REQUEST: Final = ExecutionRecord._fields.index("request_id")
 
 

@@ -34,18 +34,17 @@ class Tally:
     """Calls by class of duration, those that were answered from the cache left out."""
 
     def add(self, record: tuple[Any, ...]) -> None:
-        """One more call: the first fields of an `ExecutionRecord`."""
-        _, _, _, _, status, _, duration_ms, _, cached, retries, read, written = record[:12]
+        """One more call: the fields of an `ExecutionRecord`, by their places since this is done for every call."""
         self.calls += 1
-        self.errors += status == "failure"
-        self.retries += retries
-        self.documents_read += read
-        self.documents_written += written
-        if cached:
+        if record[8]:
             self.cached += 1
-        else:
-            step = round(log2(max(duration_ms, 1e-6)) * _STEPS)
-            self.durations[step] = self.durations.get(step, 0) + 1
+            return
+        self.errors += record[4] == "failure"
+        self.retries += record[9]
+        self.documents_read += record[10]
+        self.documents_written += record[11]
+        step = round(log2(max(record[6], 1e-6)) * _STEPS)
+        self.durations[step] = self.durations.get(step, 0) + 1
 
     def merge(self, other: Tally) -> None:
         """Add another one's calls."""
@@ -81,8 +80,9 @@ class Tallies:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Any, ...]] = deque()
-        self._totals: dict[tuple[str, str], Tally] = {}
-        self._minutes: dict[tuple[int, str, str], Tally] = {}
+        # Of minutes that are not kept any more.
+        self._earlier: dict[tuple[str, str], Tally] = {}
+        self._minutes: dict[tuple[float, str, str], Tally] = {}
         self._lock = threading.Lock()
 
     def put(self, record: tuple[Any, ...]) -> None:
@@ -94,30 +94,29 @@ class Tallies:
     def totals(self) -> list[Tally]:
         """Each function since the deployment was opened, by path."""
         self._add_up()
+        totals: dict[tuple[str, str], Tally] = {}
         with self._lock:
-            return [self._totals[key] for key in sorted(self._totals)]
+            for tally in [*self._earlier.values(), *self._minutes.values()]:
+                totals.setdefault((tally.path, tally.kind), Tally(tally.path, tally.kind)).merge(tally)
+        return [totals[key] for key in sorted(totals)]
 
     def minutes(self) -> Iterator[tuple[int, Tally]]:
         """Each function in each minute in which it ran, oldest first: when the minute began, in milliseconds."""
         self._add_up()
         with self._lock:
             minutes = sorted(self._minutes)
-            return iter([(key[0] * _MINUTE_MS, self._minutes[key]) for key in minutes])
+            return iter([(int(key[0]) * _MINUTE_MS, self._minutes[key]) for key in minutes])
 
     def _add_up(self) -> None:
         with self._lock:
+            minutes = self._minutes
             while self._waiting:
                 record = self._waiting.popleft()
-                path, kind = record[2], record[3]
-                minute = int(record[1] // _MINUTE_MS)
-                self._tally(self._totals, (path, kind), path, kind).add(record)
-                self._tally(self._minutes, (minute, path, kind), path, kind).add(record)
-            while len(self._minutes) > MOST_MINUTES:
-                del self._minutes[next(iter(self._minutes))]
-
-    @staticmethod
-    def _tally(tallies: dict[Any, Tally], key: Any, path: str, kind: str) -> Tally:
-        tally = tallies.get(key)
-        if tally is None:
-            tally = tallies[key] = Tally(path, kind)
-        return tally
+                key = (record[1] // _MINUTE_MS, record[2], record[3])
+                tally = minutes.get(key)
+                if tally is None:
+                    tally = minutes[key] = Tally(record[2], record[3])
+                tally.add(record)
+            while len(minutes) > MOST_MINUTES:
+                tally = minutes.pop(next(iter(minutes)))
+                self._earlier.setdefault((tally.path, tally.kind), Tally(tally.path, tally.kind)).merge(tally)

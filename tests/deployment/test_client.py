@@ -109,7 +109,7 @@ def test_an_internal_function_is_as_if_it_were_not_there(mode: Any) -> None:
             client.query("secret:numbers")
         assert str(caught.value) == 'Could not find public function for "secret:numbers".'
         assert "secret:number" not in caught.value.available
-        with pytest.raises(FunctionNotFoundError, match='Did you mean "tasks:list"?'):
+        with pytest.raises(FunctionNotFoundError, match='Did you mean "tasks:list"'):
             client.query("tasks:lists")
         with pytest.raises(FunctionNotFoundError, match="is a query, not a mutation"):
             client.mutation("tasks:list")
