@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from convex_nb.engine.database import Database
+from convex_nb.engine.wal import storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
+from convex_nb.engine.wal.storage_file import Record, StorageFile, nothing
 from convex_nb.language.errors import DeploymentClosedError
 from tests.engine.databases import insert_all
 
@@ -48,3 +53,43 @@ def test_what_is_closed_while_it_is_saved_stays_closed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     # Nobody holds it.
     open_database(path).close()
+
+
+@pytest.mark.parametrize("busy_with", ["folding", "a commit"])
+def test_a_file_is_closed_when_nobody_uses_it_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy_with: str
+) -> None:
+    """SQLite does not survive that a connection is closed while it is in use."""
+    inside, closing = threading.Event(), threading.Event()
+
+    def busy(*_: object) -> None:
+        if not inside.is_set():
+            inside.set()
+            closing.wait(10)
+            time.sleep(0.05)
+
+    def fold(connection: sqlite3.Connection, checkpoint: Any = storage_file._checkpoint) -> Any:
+        busy()
+        return checkpoint(connection)
+
+    open_database(tmp_path / "a.convex").close()
+    file = StorageFile.open(tmp_path / "a.convex", "relaxed", busy if busy_with == "a commit" else nothing)
+    file.read_root()
+    monkeypatch.setattr(storage_file, "SIDECAR_BYTES", 0)
+    monkeypatch.setattr(storage_file, "_checkpoint", fold)
+    done: list[bool] = []
+
+    def use() -> None:
+        file.append([Record(1, 1, b"")])
+        done.append(busy_with == "a commit" or file.fold())
+
+    user = threading.Thread(target=use)
+    user.start()
+    assert inside.wait(10)
+    closing.set()
+    file.close()
+    user.join(10)
+    assert done == [True]
+    with pytest.raises(DeploymentClosedError):
+        file.append([Record(2, 2, b"")])
+    assert not file.fold()
