@@ -1,4 +1,4 @@
-"""Tables as a whole: reading them, SQL, the past, bulk import, and where they are kept."""
+"""Tables as a whole: reading them, SQL, the past, and where they are kept."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convex_nb.deployment.foundation import Foundation
+from convex_nb.deployment.feed import Feed
 from convex_nb.deployment.past import Past, When, timestamp_of
 from convex_nb.deployment.place import Durability, save_place
 from convex_nb.deployment.tables import Table, Tables
+from convex_nb.deployment.transfer import Transfer
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -18,12 +19,11 @@ from convex_nb.language.schema import define_schema
 from convex_nb.language.schema_inference import infer_table
 
 if TYPE_CHECKING:
-    from convex_nb.deployment.importing import Format, Infer, Mode, Nulls, Progress
     from convex_nb.engine.sql_result import SqlResult
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 
-class Data(Foundation):
+class Data(Transfer, Feed):
     """What a deployment does with tables, without functions."""
 
     @property
@@ -79,54 +79,6 @@ class Data(Foundation):
         from convex_nb.deployment.sql import run_sql
 
         return run_sql(self._head(), sql, {**(parameters or {}), **given})
-
-    def import_table(
-        self,
-        table: str,
-        data: Any,
-        mode: Mode = "append",
-        *,
-        format: Format | None = None,
-        nulls: Nulls = "missing",
-        infer: Infer = "convex",
-        encoding: str = "utf-8",
-        chunk_rows: int | None = None,
-        first_row: int = 0,
-        progress: Progress | None = None,
-    ) -> Table:
-        """Import a frame, an Arrow table, a list of dicts, or a file, as one commit: all rows, or none.
-
-        Files are CSV, JSON lines, JSON, Parquet or Arrow, by their name or by `format`. `mode="append"` adds the rows,
-        `"replace"` puts them in place of the table's documents, `"fail"` takes only an empty table. `_id` and
-        `_creationTime` are kept where rows have them. A null in a column is a missing field, or null with
-        `nulls="null"`. Cells of a CSV file are numbers or text; with `infer="typed"` booleans, times and missing too.
-        With `chunk_rows` it is a commit for so many rows, and what ends it says from which `first_row` it goes on.
-        `progress(done, total)` is called on the way, in place of the line that is shown when it takes long.
-
-        Raises `SchemaValidationError`, `InvalidValueError` and `InvalidIdError` with the first ten offending rows.
-        Costs about a microsecond a row, column and index; some microseconds a document of JSON.
-        """
-        from convex_nb.deployment.importing import import_data
-        from convex_nb.deployment.progress import shown_progress
-
-        self._check_open()
-        target = Table(table, self._head)
-        with shown_progress(f"importing {table}", progress) as report:
-            import_data(
-                self._database,
-                table,
-                data,
-                mode=mode,
-                format=format,
-                nulls=nulls,
-                infer=infer,
-                encoding=encoding,
-                chunk_rows=chunk_rows,
-                first_row=first_row,
-                progress=report,
-            )
-        self._after_commit()
-        return target
 
     def save(self, path: str | PathLike[str], *, durability: Durability = "full") -> None:
         """Write everything to a new file and live there from now on; functions, views and subscriptions stay.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.deployment.tables import Table, Tables
@@ -72,6 +74,12 @@ class Past:
         from convex_nb.deployment.sql import run_sql
 
         return run_sql(self._snapshot, sql, {**(parameters or {}), **given})
+
+    def export(self, path: str | PathLike[str], table: str | None = None) -> Path:
+        """Write the tables as they were to a ZIP file, or one of them to a file: see `Deployment.export`."""
+        from convex_nb.deployment.transfer import export_snapshot
+
+        return export_snapshot(self._snapshot, path, table, None)
 
     def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run today's query over the documents of then. Raises what the query raises."""

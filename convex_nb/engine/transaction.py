@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from convex_nb.engine.commit import Write
 from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
+from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import BY_CREATION_TIME, TableState
 from convex_nb.engine.usage import Usage
 from convex_nb.language.document_validation import to_document_fields
@@ -270,9 +271,12 @@ class Transaction:
 
     def recreate(self, table: str, number: int | None = None) -> None:
         """Remove what is in a table; with ``number`` the ids that it makes are of that one from now on."""
-        state = self._writable_table(table)
-        if number is not None and number != state.number:
-            state = self._created[table] = TableState.create(table, number, state.definition)
+        state = self.table(table)
+        if number is None or (state is not None and state.number == number):
+            state = self._writable_table(table)
+        else:
+            definition = definition_of(table, self.snapshot.catalog.schema)
+            state = self._created[table] = TableState.create(table, number, definition)
         self._replaced.add(table)
         self._changed[table] = state.empty()
 

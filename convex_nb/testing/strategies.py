@@ -222,6 +222,12 @@ def _paths(validator: Validator) -> Iterator[str]:
             return
 
 
+def contents() -> st.SearchStrategy[dict[str, list[dict[str, Value]]]]:
+    """The documents of up to three tables without a schema, by table; of some there are none."""
+    documents_ = st.dictionaries(names(), values(max_leaves=4), max_size=4)
+    return st.dictionaries(names(), st.lists(documents_, max_size=5), max_size=3)
+
+
 def schemas() -> st.SearchStrategy[SchemaDefinition]:
     """Any schema of up to three tables."""
     return st.builds(

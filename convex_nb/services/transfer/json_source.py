@@ -124,13 +124,19 @@ class JsonArraySource:
         return f"element {row} of {self._file.name}"
 
 
-def _object(line: bytes) -> Mapping[str, Any]:
+def parsed_object(line: bytes) -> dict[str, Any]:
+    """The object that a line of JSON is. Raises `InvalidValueError`."""
     form = _parsed(line)
     if type(form) is not dict:
         raise InvalidValueError("Each line is one JSON object.", value=form)
+    return form
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    form = parsed_object(line)
     if _TAG in line:
         form = from_json(form)
-    return form  # type: ignore[no-any-return]
+    return form
 
 
 def _parsed(text: bytes) -> Any:

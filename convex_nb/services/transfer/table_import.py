@@ -49,11 +49,14 @@ class TableImport:
         progress: Progress | None = None,
         names: Mapping[int, str] | None = None,
         replaces: bool = False,
+        state: TableState | None = None,
     ) -> None:
         self.head = head
         self.table = table
         self.source = source
-        self.state: TableState = head.table(table) or database.new_table(table, head.catalog)
+        if state is None:
+            state = head.table(table)
+        self.state = database.new_table(table, head.catalog) if state is None else state
         self._database = database
         self._definition = self.state.definition if database.validates(head) else None
         self._nulls: Nulls = nulls

@@ -31,6 +31,15 @@ class TableNumbers:
         """The tables by their numbers, for validators."""
         return self._tables
 
+    def number(self, table: str) -> int | None:
+        """The number of a table; ``None`` for one that has none yet."""
+        return next((number for number, name in self._tables.items() if name == table), None)
+
+    def is_free(self, transaction: Transaction, number: int) -> bool:
+        """Whether no table with documents has this number."""
+        owner = self._tables.get(number)
+        return owner is None or not self._is_in_use(transaction, owner)
+
     def claim(self, transaction: Transaction, table: str, number: int) -> None:
         """Give a table this number: one that has documents only if it has it already.
 
@@ -42,25 +51,32 @@ class TableNumbers:
             return
         owner = self._tables.get(number, table)
         if (state is not None and len(state)) or (owner != table and self._is_in_use(transaction, owner)):
-            whose = f'of "{owner}"' if owner != table else "of another table than the documents that are there"
-            raise InvalidIdError(
-                f'The ids for "{table}" carry the table number {number}, which makes them ids {whose}: nothing was '
-                "imported. Import into a new deployment, or replace all tables, or leave `_id` out to get new ids.",
-                id=str(number),
-                table=table,
-            )
+            raise self._refused(table, number, owner)
         if owner != table:
-            self._move(transaction, owner, self._database.unused_table_number())
+            self._tables.pop(number)
+            if transaction.table(owner) is not None:
+                self._move(transaction, owner, self._database.unused_table_number())
         self._move(transaction, table, number)
+
+    def check(self, table: str, number: int) -> None:
+        """Raise `InvalidIdError` if documents of a table carry another number than it has."""
+        if self._tables.get(number) != table:
+            raise self._refused(table, number, self._tables.get(number, table))
 
     def _is_in_use(self, transaction: Transaction, table: str) -> bool:
         state = transaction.table(table)
         return is_system_table(table) or (state is not None and len(state) > 0)
 
+    def _refused(self, table: str, number: int, owner: str) -> InvalidIdError:
+        whose = f'of "{owner}"' if owner != table else "of another table than the documents that are there"
+        return InvalidIdError(
+            f'The ids for "{table}" carry the table number {number}, which makes them ids {whose}: nothing was '
+            "imported. Import into a new deployment, or replace all tables, or leave `_id` out to get new ids.",
+            id=str(number),
+            table=table,
+        )
+
     def _move(self, transaction: Transaction, table: str, number: int) -> None:
-        if transaction.table(table) is None and table not in self._changed:
-            # A table that is about to be made: its first state has this number.
-            transaction.database.new_table(table, transaction.snapshot.catalog)
         transaction.recreate(table, number)
         self._tables = {each: name for each, name in self._tables.items() if name != table}
         self._tables[number] = table

@@ -1,0 +1,339 @@
+"""A ZIP file that this, or Convex itself, exported: read table by table, put in place in one commit."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple, TypeAlias
+
+from convex_nb.engine.committer import Conflict
+from convex_nb.engine.names import check_table_name
+from convex_nb.engine.offenders import MOST, ImportedValuesError, Offender
+from convex_nb.engine.system_tables import is_system_table
+from convex_nb.language.errors import ConvexNbError, InvalidValueError
+from convex_nb.language.ids import decode_id
+from convex_nb.services.transfer import source
+from convex_nb.services.transfer.json_source import parsed_object
+from convex_nb.services.transfer.table_import import Rows, TableImport, add_rows, all_kept_ids
+from convex_nb.services.transfer.table_numbers import TableNumbers, document_count
+from convex_nb.services.transfer.type_shapes import UNKNOWN, Shape, decoded, parse_shape
+
+if TYPE_CHECKING:
+    from convex_nb.engine.database import Database
+    from convex_nb.engine.transaction import Transaction
+
+ZipMode: TypeAlias = Literal["fail", "append", "replace", "replace_all"]
+
+MOST_LINE_BYTES: Final = 16 << 20
+"""A document has at most a megabyte, each byte of which JSON may write as six."""
+_BOMB_BYTES: Final = 1 << 29
+_BOMB_RATIO: Final = 250
+"""So many times smaller than its content no file of documents is that has grown beyond `_BOMB_BYTES`."""
+_ENTRY: Final = re.compile(r"^(?:.*/)?(?P<table>[^/]+)/(?P<what>documents|generated_schema)\.jsonl$")
+
+
+class ZipTable:
+    """The documents of one table in a ZIP file: a `Source`."""
+
+    total = 0
+
+    def __init__(self, archive: zipfile.ZipFile, table: str, entry: zipfile.ZipInfo) -> None:
+        self.table = table
+        self.schema: zipfile.ZipInfo | None = None
+        self._archive = archive
+        self._entry = entry
+        self._shape = UNKNOWN
+        self._contexts: dict[str, Any] = {}
+
+    def batches(self) -> Iterator[list[Mapping[str, Any]]]:
+        """Its documents, with the types that the generated schema says."""
+        self._read_schema()
+        made: list[Mapping[str, Any]] = []
+        offenders: list[Offender] = []
+        decoded_fields = {} if self._shape.unknown else _not_plain(self._shape)
+        for row, line in enumerate(self._lines(self._entry)):
+            try:
+                made.append(self._document(line, decoded_fields))
+            except InvalidValueError as error:
+                path = error.path.removeprefix(".")
+                offenders.append(Offender(row, path, error.reason, error.value, "", self.place(row)))
+                if len(offenders) == MOST:
+                    break
+            if len(made) == source.BATCH_ROWS:
+                yield made
+                made = []
+        if offenders:
+            raise ImportedValuesError(self.table, offenders)
+        if made:
+            yield made
+
+    def settle(self) -> None:
+        """Nothing: what a row means depends on no other."""
+
+    def place(self, row: int) -> str:
+        """The line that a document is on."""
+        return f"line {row + 1} of {self._entry.filename}"
+
+    def first_id(self) -> str | None:
+        """The id of the first document, if it has one."""
+        for line in self._lines(self._entry):
+            try:
+                id = parsed_object(line).get("_id")
+            except InvalidValueError:
+                return None
+            return id if isinstance(id, str) else None
+        return None
+
+    def _document(self, line: bytes, decoded_fields: Mapping[str, Shape]) -> Mapping[str, Any]:
+        form = parsed_object(line)
+        context = self._contexts.get(str(form.get("_id"))) if self._contexts else None
+        if context is not None:
+            return decoded(form, self._shape, context)  # type: ignore[no-any-return]
+        if decoded_fields:
+            form = {
+                name: decoded(value, decoded_fields[name]) if name in decoded_fields else value
+                for name, value in form.items()
+            }
+        return form
+
+    def _read_schema(self) -> None:
+        if self.schema is None:
+            return
+        self._contexts = {}
+        for number, line in enumerate(self._lines(self.schema), 1):
+            try:
+                if number == 1:
+                    text = _parsed_text(line)
+                    self._shape = UNKNOWN if text == "never" else parse_shape(text)
+                else:
+                    self._contexts.update(parsed_object(line))
+            except InvalidValueError as error:
+                raise InvalidValueError(
+                    f"Line {number} of {self.schema.filename}: {error.reason} Nothing was imported.",
+                    path=error.path,
+                    value=error.value,
+                ) from None
+
+    def _lines(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        with reading(entry.filename), self._archive.open(entry) as stream:
+            number = 0
+            while line := stream.readline(MOST_LINE_BYTES + 1):
+                number += 1
+                if len(line) > MOST_LINE_BYTES:
+                    raise InvalidValueError(
+                        f"Line {number} of {entry.filename} has more than {MOST_LINE_BYTES >> 20} MiB, which no "
+                        "document has. Nothing was imported.",
+                        value=entry.filename,
+                    )
+                yield line
+
+
+def _parsed_text(line: bytes) -> str:
+    import json
+
+    try:
+        text = json.loads(line)
+    except ValueError:
+        text = None
+    if not isinstance(text, str):
+        raise InvalidValueError("This is not the types of a table: a text in JSON.", value=line[:80])
+    return text
+
+
+def _not_plain(shape: Shape) -> dict[str, Shape]:
+    return {name: field for name, field in shape.fields.items() if not field.is_plain}
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Say of a ZIP file that cannot be read what that means."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise InvalidValueError(
+            f"{name} is not a whole ZIP file, or it is damaged; it may have been cut short. Nothing was imported. "
+            f"({error})",
+            value=name,
+        ) from None
+    except (NotImplementedError, RuntimeError) as error:
+        if isinstance(error, ConvexNbError):
+            raise
+        raise InvalidValueError(f"{name} cannot be unpacked ({error}). Nothing was imported.", value=name) from None
+
+
+class ZipContent(NamedTuple):
+    """The tables of a ZIP file, and the numbers that it says they have."""
+
+    tables: dict[str, ZipTable]
+    numbers: dict[str, int]
+
+
+@contextmanager
+def opened_zip(file: Path | BinaryIO, name: str) -> Iterator[ZipContent]:
+    """Open a ZIP file and look at what is in it. Raises `InvalidValueError` for what is no export."""
+    with reading(name):
+        archive = zipfile.ZipFile(file)
+    with archive:
+        yield _content(archive, name)
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> ZipContent:
+    tables: dict[str, ZipTable] = {}
+    schemas: dict[str, zipfile.ZipInfo] = {}
+    numbers: dict[str, int] = {}
+    seen: set[str] = set()
+    for entry in archive.infolist():
+        _check_entry(entry, name, seen)
+        found = _ENTRY.match(entry.filename)
+        if found is None:
+            continue
+        table = found["table"]
+        if table == "_tables":
+            numbers = _numbers(ZipTable(archive, table, entry))
+        elif table == "_storage" or is_system_table(table):
+            if entry.file_size:
+                raise InvalidValueError(
+                    f"{name} holds the system table {table!r}, which cannot be imported: nothing was. Export without "
+                    "files, or take that entry out.",
+                    value=table,
+                )
+        elif found["what"] == "documents":
+            tables[check_table_name(table)] = ZipTable(archive, table, entry)
+        else:
+            schemas[table] = entry
+    for table, entry in schemas.items():
+        if table in tables:
+            tables[table].schema = entry
+    if not tables and not any(path.endswith("_tables/documents.jsonl") for path in seen):
+        raise InvalidValueError(
+            f"{name} holds no `<table>/documents.jsonl`: it is not what `dep.export(path)` writes, and nothing was "
+            "imported.",
+            value=name,
+        )
+    return ZipContent(dict(sorted(tables.items())), numbers)
+
+
+def _check_entry(entry: zipfile.ZipInfo, name: str, seen: set[str]) -> None:
+    path = entry.filename
+    fault = ""
+    if path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or ":" in path.split("/")[0]:
+        fault = "has a name that leads elsewhere"
+    elif path in seen:
+        fault = "is there twice"
+    elif entry.flag_bits & 1:
+        fault = "is encrypted"
+    elif "_components/" in path:
+        fault = "belongs to a component"
+    elif entry.file_size > _BOMB_BYTES and entry.file_size > _BOMB_RATIO * entry.compress_size:
+        fault = f"unpacks to {entry.file_size >> 20:,} MiB from {entry.compress_size >> 10:,} KiB, as no documents do"
+    if fault:
+        raise InvalidValueError(f"{name}: the entry {path!r} {fault}. Nothing was imported.", value=path)
+    seen.add(path)
+
+
+def _numbers(tables: ZipTable) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for batch in tables.batches():
+        for row in batch:
+            table, number = row.get("name"), row.get("id")
+            if isinstance(table, str) and type(number) in (int, float) and not is_system_table(table):
+                found[table] = int(number)  # type: ignore[arg-type]
+    return found
+
+
+def import_zip(
+    database: Database, content: ZipContent, mode: ZipMode, progress: Callable[[int, int], object]
+) -> dict[str, int]:
+    """Import all tables as one commit, or none; how many documents each had.
+
+    `fail` takes only tables without documents, `append` adds to them, `replace` puts the documents in their place,
+    `replace_all` empties all other tables as well. Ids and creation times are kept. Raises `SchemaValidationError`,
+    `InvalidValueError` and `InvalidIdError`; nothing changes then.
+    """
+    while True:
+        try:
+            return _import(database, content, mode, progress)
+        except Conflict:
+            # Another schema was pushed meanwhile, or somebody filled a table that has to be empty.
+            continue
+
+
+def _import(
+    database: Database, content: ZipContent, mode: ZipMode, progress: Callable[[int, int], object]
+) -> dict[str, int]:
+    preview = database.begin()
+    numbers = _prepare(database, preview, content, mode)
+    imported: dict[str, tuple[TableImport, list[Rows]]] = {}
+    done = 0
+    for table, rows in content.tables.items():
+        job = TableImport(database, preview.snapshot, table, rows, names=numbers.names, state=preview.table(table))
+        pieces: list[Rows] = []
+        for piece in job.pieces():
+            pieces.append(piece)
+            done += piece.segment.num_rows
+            progress(done, 0)
+        imported[table] = job, pieces
+    transaction = database.begin()
+    if transaction.snapshot.catalog is not preview.snapshot.catalog:
+        raise Conflict(next(iter(content.tables), ""), None, "push")
+    final = _prepare(database, transaction, content, mode)
+    filled = [table for table, (_, pieces) in imported.items() if pieces]
+    if [final.number(table) for table in filled] != [numbers.number(table) for table in filled]:
+        raise Conflict(next(iter(content.tables), ""), None, "import")
+    for table, (job, pieces) in imported.items():
+        number = job.check_ids(all_kept_ids(pieces), transaction.table(table))
+        if number is not None:
+            final.check(table, number)
+        add_rows(transaction, table, pieces)
+    final.commit(transaction)
+    progress(done, done)
+    return {table: sum([piece.segment.num_rows for piece in pieces]) for table, (_, pieces) in imported.items()}
+
+
+def _prepare(database: Database, transaction: Transaction, content: ZipContent, mode: ZipMode) -> TableNumbers:
+    """Empty what has to be empty, and give each table the number that its ids carry."""
+    if mode == "fail":
+        filled = [table for table in content.tables if document_count(transaction, table)]
+        if filled:
+            raise InvalidValueError(
+                f"These tables have documents: {', '.join(map(repr, filled))}. Nothing was imported. Say "
+                '`mode="append"` to add to them, `mode="replace"` to put the ZIP\'s documents in their place, or '
+                '`mode="replace_all"` to empty all other tables as well.',
+                value=filled[0],
+            )
+    elif mode != "append":
+        emptied = list(content.tables)
+        if mode == "replace_all":
+            emptied += [name for name in transaction.snapshot.tables if not is_system_table(name)]
+        for table in dict.fromkeys(emptied):
+            transaction.recreate(table)
+    numbers = TableNumbers(database)
+    without: list[str] = []
+    for table, rows in content.tables.items():
+        number = _number_in(rows.first_id())
+        if number is None:
+            without.append(table)
+        else:
+            numbers.claim(transaction, table, number)
+    for table in without:
+        state = transaction.table(table)
+        number = content.numbers.get(table)
+        if number is not None and (state is None or not len(state)) and numbers.is_free(transaction, number):
+            numbers.claim(transaction, table, number)
+        elif state is None:
+            transaction.recreate(table)
+    return numbers
+
+
+def _number_in(id: str | None) -> int | None:
+    if id is None:
+        return None
+    try:
+        return decode_id(id)[0]
+    except ConvexNbError:
+        # The document that has it says what is wrong, and where.
+        return None
