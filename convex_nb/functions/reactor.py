@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from convex_nb.engine.materialised import Materialised
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.checks import check_arguments
+from convex_nb.functions.footing import Footing
 from convex_nb.functions.foreground import foreground
 from convex_nb.functions.groups import Groups
 from convex_nb.functions.live_query import NOTHING_YET, Follower, LiveQuery, SharedQuery, Subscription
@@ -90,9 +91,9 @@ class Reactor:
         self._stale: dict[SharedQuery, None] = {}
         self._marks: dict[SharedQuery, None] = {}
         self._news: dict[SharedQuery, None] = {}
-        # Eager ones that wait for the running cell; and those whose code can change without them.
+        # Eager ones that wait for the running cell.
         self._held: dict[SharedQuery, None] = {}
-        self._resting: dict[SharedQuery, None] = {}
+        self._footing = Footing()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._flusher: int | None = None
@@ -153,7 +154,7 @@ class Reactor:
                 del self._queries[query.key]
                 for queries in self._sets():
                     queries.pop(query, None)
-                self._resting.pop(query, None)
+                self._footing.discard(query)
                 self._database.subscriptions.remove(query)
 
     def _sets(self) -> tuple[dict[SharedQuery, None], ...]:
@@ -230,11 +231,7 @@ class Reactor:
 
     def _look_again(self) -> None:
         """Mark what rests on code, or on names of the notebook, that is not the same any more."""
-        moved = [
-            query
-            for query in list(self._resting)
-            if not query.stale and query.ran is not None and not self._registry.stands(query.ran)
-        ]
+        moved = self._footing.moved(self._registry)
         with self._lock:
             self._due |= self._held
             self._held = {}
@@ -248,7 +245,7 @@ class Reactor:
         me = threading.get_ident()
         if self._flusher == me:
             return
-        if (self._resting or self._held) and not foreground.holds_off():
+        if (self._footing or self._held) and not foreground.holds_off():
             self._look_again()
         while (self._due or self._changed or self._marks) and not self.paused:
             try:
@@ -410,12 +407,8 @@ class Reactor:
                     return
                 touched = self._database.subscribe(result.read_set, query, snapshot.timestamp)
                 query.outcome = outcome
-                query.ran = result.ran
                 query.reads_data = reads_data(result)
-                if result.ran is None:
-                    self._resting.pop(query, None)
-                else:
-                    self._resting[query] = None
+                self._footing.put(query, result.ran)
                 query.runs += 1
                 self._runs += 1
                 if outcome.changes != last.changes:
@@ -448,5 +441,6 @@ class Reactor:
                 assert query.subscriptions or query.views, f"{query!r} is kept for nobody"
                 waiting = query in self._stale or query in self._due or query in self._held
                 assert query.stale == waiting, f"{query!r} is stale: {query.stale}, waiting to run: {waiting}"
-            for each in (*self._sets(), self._resting):
+            assert self._footing.queries <= queries, f"{self._footing.queries - queries} are forgotten but rest on code"
+            for each in self._sets():
                 assert each.keys() <= queries, f"{each.keys() - queries} are forgotten but waiting"

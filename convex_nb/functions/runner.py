@@ -312,7 +312,9 @@ class Runner:
         if execution.kind == "query":
             if execution.ran is None:
                 execution.ran = []
-            execution.ran.append(self.registry.ran(entry))
+            ran = self.registry.ran(entry)
+            if ran not in execution.ran:
+                execution.ran.append(ran)
         try:
             function = entry.function
             arguments = check_arguments(function, entry.path, given, self.database)

@@ -20,10 +20,12 @@ def set_attribute(owner: Any, name: str, value: Any) -> None:
     except TypeError:
         try:
             import ctypes
-        except ImportError:
+
+            tell = ctypes.pythonapi.PyType_Modified
+        except (ImportError, AttributeError):
             raise TypeError(f"{owner!r} cannot be changed without ctypes") from None
         # What the read-only view of the type's attributes is a view of.
         (namespace,) = gc.get_referents(vars(owner))
         namespace[name] = value
         # The interpreter remembers where it found a method until it is told.
-        ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
+        tell(ctypes.py_object(owner))

@@ -70,11 +70,13 @@ def replacements() -> Iterator[Replacement]:
     kernel = sys.modules.get("ipykernel.kernelbase")
     if kernel is not None:
         # Jupyter sets `input` anew for each cell, to this.
-        yield kernel.Kernel, "raw_input", _refusing_method(kernel.Kernel.raw_input, "input", asks)
+        for name, operation in (("raw_input", "input"), ("getpass", "getpass.getpass")):
+            yield kernel.Kernel, name, _refusing_method(getattr(kernel.Kernel, name), operation, asks)
     yield threading.Thread, "start", _refusing_method(threading.Thread.start, "threading.Thread.start", ACTIONS)
     for name in ("start_new_thread", "start_new"):
-        function = getattr(_thread, name)
-        yield _thread, name, _refusing("_thread", name, function, "_thread.start_new_thread", ACTIONS)
+        function = getattr(_thread, name, None)
+        if function is not None:
+            yield _thread, name, _refusing("_thread", name, function, "_thread.start_new_thread", ACTIONS)
 
 
 def _refusing(module: str, name: str, original: Callable[..., Any], operation: str, advice: str) -> StandIn:
