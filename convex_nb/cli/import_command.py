@@ -1,4 +1,4 @@
-"""`convex-nb import`: rows of a file into a table."""
+"""`convex-nb import`: rows of a file into a table, or a ZIP file into many."""
 
 from __future__ import annotations
 
@@ -16,30 +16,38 @@ if TYPE_CHECKING:
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.services.transfer.zip_import import ZipMode
 
 DESCRIPTION: Final = """\
-Import the rows of a CSV, JSON lines, JSON, Parquet or Arrow file into a table: all of them, or none.
+Import the rows of a CSV, JSON lines, JSON, Parquet or Arrow file into a table, or the tables of a ZIP file that
+convex-nb export or Convex wrote: all documents, or none.
 
-A table that has documents is refused unless --append or --replace is given. Rows keep their _id and _creationTime where
-they have them. A row that does not fit is named with its line and field."""
-USAGE: Final = "[FILE] SOURCE --table TABLE [--append | --replace]"
+A table that has documents is refused unless --append, --replace or --replace-all is given. Rows keep their _id and
+_creationTime where they have them. A row that does not fit is named with its line and field."""
+USAGE: Final = "[FILE] SOURCE [--table TABLE] [--append | --replace | --replace-all]"
 EXAMPLES: Final = """\
   convex-nb import app.convex trips.csv --table trips --create
   convex-nb import messages.jsonl --table messages --replace --yes        FILE is in pyproject.toml
+  convex-nb import snapshot.zip --replace-all
   gunzip -c trips.csv.gz | convex-nb import - --format csv --table trips --append"""
+
+FORMATS: Final = ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "zip")
 
 
 def configure(parser: OptionParser) -> None:
     """Add the options of `import`."""
     add_place(parser)
     parser.add_argument("source", metavar="SOURCE", nargs="?", help="the file to import; - reads stdin, with --format")
-    parser.add_argument("--table", metavar="TABLE", help="the table to import into")
+    parser.add_argument("--table", metavar="TABLE", help="the table to import into; of a ZIP file its own")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--append", action="store_true", help="add to the documents that there are")
     mode.add_argument("--replace", action="store_true", help="put the rows in the place of the table's documents")
+    mode.add_argument(
+        "--replace-all", action="store_true", help="the same, and empty all other tables; of a ZIP file only"
+    )
     parser.add_argument(
         "--format",
-        choices=("csv", "tsv", "json", "jsonl", "parquet", "arrow"),
+        choices=FORMATS,
         help="what is in it, if not by its name",
     )
     parser.add_argument("--encoding", default="utf-8", help="of a text file, as in utf-16; utf-8")
@@ -64,15 +72,25 @@ def run(options: Namespace, console: Console) -> int:
     shift(options, "source")
     if options.source is None:
         raise UsageError("Which file is to be imported? See convex-nb import --help.")
-    if options.table is None:
+    is_zip = options.format == "zip" or (options.format is None and options.source.lower().endswith(".zip"))
+    _check(options, is_zip)
+    with open_to_write(place_of(options), create=options.create) as deployment:
+        return _import_zip(deployment, options, console) if is_zip else _import(deployment, options, console)
+
+
+def _check(options: Namespace, is_zip: bool) -> None:
+    if is_zip and options.table is not None:
+        raise UsageError("A ZIP file names its own tables: leave --table out.")
+    if is_zip and options.source == "-":
+        raise UsageError("A ZIP file cannot be read from stdin: write it to a file first.")
+    if not is_zip and options.table is None:
         raise UsageError("Into which table? Say --table NAME.")
+    if not is_zip and options.replace_all:
+        raise UsageError("--replace-all is for a ZIP file, which holds all tables. Say --replace for one table.")
     if options.source == "-" and options.format is None:
         raise UsageError("What is in stdin? Say --format csv, or another of those that --help names.")
     if options.chunk_rows is not None and not options.append:
         raise UsageError("--chunk-rows takes --append: the rows arrive in several commits.")
-    place = place_of(options)
-    with open_to_write(place, create=options.create) as deployment:
-        return _import(deployment, options, console)
 
 
 def _import(deployment: Deployment, options: Namespace, console: Console) -> int:
@@ -103,6 +121,24 @@ def _import(deployment: Deployment, options: Namespace, console: Console) -> int
         console.line({"table": table, "imported": imported, "documents": count})
     else:
         print(f"{table}: {counted(imported, 'document')} imported, {count:,} in all")
+    return OK
+
+
+def _import_zip(deployment: Deployment, options: Namespace, console: Console) -> int:
+    total = sum(table.count() for table in deployment.tables.values())
+    which = "all tables" if options.replace_all else f"the tables that {options.source} holds"
+    asks = total and (options.replace or options.replace_all) and not options.yes
+    if asks and not console.confirm(f"Replace the documents of {which}? There are {total:,} in all."):
+        console.say("Nothing was imported.")
+        return FAILED
+    mode: ZipMode = "append" if options.append else "replace" if options.replace else "fail"
+    mode = "replace_all" if options.replace_all else mode
+    counts = deployment.import_zip(Path(options.source), mode, progress=console.progress)
+    if console.json:
+        console.line({"imported": counts})
+    else:
+        for table, count in counts.items():
+            print(f"{table}: {counted(count, 'document')} imported")
     return OK
 
 

@@ -27,7 +27,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "functions": Command("functions", "list functions with their arguments"),
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),
-    "import": Command("import_command", "import a file into a table"),
+    "logs": Command("logs", "print and follow what functions did and printed"),
+    "import": Command("import_command", "import a file into a table, or a ZIP file into many"),
+    "export": Command("export", "write all tables to a ZIP file, or one to CSV, JSON, Parquet or Arrow"),
     "repair": Command("repair", "save what verifies of a damaged file to a new one"),
 }
 

@@ -9,15 +9,17 @@ from typing import Any, Final, NamedTuple
 from convex_nb.cli.options import nearest
 from convex_nb.cli.problems import UsageError
 
-KEYS: Final = ("file", "functions")
+KEYS: Final = {"file": "app.convex", "functions": "my_app", "logs": "app.log.jsonl"}
+"""What can be said, and what it looks like."""
 
 
 class Project(NamedTuple):
-    """The folder of a project, the file of its deployment, and where its functions are; both may be unsaid."""
+    """The folder of a project, the file of its deployment, where its functions are, and the file of its log."""
 
     folder: Path
     file: Path | None
     functions: str | None
+    logs: Path | None
 
 
 def find_project() -> Project:
@@ -35,7 +37,7 @@ def find_project() -> Project:
                 raise UsageError(f"{place} is not TOML: {error}.") from None
             if section is not None:
                 return _read(folder, place, section)
-    return Project(here, None, None)
+    return Project(here, None, None, None)
 
 
 def _read(folder: Path, place: Path, section: Any) -> Project:
@@ -45,10 +47,6 @@ def _read(folder: Path, place: Path, section: Any) -> Project:
         if key not in KEYS:
             raise UsageError(f"{place}: [tool.convex_nb] has no key {key!r}.{nearest(key, KEYS)}")
         if not isinstance(value, str) or not value:
-            raise UsageError(f"{place}: {key} in [tool.convex_nb] is a text such as {_example(key)}, not {value!r}.")
-    file = section.get("file")
-    return Project(folder, None if file is None else folder / file, section.get("functions"))
-
-
-def _example(key: str) -> str:
-    return '"app.convex"' if key == "file" else '"my_app"'
+            raise UsageError(f'{place}: {key} in [tool.convex_nb] is a text such as "{KEYS[key]}", not {value!r}.')
+    file, logs = [folder / section[key] if key in section else None for key in ("file", "logs")]
+    return Project(folder, file, section.get("functions"), logs)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,6 @@ BAD: list[tuple[str, bytes, str]] = [
     ("ragged.csv", b"n,text\n1,a\n2,b,c\n", "line 3 of ragged.csv"),
     ("latin.csv", b"n,text\n1,\xe9\n", "Line 2 of latin.csv is not text in utf-8"),
     ("list.json", b"[" + b'{"text": "' + b"x" * (9 << 20) + b'"}]', "list.json has more than 8 MiB"),
-    ("empty.zip", b"PK\x05\x06" + bytes(18), "empty.zip"),
 ]
 
 
@@ -137,6 +137,63 @@ def test_an_id_of_another_table_and_one_that_is_there_twice(app: Path, cli: Cli)
     (app / "once.jsonl").write_text(f'{{"_id": "{known}"}}\n')
     assert cli("import", "app.convex", "once.jsonl", "--table", "other").code == 1
     assert cli("import", "app.convex", "once.jsonl", "--table", "messages", "--append").code == 1
+    assert counts(cli) == {"messages": 3}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rows.csv"], "Into which table? Say --table NAME."),
+        ([], "Which file is to be imported?"),
+        (["a.zip", "--table", "t"], "A ZIP file names its own tables: leave --table out."),
+        (["-", "--format", "zip"], "A ZIP file cannot be read from stdin"),
+        (["rows.csv", "--table", "t", "--replace-all"], "--replace-all is for a ZIP file"),
+        (["rows.csv", "--table", "t", "--append", "--replace"], "not allowed with argument --append"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
+)
+def test_what_cannot_be_meant(rows: Path, cli: Cli, words: list[str], message: str) -> None:
+    said = cli("import", "app.convex", *words)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
+    assert counts(cli) == {"messages": 3}
+
+
+def zipped(path: Path, entries: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+BAD_ZIPS: dict[str, tuple[dict[str, bytes], str]] = {
+    "outside": ({"../../evil/documents.jsonl": b'{"a": 1}\n'}, "has a name that leads elsewhere"),
+    "bomb": ({"t/documents.jsonl": b" " * (600 << 20)}, "unpacks to 600 MiB"),
+    "line": ({"t/documents.jsonl": b'{"a": 1}\n{"a":\n'}, "line 2 of t/documents.jsonl"),
+    "field": ({"t/documents.jsonl": b'{"a": 1, "_id": "nonsense"}\n'}, "field `_id`"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ZIPS)
+def test_a_bad_zip_is_refused_and_nothing_is_written_anywhere(app: Path, cli: Cli, name: str) -> None:
+    entries, message = BAD_ZIPS[name]
+    zipped(app / "bad.zip", entries)
+    before = {path.name for path in app.parent.iterdir()} | {path.name for path in app.iterdir()}
+    for mode in ((), ("--replace",), ("--replace-all",), ("--append",)):
+        said = cli("import", "app.convex", "bad.zip", *mode)
+        assert (said.code, said.out) == (1, "")
+        assert message in said.err
+    assert counts(cli) == {"messages": 3}
+    after = {path.name for path in app.parent.iterdir()} | {path.name for path in app.iterdir()}
+    assert after - before <= {"app.convex-shm", "app.convex-wal"}
+
+
+def test_a_zip_that_was_cut_short(app: Path, cli: Cli) -> None:
+    assert cli("export", "app.convex", "all.zip").code == 0
+    whole = (app / "all.zip").read_bytes()
+    (app / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    said = cli("import", "app.convex", "cut.zip", "--replace-all")
+    assert said.code == 1
+    assert "cut.zip is not a whole ZIP file" in said.err
     assert counts(cli) == {"messages": 3}
 
 
