@@ -17,6 +17,7 @@ from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
 from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.wal import sqlite as sqlite_log
+from convex_nb.engine.wal.checkpoint import ChunkWriter
 from convex_nb.engine.wal.opening import save_database
 from convex_nb.engine.wal.sqlite import SqliteLog
 from convex_nb.language.errors import StorageError
@@ -397,4 +398,44 @@ def test_a_writer_in_hand_sees_its_own_database(path: Path) -> None:
     database.close()
     database = open_quickly(path)
     assert transact(database, lambda db: db.get(id)) is not None
+    database.close()
+
+
+def test_what_is_written_ahead_stays_until_its_commit(path: Path, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large import, or a large commit, is on its way to the file while upkeep deletes what nothing refers to."""
+    flush = ChunkWriter.flush
+    cleared = 0
+
+    def flush_and_clear(writer: ChunkWriter) -> None:
+        nonlocal cleared
+        flush(writer)
+        for _ in log_of(database)._clear():
+            pass
+        cleared += 1
+
+    database = open_quickly(path)
+    monkeypatch.setattr(ChunkWriter, "flush", flush_and_clear)
+    import_all(database, "bulk", [{"n": number, "text": "x" * 100} for number in range(100)])
+    insert_all(database, "items", [{"n": number, "text": "y" * 100} for number in range(100)])
+    assert cleared > 10
+    database.close()
+    database = open_quickly(path)
+    assert len(database.head.tables["bulk"]) == len(database.head.tables["items"]) == 100
+    database.check()
+    database.close()
+
+
+def test_a_copy_that_was_deleted_is_no_copy(path: Path, small: None) -> None:
+    database = open_quickly(path)
+    log = log_of(database)
+    ((_, part),) = import_all(database, "items", [{"n": number} for number in range(10)]).parts
+    blob = log._copies.find(part.segment)
+    assert blob is not None
+    for document in part.segment.documents(range(10)):
+        transact(database, lambda db, id=document["_id"]: db.delete(id))  # type: ignore[misc]
+    for number in range(20):
+        insert_all(database, "items", [{"n": number}])
+        upkeep(database)
+    assert blob.number not in log.file.blobs()
+    assert log._copies.find(part.segment) is None
     database.close()
