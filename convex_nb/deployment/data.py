@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.deployment.feed import Feed
+from convex_nb.deployment.fork import Forking
 from convex_nb.deployment.past import Past, When, timestamp_of
 from convex_nb.deployment.place import Durability, save_place
 from convex_nb.deployment.tables import Table, Tables
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 
-class Data(Transfer, Feed):
+class Data(Transfer, Feed, Forking):
     """What a deployment does with tables, without functions."""
 
     @property

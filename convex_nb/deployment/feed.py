@@ -9,6 +9,7 @@ from convex_nb.deployment.foundation import Foundation
 from convex_nb.deployment.past import When, timestamp_of
 from convex_nb.services.transfer import change_feed
 from convex_nb.services.transfer.change_feed import PAGE
+from convex_nb.services.transfer.revisions import Revision, revisions
 
 if TYPE_CHECKING:
     import pandas
@@ -60,3 +61,14 @@ class Feed(Foundation):
         frame = pandas.DataFrame([{"_deleted": False, **row} for row in rows])
         first = [name for name in _FIRST_COLUMNS if name in frame.columns or not rows]
         return frame.reindex(columns=[*first, *(name for name in frame.columns if name not in first)])
+
+    def revisions(self, table: str | None = None, id: str | None = None, *, limit: int = 100) -> list[Revision]:
+        """The newest revisions of all documents, of a table's, or of one document; newest first, as far as kept.
+
+        Each says which commit and which function made it, and the document before and after. Raises `InvalidIdError`
+        for what is no id of the table.
+        """
+        self._check_open()
+        if id is not None:
+            table = self._database.table_of_id(id, "get", table)
+        return revisions(self._database, table, id, limit)

@@ -13,6 +13,7 @@ from convex_nb._version import __version__
 from convex_nb.deployment.current import current, set_current
 from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.language.errors import FunctionNotFoundError
+from convex_nb.notebook.data_commands import export, history, import_file
 from convex_nb.notebook.declared_schema import extent
 from convex_nb.notebook.observing import functions, logs, metrics
 from convex_nb.notebook.options import nearest
@@ -175,6 +176,9 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "explain": explain,
     "open": open_file,
     "save": save_file,
+    "export": export,
+    "import": import_file,
+    "history": history,
     "drop": drop,
     "display": show_as,
     "reset": reset,

@@ -197,6 +197,9 @@ class ConvexMagics(Magics):
             %convex explain NAME [k=v]    how a query reads: index, range, rows, and why
             %convex open PATH             what a durable file holds, in place of the current deployment
             %convex save PATH             go on in a new durable file
+            %convex export PATH [TABLE]   everything to a ZIP file, or a table to a CSV, JSON or Parquet file
+            %convex import TABLE PATH     the rows of a file into a table; `replace` after it to put them in its place
+            %convex history [TABLE] [ID]  what changed, newest first
             %convex drop NAME             forget a function
             %convex display static|live   plain tables instead of widgets, and back
             %convex reset                 a new, empty deployment in place of this one
