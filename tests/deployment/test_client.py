@@ -274,6 +274,34 @@ def test_mutations_run_in_the_order_in_which_they_were_asked_for() -> None:
         assert max(record.queue_length for record in dep.logs.executions) >= 1
 
 
+def test_nobody_comes_between_an_update_and_its_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_app() as dep:
+        client = dep.client()
+        shown: list[str] = []
+        take = client._turns.take
+        others: list[threading.Thread] = []
+
+        def show(store: Any, args: dict[str, Any]) -> None:
+            if args["text"] not in shown:
+                shown.append(args["text"])
+
+        def add(text: str) -> None:
+            client.mutation(add_task, text=text, optimistic=show)
+
+        def slowly() -> Any:
+            if not others:
+                others.append(threading.Thread(target=add, args=("second",)))
+                others[0].start()
+                # Long enough for the other thread to overtake, if it can.
+                others[0].join(0.2)
+            return take()
+
+        monkeypatch.setattr(client._turns, "take", slowly)
+        add("first")
+        others[0].join(30)
+        assert [task["text"] for task in dep.query(list_tasks)] == shown == ["first", "second"]
+
+
 def test_a_mutation_waits_for_those_before_it_but_actions_do_not() -> None:
     begun, go = threading.Event(), threading.Event()
     done: list[str] = []

@@ -294,6 +294,7 @@ def test_what_a_client_sees_is_the_truth_under_the_updates_that_are_not_in_it_ye
 
         for step, which, number in steps:
             text = str(number)
+            announced = len(seen)
             if step == "ask":
                 waiting = Pending(update_of(which), {"text": text})
                 client._queries.expect(waiting)()
@@ -318,6 +319,7 @@ def test_what_a_client_sees_is_the_truth_under_the_updates_that_are_not_in_it_ye
             assert listed.value == expected
             assert counted.value == len(expected)
             assert seen[-1] == expected
+            assert len(seen) <= announced + 1, "an effect and its update never lie on one another"
         for before, after in itertools.pairwise(seen):
             assert before != after, "the same is not announced twice"
 
