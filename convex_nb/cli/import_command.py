@@ -84,7 +84,9 @@ def _check(options: Namespace, is_zip: bool) -> None:
     if is_zip and options.source == "-":
         raise UsageError("A ZIP file cannot be read from stdin: write it to a file first.")
     if not is_zip and options.table is None:
-        raise UsageError("Into which table? Say --table NAME.")
+        raise UsageError(
+            f"Into which table? Say --table {'NAME' if options.source == '-' else Path(options.source).stem}."
+        )
     if not is_zip and options.replace_all:
         raise UsageError("--replace-all is for a ZIP file, which holds all tables. Say --replace for one table.")
     if options.source == "-" and options.format is None:

@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(json="--json" in words, debug="--debug" in words)
     try:
         code = _run(words, console)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # somebody may have closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         quiet_stdout()
         return BROKEN_PIPE
@@ -101,6 +102,8 @@ def _run(words: list[str], console: Console) -> int:
     name, *rest = words
     if name.startswith("-"):
         raise UsageError(f"The command comes first: {USAGE}.")
+    if name.endswith(".convex"):
+        raise UsageError(f"The command comes before the file: convex-nb COMMAND {name}.")
     if name not in COMMANDS:
         raise UsageError(f"There is no command {name!r}.{nearest(name, COMMANDS)}")
     module: Module = import_module(f"convex_nb.cli.{COMMANDS[name].module}")  # type: ignore[assignment]

@@ -46,9 +46,10 @@ def place_of(options: Namespace) -> Path:
         return Path(named)
     file = find_project().file
     if file is None:
+        here = [each.name for each in sorted(Path().glob("*.convex"))]
         raise UsageError(
-            "Which deployment? Write its file first, as in app.convex, or name it once in pyproject.toml: "
-            '[tool.convex_nb] file = "app.convex".'
+            "Which deployment? Write its file after the command, or name it once in pyproject.toml: [tool.convex_nb] "
+            f'file = "app.convex".{" Here there is: " + ", ".join(here) + "." if here else ""}'
         )
     return file
 

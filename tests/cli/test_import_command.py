@@ -143,7 +143,7 @@ def test_an_id_of_another_table_and_one_that_is_there_twice(app: Path, cli: Cli)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["rows.csv"], "Into which table? Say --table NAME."),
+        (["rows.csv"], "Into which table? Say --table rows."),
         ([], "Which file is to be imported?"),
         (["a.zip", "--table", "t"], "A ZIP file names its own tables: leave --table out."),
         (["-", "--format", "zip"], "A ZIP file cannot be read from stdin"),

@@ -45,6 +45,7 @@ def test_every_command_explains_itself_with_examples(cli: Cli, name: str) -> Non
     [
         (["dta"], "There is no command 'dta'. Did you mean data?"),
         (["qqqqq"], "There is no command 'qqqqq'."),
+        (["app.convex", "data"], "The command comes before the file: convex-nb COMMAND app.convex."),
         (["--debug"], "The command comes first: convex-nb COMMAND [FILE] [...]."),
         (
             ["data", "--limt", "3"],
@@ -63,8 +64,11 @@ def test_wrong_usage_is_refused_in_a_line(cli: Cli, words: list[str], message: s
     assert "Traceback" not in cli(*words, "--debug").err
 
 
-def test_where_no_deployment_is_named_it_says_how(cli: Cli) -> None:
+def test_where_no_deployment_is_named_it_says_how(folder: Path, cli: Cli) -> None:
+    assert "Here there is" not in cli("data").err
+    (folder / "notes.convex").touch()
     said = cli("data")
+    assert "Here there is: notes.convex." in said.err
     assert said.code == 2
     assert "Which deployment?" in said.err
     assert "[tool.convex_nb]" in said.err
