@@ -152,6 +152,9 @@ class Session:
         self.cells.close()
         self.calls.close()
         self.flush.close()
+        if self._depth:
+            # Unloaded by a cell, whose end nobody will tell us of.
+            cell_ended()
 
     def _refresh_twins(self, cell_ended: bool) -> float | None:
         return self.twins.refresh(cell_ended=cell_ended, is_busy=lambda: self.cell is not None)
