@@ -148,7 +148,10 @@ class Calling(Foundation):
 
     def refresh(self) -> list[LiveQuery]:
         """Run every stale watched query at one snapshot; return those whose value or error has changed."""
-        return [] if self._closed is not None else self._reactor.refresh()
+        if self._closed is not None:
+            return []
+        self._scheduling.step()
+        return self._reactor.refresh()
 
     def settle(self) -> None:
         """Return when no invalidated query is left to run."""
