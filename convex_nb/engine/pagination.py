@@ -83,6 +83,9 @@ def page_options(options: int | Mapping[str, Any] | None, cursor: str | None) ->
         )
     else:
         chosen = PageOptions(_whole("num_items", PAGE_SIZE if options is None else options), cursor)
+    for name, cap in (("maximumRowsRead", chosen.maximum_rows_read), ("maximumBytesRead", chosen.maximum_bytes_read)):
+        if cap is not None and cap < 1:
+            raise InvalidValueError(f"{name} must be at least 1: a page reads at least one document.", value=cap)
     if chosen.num_items < 1:
         raise InvalidValueError("Must request at least 1 document while paginating.", value=chosen.num_items)
     for name, text in (("cursor", chosen.cursor), ("endCursor", chosen.end_cursor)):

@@ -226,7 +226,7 @@ class _Piece:
             return [self._taken(_converted(column, TEXT, lambda: _plain_text(column)))]
         if kind == "encoded":
             if self._is_few(column) and not (column.public and column.public[0] == shape):
-                return [_fitted(values, shape) for values in self._values(column)]
+                return [array_of(values, shape) for values in self._values(column)]
             whole = _converted(column, shape, lambda: _converted_texts(column, shape))
             return list(self._taken(whole).chunks)
         # Of a column with both, whole numbers alone may have been chosen, or none of them.
@@ -287,12 +287,13 @@ def _times(column: Column) -> ArrowArray:
 
 
 def _converted_texts(column: Column, shape: Shape) -> ArrowArray:
-    return pa.chunked_array([_fitted(values, shape) for values in _decoded(column)], arrow_type(shape))
-
-
-def _fitted(values: list[Any], shape: Shape) -> ArrowArray:
-    # What does not fit are values of rows that do not count.
-    return array_of(values if holds(shape, shape_of(values, shape)) else fitting(values, shape), shape)
+    whole = column.shape
+    if whole is None or not holds(shape, whole[1]):
+        # What does not fit are values of rows that do not count.
+        arrays = [array_of(fitting(values, shape), shape) for values in _decoded(column)]
+    else:
+        arrays = [array_of(values, shape) for values in _decoded(column)]
+    return pa.chunked_array(arrays, arrow_type(shape))
 
 
 # Only the lossless encoding has such objects: field names do not start with a dollar sign, and in a text the

@@ -213,6 +213,8 @@ def array_of(values: Sequence[Any], shape: Shape) -> ArrowArray:
 
 def fitting(values: Sequence[Any], shape: Shape) -> list[Any]:
     """The values, ``MISSING`` in place of those that have no room in an array of ``shape``."""
+    if holds(shape, shape_of(values, shape)):
+        return list(values)
     return [value if holds(shape, shape_of([value], shape)) else MISSING for value in values]
 
 

@@ -279,6 +279,8 @@ def test_a_cursor_that_was_tampered_with_is_refused(data: st.DataObject) -> None
         {"cursor": 5},
         {"endCursor": b"x"},
         {"maximumRowsRead": "many"},
+        {"maximumRowsRead": 0},
+        {"maximumBytesRead": -5},
         {"num_items": 3},
     ],
 )

@@ -112,6 +112,14 @@ def test_columns_are_compared_with_each_other(kind: str, absent: list[Any]) -> N
         assert_all_right(pairs, conditions)
 
 
+def test_a_field_that_no_document_has_is_missing() -> None:
+    absent = [Q.field("nobody"), Q.field("x.inner"), Q.field("nobody.inner")]
+    conditions = [getattr(Q, operator)(field, each) for operator in OPERATORS for field in absent for each in CORNERS]
+    conditions += [getattr(Q, operator)(field, Q.field("x")) for operator in OPERATORS for field in absent]
+    for values in FLAT.values():
+        assert_all_right([{"x": value} for value in [*values, None, UNDEFINED]], conditions)
+
+
 def test_what_python_decides_says_why() -> None:
     segment = Segment.from_documents(documents_of([{"n": 1, "x": 1}, {"n": 2, "x": "two"}, {"n": 3, "x": {"y": 1}}]))
     for condition, reason in [
