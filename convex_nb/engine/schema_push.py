@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from convex_nb.engine.part import Part
-from convex_nb.engine.system_tables import definition_of
+from convex_nb.engine.system_tables import definition_of, is_system_table
 from convex_nb.engine.table import TableIndex, TableState, table_indexes
 from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -30,7 +30,7 @@ def prepare(
     tables: dict[str, TableState] = {}
     for name, state in head.tables.items():
         definition = definition_of(name, schema)
-        if definition is state.definition:
+        if is_system_table(name) or (definition is None and state.definition is None):
             tables[name] = state
             continue
         validated = before is not None and before.schema_validation

@@ -71,7 +71,7 @@ def test_what_cannot_be_inserted(document: dict[str, Any]) -> None:
 
 
 def test_system_tables_are_not_written() -> None:
-    with pytest.raises(InvalidValueError, match="system tables are read-only"):
+    with pytest.raises(InvalidValueError, match="They are read-only"):
         transact(make_database(), lambda db: db.insert("_storage", {}))
 
 
