@@ -20,6 +20,21 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     A notebook's cells run inside a loop already, which cannot run another: then this is done on a thread, for whose
     end it waits. An interrupt cancels the coroutine.
     """
+    value, error = _run(_outcome(coroutine))
+    if error is not None:
+        raise error
+    return value
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, T]) -> tuple[T, None] | tuple[Any, Exception]:
+    # Raised again by whoever waits: on its way through the loop it would gather the loop's frames.
+    try:
+        return await coroutine, None
+    except Exception as error:
+        return None, error
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -10,6 +10,8 @@ from convex_nb.functions.references import Reference, path_of
 from convex_nb.language.errors import FunctionNotFoundError, describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.functions.registry import Target
 
@@ -31,6 +33,15 @@ def lasting_name(deployment: Deployment, target: Target) -> Target:
     """
     path = getattr(target, "path", None)
     return path if isinstance(path, str) and deployment.functions.get(path) is target else target
+
+
+def names_after(root: object, parts: Iterable[str]) -> list[str] | None:
+    """Return what may follow `api.a.b`, given `api` or `internal` and `["a", "b"]`; `None` for any other object."""
+    if not isinstance(root, Reference):
+        return None
+    for part in parts:
+        root = getattr(root, part, root)
+    return dir(root)
 
 
 def find_function(deployment: Deployment, target: Target) -> Function:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from convex_nb.deployment.current import current
+from convex_nb.deployment.definitions import names_after
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.notebook.commands import COMMANDS
 from convex_nb.views.columns import columns_of_table
@@ -24,6 +25,7 @@ _FUNCTION: Final = re.compile(r"(?:\blive|\.query|\.mutation|\.watch|\.subscribe
 _INDEX: Final = re.compile(r"\.with_index\(\s*[\"'](\w*)$")
 _FIELD: Final = re.compile(r"\.(?:field|eq|gt|gte|lt|lte)\(\s*[\"'](\w*)$")
 _RANGE: Final = re.compile(r"\.with_index\(\s*[\"'](\w+)[\"']\s*,(?:[^()]*,)?\s*(\w*)$")
+_REFERENCE: Final = re.compile(r"(?<![\w.])((\w+)(?:\.\w+)*)\.\w*$")
 _QUERIED: Final = re.compile(r"\bdb\.query\(\s*[\"'](\w+)[\"']")
 
 
@@ -55,6 +57,11 @@ def completions(shell: InteractiveShell, context: CompletionContext) -> Iterable
     magic = _MAGIC.match(context.text_until_cursor)
     if magic is not None:
         return _on_magic_line(shell, deployment, magic["name"], magic["rest"])
+    reference = _REFERENCE.search(context.text_until_cursor)
+    if reference is not None:
+        # IPython itself does not look past the first attribute: it does not run `__getattr__`.
+        names = names_after(shell.user_ns.get(reference[2]), reference[1].split(".")[1:])
+        return None if names is None else [f"{reference[1]}.{name}" for name in names]
     lines = context.full_text.split("\n")
     return _in_code(deployment, "\n".join([*lines[: context.cursor_line], context.text_until_cursor]))
 

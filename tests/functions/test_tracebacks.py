@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 
 import convex_nb
 from convex_nb import (
+    ActionCtx,
     Deployment,
     InvalidValueError,
     MutationCtx,
     QueryCtx,
+    action,
     define_schema,
     define_table,
     mutation,
@@ -77,3 +80,48 @@ def test_the_traceback_of_an_error_is_not_changed_by_looking() -> None:
     assert names(raised.value) == ["test_the_traceback_of_an_error_is_not_changed_by_looking"]
     assert traceback.extract_tb(raised.value.__traceback__) == before
     assert user_traceback(None) is None
+
+
+@action("m:waits")
+async def waits(ctx: ActionCtx) -> Any:
+    await asyncio.sleep(0)
+    return ctx.run_query(divides)
+
+
+@action("m:gathers")
+async def gathers(ctx: ActionCtx) -> Any:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ctx.run_action_async(waits))
+        group.create_task(ctx.run_action_async(waits))
+
+
+def machinery(error: BaseException) -> list[str]:
+    return [frame.filename for frame in traceback.extract_tb(error.__traceback__) if "asyncio" in frame.filename]
+
+
+def test_the_loop_of_an_action_is_not_shown() -> None:
+    """Neither where there is no loop yet, nor inside one, as in a cell."""
+
+    async def inside() -> None:
+        with pytest.raises(ZeroDivisionError) as caught:
+            dep.action(waits)
+        assert machinery(caught.value) == []
+        assert names(caught.value)[-2:] == ["waits", "divides"]
+
+    with convex_nb.open() as dep:
+        dep.register(waits, gathers, divides)
+        with pytest.raises(ZeroDivisionError) as caught:
+            dep.action(waits)
+        assert machinery(caught.value) == []
+        assert names(caught.value)[-2:] == ["waits", "divides"]
+        asyncio.run(inside())
+
+
+def test_every_error_of_a_group_is_shown_by_the_users_lines() -> None:
+    with convex_nb.open() as dep:
+        dep.register(waits, gathers, divides)
+        with pytest.raises(ExceptionGroup) as caught:
+            dep.action(gathers)
+        for error in caught.value.exceptions:
+            shown = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+            assert shown == ["waits", "divides"]
