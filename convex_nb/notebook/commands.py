@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
@@ -12,7 +13,7 @@ from IPython.display import Code
 from convex_nb._version import __version__
 from convex_nb.deployment.current import current, set_current
 from convex_nb.deployment.opening import open as open_deployment
-from convex_nb.language.errors import FunctionNotFoundError
+from convex_nb.language.errors import DeploymentLockedError, FunctionNotFoundError
 from convex_nb.notebook.data_commands import export, history, import_file
 from convex_nb.notebook.declared_schema import extent
 from convex_nb.notebook.observing import functions, logs, metrics
@@ -102,7 +103,8 @@ def schema(deployment: Deployment) -> Any:
                 [
                     (
                         "soft",
-                        "No schema yet: declare tables in a %%convex_schema cell. convex_nb.current().infer_schema() suggests one.",
+                        "No schema yet: declare tables in a %%convex_schema cell. "
+                        "convex_nb.current().infer_schema() suggests one.",
                     )
                 ]
             ]
@@ -133,11 +135,18 @@ def place(deployment: Deployment) -> str:
 
 def open_file(deployment: Deployment, path: str) -> Card:
     """Another deployment in place of the current one: what a file holds, created if absent."""
-    opened = open_deployment(path)
-    for view in get_session().flush.views:
-        view.close()
-    deployment.close()
-    set_current(opened)
+    try:
+        opened = open_deployment(path)
+    except DeploymentLockedError:
+        if deployment.path != Path(path).resolve():
+            raise
+        # A cell that is run again goes on with the file that is open.
+        opened = deployment
+    else:
+        for view in get_session().flush.views:
+            view.close()
+        deployment.close()
+        set_current(opened)
     tables = ", ".join(f"{name} ({table.count():,})" for name, table in opened.tables.items())
     return Card([[("plain", place(opened))], [("soft", "tables:"), ("plain", tables or "none yet")]])
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import convex_nb
+from convex_nb.deployment.current import current
 from tests.notebook.conftest import Notebook
 
 
@@ -111,3 +115,16 @@ def test_every_command_is_in_the_help(notebook: Notebook) -> None:
 
     text = notebook.shell.magics_manager.magics["line"]["convex"].__doc__ or ""
     assert [name for name in COMMANDS if name != "status" and f"%convex {name}" not in text] == []
+
+
+def test_opening_the_file_that_is_open_goes_on_with_it(chat: Notebook, tmp_path: Path) -> None:
+    path = tmp_path / "app.convex"
+    chat.ok(f"%convex open {path}")
+    before = current()
+    chat.ok("%%convex_mutation\ndb.insert('notes', {'n': 1})")
+    chat.ok(f"%convex open {path}")
+    assert current() is before
+    assert current().table("notes").count() == 1
+    with convex_nb.open(tmp_path / "other.convex"):
+        assert "in use by this process" in chat.run(f"%convex open {tmp_path / 'other.convex'}").text
+    assert current() is before
