@@ -24,7 +24,6 @@ Keys: TypeAlias = Any
 MISSING_KEY: Final = encode_value(UNDEFINED)
 NULL_KEY: Final = encode_value(None)
 _MOST_BYTES: Final = 2**31 - 1
-_NOTHING: Final = pa.scalar(b"", pa.binary())
 
 
 def number_keys(values: ArrowArray) -> Keys:
@@ -116,7 +115,7 @@ def join_keys(pieces: Sequence[Keys], nbytes: int | None = None) -> Keys:
         nbytes = sum(piece.nbytes for piece in pieces)
     if nbytes > _MOST_BYTES or any(piece.type == pa.large_binary() for piece in pieces):
         pieces = [piece.cast(pa.large_binary()) for piece in pieces]
-    return pc.binary_join_element_wise(*pieces, _NOTHING.cast(pieces[0].type))
+    return pc.binary_join_element_wise(*pieces, pa.scalar(b"", pieces[0].type))
 
 
 def _fixed_width(matrix: NDArray[numpy.uint8], values: ArrowArray | None = None) -> Keys:
