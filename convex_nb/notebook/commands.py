@@ -98,17 +98,8 @@ def tables(deployment: Deployment) -> Sheet:
 def schema(deployment: Deployment) -> Any:
     """The schema, as code."""
     if deployment.schema is None:
-        return Card(
-            [
-                [
-                    (
-                        "soft",
-                        "No schema yet: declare tables in a %%convex_schema cell. "
-                        "convex_nb.current().infer_schema() suggests one.",
-                    )
-                ]
-            ]
-        )
+        declare = "No schema yet: declare tables in a %%convex_schema cell. "
+        return Card([[("soft", f"{declare}convex_nb.current().infer_schema() suggests one.")]])
     return Code(deployment.schema.to_code(), language="python")
 
 
