@@ -123,12 +123,17 @@ class NotebookPage:
 
     def write(self, notebook: str, cells: dict[str, str]) -> None:
         """Puts a notebook of code cells, by id, beside the others and opens it."""
+        self.put(notebook, cells)
+        self.open(notebook)
+
+    def put(self, notebook: str, cells: dict[str, str]) -> None:
+        """Puts a notebook of code cells, by id, beside the others."""
         written = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source, id=id) for id, source in cells.items()],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
         )
         nbformat.write(written, self.lab.folder / notebook)
-        self.open(notebook)
+        self.positions = {id: position for position, id in enumerate(cells)}
 
     def open(self, notebook: str) -> None:
         """Returns when the notebook is drawn and its kernel is idle."""

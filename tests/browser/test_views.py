@@ -155,8 +155,8 @@ def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: No
         notebook.run(cell)
     table = notebook.view("live", state="live", rows=5)
     keyboard = notebook.page.keyboard
-    cell = table.locator("tbody tr").nth(1).locator("td")
-    cell.nth(0).click()
+    row = table.locator("tbody tr").nth(1).locator("td")
+    row.nth(0).click()
     keyboard.press("Enter")
     table.locator(".cx-edit").fill("renamed")
     keyboard.press("Enter")
@@ -170,7 +170,7 @@ def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: No
     keyboard.press("F2")
     table.locator(".cx-edit").fill("never mind")
     keyboard.press("Escape")
-    assert cell.nth(0).inner_text() == "renamed"
+    assert row.nth(0).inner_text() == "renamed"
     keyboard.press("Enter")
     table.locator(".cx-edit").fill("bad")
     keyboard.press("Enter")
@@ -178,7 +178,7 @@ def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: No
     refusal.wait_for()
     notebook.cell("live").scroll_into_view_if_needed()
     notebook.page.screenshot(path=screens / "edit-refused-light.png")
-    assert cell.nth(0).inner_text() == "renamed"
+    assert row.nth(0).inner_text() == "renamed"
     keyboard.press("ArrowDown")
     refusal.wait_for(state="detached")
     table.locator("tbody tr").nth(3).locator("td").nth(2).dblclick()

@@ -1,0 +1,65 @@
+"""The same live cells run again and again in a real kernel leave nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from scripts.kernel import running_kernel
+
+CELLS = [
+    "%load_ext convex_nb\nfrom convex_nb import form, live, paginated",
+    """%%convex_mutation notes
+def add(ctx, text: str):
+    return ctx.db.insert("notes", {"text": text})
+""",
+    """%%convex_query notes
+def every(ctx):
+    return ctx.db.query("notes").collect()
+""",
+    """%%convex_query notes --no-live
+def paged(ctx, pagination_opts):
+    return ctx.db.query("notes").paginate(pagination_opts)
+""",
+    "pages = paginated(paged, 2)\npages.load_more()\npages",
+    "rows = live(every, every=3600)\nrows",
+    "live(every, render=len)",
+    "form(add)",
+]
+COUNTS = """
+import gc, threading
+import convex_nb
+from comm import get_comm_manager
+from convex_nb.notebook.session import get_session
+from ipywidgets.widgets.widget import _instances
+gc.collect()
+_session, _reactor = get_session(), convex_nb.current().statistics().reactor
+print({
+    "widgets": len(_instances),
+    "comms": len(get_comm_manager().comms),
+    "threads": threading.active_count(),
+    "watched": _reactor.watched,
+    "queries": _reactor.queries,
+    "views": len(_session.flush.views),
+    "cells": len(_session.cells),
+    "twins": len(_session.twins._twins),
+    "periods": len(_session.flush._timetable._turns),
+    "bindings": len(_session._bindings),
+    "listeners": len(convex_nb.current().on_commit),
+})
+"""
+
+
+@pytest.mark.parametrize("runs", [15, pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+def test_live_cells_that_run_again_leave_nothing_behind(tmp_path: Path, runs: int) -> None:
+    path = tmp_path / "rerun.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS]), path)
+    with running_kernel(path, tmp_path) as kernel:
+        kernel.run_all()
+        kernel.run_all()
+        first = kernel.ask(COUNTS)
+        for _ in range(runs):
+            kernel.run_all()
+        assert kernel.ask(COUNTS) == first
