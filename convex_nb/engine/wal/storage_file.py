@@ -354,7 +354,8 @@ class StorageFile:
 
     def _check_place(self, purpose: str) -> None:
         """What is written now can be found later: the file is still the one that its path leads to."""
-        if self._place is None or (now := monotonic()) < self._look_again:
+        # A function that runs sees a clock of its own, which may be far from what was noted.
+        if self._place is None or 0 < self._look_again - (now := monotonic()) <= LOOK_SECONDS:
             return
         path, beside, device, number = self._place
         try:
