@@ -50,6 +50,7 @@ class Sinks:
 
     def add(self, sink: Sink) -> None:
         """Deliver to `sink` whatever happens from now on."""
+        self.deliver()
         self._sinks = (*self._sinks, sink)
 
     def remove(self, sink: Sink) -> None:
@@ -68,9 +69,12 @@ class Sinks:
 
     def deliver(self) -> None:
         """Give every sink what waits. What they raise is logged; interrupts end it, and that batch is lost."""
-        if not self._waiting or self._deliverer == threading.get_ident():
+        if self._deliverer == threading.get_ident():
             return
+        # Taken even if nothing waits: another thread may be about to deliver what did.
         with self._lock:
+            if not self._waiting:
+                return
             self._deliverer = threading.get_ident()
             try:
                 calls = [self._waiting.popleft() for _ in range(len(self._waiting))]

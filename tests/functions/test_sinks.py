@@ -88,6 +88,18 @@ def test_a_sink_that_is_removed_gets_what_has_happened_so_far() -> None:
         dep.logs.remove_sink(sink)
 
 
+def test_a_sink_gets_nothing_of_what_was_before_it() -> None:
+    first: list[Any] = []
+    second: list[Any] = []
+    with open_app() as dep:
+        dep.logs.add_sink(first.extend)
+        dep.query(list_tasks)
+        dep.logs.add_sink(second.extend)
+        dep.query(list_tasks)
+        deliver(dep)
+        assert (len(first), len(second)) == (2, 1)
+
+
 def test_a_failing_sink_is_said_once_and_disables_nothing(caplog: pytest.LogCaptureFixture) -> None:
     good: list[Any] = []
     broken = True
