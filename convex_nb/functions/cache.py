@@ -89,7 +89,7 @@ class QueryCache:
             flight, is_mine = self._flights.begin(own)
             if not is_mine:
                 result = self._flights.wait(own, flight)
-                if result is not None and (result.reads_clock or result.timestamp != snapshot.timestamp):
+                if result is not None and not self._is_of(result, snapshot):
                     # Not true for this moment, but what was read may have stayed the same since.
                     result = self._good(own if result.reads_identity else key, snapshot)
         if result is None:
@@ -140,6 +140,12 @@ class QueryCache:
             if self._results.pop(key, None) is not None:
                 self._results[key] = kept
         return kept[0]
+
+    def _is_of(self, result: Result, snapshot: Snapshot) -> bool:
+        """Tell whether another caller's result is what a run of one's own would have given."""
+        if result.ran is not None and not self._runner.registry.stands(result.ran):
+            return False
+        return result.timestamp == snapshot.timestamp and not result.reads_clock
 
     def _is_good(self, result: Result, snapshot: Snapshot) -> bool:
         if result.ran is not None and not self._runner.registry.stands(result.ran):

@@ -18,7 +18,8 @@ NOTEBOOK: Final = "__main__"
 """The module whose names are followed: what runs in cells. Other modules change only by being loaded again."""
 _UNBOUND: Final = object()
 _DEFINITIONS: Final = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
-_OURS: Final = __name__.partition(".")[0]
+_DEFINING: Final = frozenset({__name__.partition(".")[0], "functools", "typing"})
+"""Packages whose objects are definitions as well: registered functions, partials, annotations."""
 _warned: Final[set[tuple[str, str, int]]] = set()
 
 
@@ -71,9 +72,9 @@ class NotebookNames:
             if _are_same(bindings.values, fresh.values):
                 bindings.values = fresh.values
             else:
+                self._bindings = fresh
                 # Results know the old ones by identity, and must not keep a frame of a gigabyte alive by them.
                 bindings.values = {}
-                self._bindings = fresh
         return self._bindings
 
     def _bind(self) -> Bindings:
@@ -121,7 +122,7 @@ def _reachable(handler: Any, namespace: Mapping[str, Any]) -> Iterator[FunctionT
             pending += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
             if function.__globals__ is namespace:
                 yield function
-                pending += [namespace[name] for name in global_names(function.__code__).read if name in namespace]
+                pending += map(namespace.get, global_names(function.__code__).read)
 
 
 def _functions_in(value: Any, module: str, depth: int = 6) -> Iterator[FunctionType]:
@@ -164,7 +165,7 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _is_definition(value: Any) -> bool:
-    return value is _UNBOUND or isinstance(value, _DEFINITIONS) or type(value).__module__.partition(".")[0] == _OURS
+    return value is _UNBOUND or isinstance(value, _DEFINITIONS) or type(value).__module__.partition(".")[0] in _DEFINING
 
 
 def _are_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -52,7 +52,8 @@ def global_names(code: CodeType) -> GlobalNames:
         loaded = None
         if operation in _READS:
             loaded = instruction.argval
-            read.add(loaded)
+            if loaded != "__name__":  # which the body of a class reads, and nobody rebinds
+                read.add(loaded)
         elif operation in _BINDS:
             changes.append(Change(instruction.argval, line, True))
         elif operation in _METHODS and last is not None and instruction.argval in _CHANGING:

@@ -81,7 +81,7 @@ def test_the_names_that_a_handler_and_what_it_uses_read(definitions: str, found:
     notebook = Notebook()
     notebook.run(definitions)
     handler = notebook["handler"]
-    assert names_of(handler) - {"__name__", "__module__", "__qualname__", "property", "staticmethod"} == found
+    assert names_of(handler) - {"property", "staticmethod"} == found
 
 
 def test_functions_of_modules_are_not_followed() -> None:
@@ -267,6 +267,31 @@ def test_a_run_during_which_a_cell_began_does_not_count(dep: Deployment, noteboo
     assert seen == [[1, 1]]
     cell_ended()
     assert seen == [[1, 1], [2, 2]]
+
+
+def test_a_run_of_before_is_not_shared_with_who_asks_after(dep: Deployment, notebook: Notebook) -> None:
+    notebook.run(
+        "A = 1\n@query('m:slow')\ndef slow(ctx):\n    value = A\n    wait()\n    return value\n"
+        "def wait(): pass\ndep.register(slow)\n"
+    )
+    began, go = threading.Event(), threading.Event()
+    slow, first = threading.Thread(target=lambda: seen.append(dep.query("m:slow"))), threading.main_thread()
+    seen: list[Any] = []
+
+    def wait() -> None:
+        if threading.current_thread() is not first:
+            began.set()
+            assert go.wait(10)
+
+    notebook.names["wait"] = wait
+    slow.start()
+    assert began.wait(10)
+    notebook.names["A"] = 2
+    threading.Timer(0.05, go.set).start()
+    assert dep.query("m:slow") == 2
+    slow.join(10)
+    assert seen == [1]
+    assert dep.query("m:slow") == 2
 
 
 def test_a_value_that_was_let_go_is_not_kept(dep: Deployment, notebook: Notebook) -> None:

@@ -25,7 +25,7 @@ def code_of(source: str) -> CodeType:
         ("return [A for x in B if x in C]", {"A", "B", "C"}),
         ("return lambda: A", {"A"}),
         ("return A.b.c", {"A"}),
-        ("class Inner:\n        x = A\n        def m(self): return B", {"A", "B", "__name__"}),
+        ("class Inner:\n        x = A\n        def m(self): return B", {"A", "B"}),
         ("def inner(): return A\n    return inner()", {"A"}),
         ("A = 1\n    return A", set()),
         ("return len(a)", {"len"}),

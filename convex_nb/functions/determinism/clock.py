@@ -17,7 +17,6 @@ Replacement: TypeAlias = tuple[Any, str, Any]
 """Whose attribute is replaced, its name, and by what."""
 
 _SECONDS: Final = ("time", "monotonic", "perf_counter", "process_time", "thread_time")
-_WITH_CLOCK: Final = ("clock_gettime",)
 _CALENDAR: Final = ("localtime", "gmtime", "ctime")
 _INDIFFERENT: Final = ("logging", "convex_nb")
 """Packages whose looking at a clock says nothing about a function's result."""
@@ -40,11 +39,13 @@ def replacements() -> Iterator[Replacement]:
             yield time, name, ClockStandIn("time", name, getattr(time, name), _seconds)
             name += "_ns"
             yield time, name, ClockStandIn("time", name, getattr(time, name), _nanoseconds)
-    for name in _WITH_CLOCK:
+    for name, read in (("clock_gettime", _seconds), ("clock_gettime_ns", _nanoseconds)):
         if hasattr(time, name):
-            yield time, name, StandIn("time", name, getattr(time, name), lambda execution, _: _seconds(execution))
-            name += "_ns"
-            yield time, name, StandIn("time", name, getattr(time, name), lambda execution, _: _nanoseconds(execution))
+            yield (
+                time,
+                name,
+                StandIn("time", name, getattr(time, name), lambda execution, _, read=read: read(execution)),
+            )
     for name in _CALENDAR:
         original = getattr(time, name)
         yield time, name, StandIn("time", name, original, _calendar(original))

@@ -73,7 +73,7 @@ def adopt_names(namespace: MutableMapping[str, Any]) -> None:
             return
         module = namespace.get("__name__")
         # Most values are of other types, and `id` is among the calls that an audit hook makes slower.
-        for name, value in [each for each in namespace.items() if type(each[1]) in _kinds]:
+        for name, value in [each for each in list(namespace.items()) if type(each[1]) in _kinds]:
             if not isinstance(value, type):
                 stand_in = _stand_in_for(value)
                 if stand_in is not None:
@@ -84,7 +84,7 @@ def adopt_names(namespace: MutableMapping[str, Any]) -> None:
 
 
 def _held(owner: type) -> Iterator[tuple[str, Any]]:
-    for name, value in [each for each in vars(owner).items() if type(each[1]) in _kinds]:
+    for name, value in [each for each in list(vars(owner).items()) if type(each[1]) in _kinds]:
         stand_in = _stand_in_for(value)
         if stand_in is not None:
             yield name, stand_in
