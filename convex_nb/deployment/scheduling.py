@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
     from convex_nb.functions.runner import Runner
     from convex_nb.services.cron_table import Wanted
 
+RETRY_SECONDS: Final = 5.0
+"""The pause after a look that failed."""
 GRACE_SECONDS: Final = 1.0
 """So long `advance` of a virtual clock waits, at most, for an action that it has started."""
+
+log: Final = logging.getLogger("convex_nb")
 
 
 class RunsActions(Protocol):
@@ -136,7 +142,14 @@ class Scheduling:
         return IDLE_SECONDS if due is None else max(0.0, (due - self.executor.now_ms()) / 1e3)
 
     def _look(self) -> None:
-        looked = self.executor.run_due()
+        try:
+            looked = self.executor.run_due()
+        except Exception:
+            if self._is_open:
+                log.exception("convex_nb: scheduled functions could not be started; it is tried again")
+                # With what is due still due, the next look follows at once.
+                time.sleep(RETRY_SECONDS)
+            return
         if threading.current_thread() is self._lead:
             self._looked_ms = looked
 

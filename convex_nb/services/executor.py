@@ -141,6 +141,8 @@ class Executor:
         """Start all that is due and can be; return the time up to which this has looked."""
         while True:
             now = self.now_ms()
+            if not self._host.may_run():
+                return now
             for source in self._sources:
                 source.tidy(self._database, now)
             started = False

@@ -14,8 +14,10 @@ import pytest
 
 import convex_nb
 from convex_nb import ActionCtx, Deployment, MutationCtx, SchedulingError, action, mutation
+from convex_nb.deployment import scheduling
+from convex_nb.engine.database import Database
 from convex_nb.language.limits import Limits
-from convex_nb.services.scheduled_functions import INTERRUPTED
+from convex_nb.services.scheduled_functions import INTERRUPTED, ScheduledFunctions
 from convex_nb.testing import ConvexTest, VirtualClock
 from tests.services.apps import (
     FUNCTIONS,
@@ -542,3 +544,44 @@ def test_a_job_that_takes_long_is_left_behind_by_the_others_and_ends_alone() -> 
         assert sorted(notes_of(dep)) == ["an action", "long", "long", "long"]
         assert dep.schedules.wait(WAIT)
         dep.check()
+
+
+def test_a_look_that_fails_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [OSError("no room"), OSError("no room")]
+    tidy = ScheduledFunctions.tidy
+
+    def fail_twice(self: ScheduledFunctions, database: Any, now_ms: float) -> None:
+        if failures:
+            raise failures.pop()
+        tidy(self, database, now_ms)
+
+    monkeypatch.setattr(scheduling, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(ScheduledFunctions, "tidy", fail_twice)
+    with open_real() as dep:
+        dep.mutation(add_later, text="after all")
+        until_states(dep, "success")
+    assert len([record for record in caplog.records if "tried again" in record.message]) == 2
+
+
+def test_a_commit_that_the_disk_refuses_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals = {"notes:add": [OSError("no room")] * 2, "scheduler": [OSError("no room")] * 3}
+    commit = Database.commit
+
+    def refuse(self: Database, transaction: Any, source: str = "") -> Any:
+        if refusals.get(source):
+            raise refusals[source].pop()
+        return commit(self, transaction, source)
+
+    with scheduling_app() as test:
+        test.mutation(add_later, text="a mutation")
+        test.run(lambda ctx: ctx.scheduler.run_after(0, act, text="an action"))
+        monkeypatch.setattr(Database, "commit", refuse)
+        test.advance(0)
+        test.finish_in_progress_scheduled_functions()
+        assert notes_of(test.deployment) == ["a mutation", "an action"]
+        assert states_of(test.deployment) == ["success", "success"]
+    assert "could not be committed" in caplog.text
