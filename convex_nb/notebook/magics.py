@@ -1,4 +1,4 @@
-"""The magics: `%%convex_schema`, `%%convex_query`, `%%convex_mutation`, `%%convex_sql` and `%convex`."""
+"""The magics: `%%convex_schema`, `%%convex_query` and their like, and `%convex`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from IPython.display import display
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.deployment.paginated import OPTIONS as PAGE_OPTIONS, PAGE_SIZE
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
 from convex_nb.notebook.arguments import Arguments
@@ -86,6 +87,9 @@ class ConvexMagics(Magics):
             return defined.value
         function = defined.functions[-1]
         missing = [name for name in required_arguments(function) if name not in arguments]
+        if len(missing) == 1 and missing[0] in PAGE_OPTIONS:
+            pages = get_session().open_pages(current(), function, str(function.path), arguments, PAGE_SIZE)
+            return self._named(pages, options)
         if missing:
             self._say(needs_arguments_card(function, missing), options)
             return None
@@ -134,6 +138,30 @@ class ConvexMagics(Magics):
         return value
 
     @magic_arguments()
+    @argument("module", nargs="?", help="the functions' module: `mail` makes `mail:send` of `send`")
+    @argument("--internal", action="store_true", help="clients cannot call what the cell defines")
+    @argument("-q", "--quiet", action="store_true", help="say nothing about what was defined")
+    @no_var_expand
+    @cell_magic
+    def convex_action(self, line: str, cell: str) -> Any:
+        """Define actions: functions that reach the world outside, and the tables by queries and mutations.
+
+        Examples::
+
+            %%convex_action mail
+            async def send(ctx, to: str):
+                letter = ctx.run_query("mail:letter", to=to)
+                ...
+        """
+        options, body = self._read(self.convex_action, line, cell)
+        if not body.handlers:
+            raise UsageError(
+                "%%convex_action: the cell defines no action. Write `def send(ctx, ...)`, or `async def`, and call it "
+                "from another cell: what an action does once is done in a cell as well."
+            )
+        return self._define("action", body, options).value
+
+    @magic_arguments()
     @argument("--check", action="store_true", help="say whether the stored documents fit, and change nothing")
     @argument("-q", "--quiet", action="store_true", help="say nothing about what changed")
     @no_var_expand
@@ -175,9 +203,7 @@ class ConvexMagics(Magics):
         """
         options = parse_options(self.convex_sql, line, self.shell.user_ns)
         view = open_sql_view(current(), cell, self.shell.user_ns)
-        if options.name is not None:
-            self.shell.user_ns[options.name] = view
-        return view
+        return self._named(view, options)
 
     @no_var_expand
     @line_magic
@@ -231,9 +257,13 @@ class ConvexMagics(Magics):
             display(sheet_of(answer, title=title))
         else:
             answer = get_session().open_view(current(), function, title, arguments)
+        self._named(answer, options)
+        return None if options.no_live else answer
+
+    def _named(self, answer: Any, options: Namespace) -> Any:
         if options.name is not None:
             self.shell.user_ns[options.name] = answer
-        return None if options.no_live else answer
+        return answer
 
     def _say(self, card: Card | None, options: Namespace) -> None:
         if card is not None and not options.quiet:
