@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from convex_nb.notebook.form import form as form
     from convex_nb.notebook.live import live as live
     from convex_nb.notebook.paginated import paginated as paginated
+    from convex_nb.services.backup import verify_backup as verify_backup
     from convex_nb.services.crons import cron_jobs as cron_jobs
 
 _NAMES_OF_MODULES = {
@@ -165,6 +166,7 @@ _NAMES_OF_MODULES = {
     "notebook.form": ("form",),
     "notebook.live": ("live",),
     "notebook.paginated": ("paginated",),
+    "services.backup": ("verify_backup",),
     "services.crons": ("cron_jobs",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}

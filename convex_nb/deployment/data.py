@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convex_nb.deployment.backups import Backups
 from convex_nb.deployment.feed import Feed
 from convex_nb.deployment.fork import Forking
 from convex_nb.deployment.past import Past, When, timestamp_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 
-class Data(Transfer, Feed, Forking):
+class Data(Transfer, Feed, Forking, Backups):
     """What a deployment does with tables, without functions."""
 
     @property

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.deployment.foundation import Foundation
-from convex_nb.engine.database import Database
-from convex_nb.engine.snapshot import Snapshot
-from convex_nb.engine.table import TableState
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
@@ -27,9 +24,10 @@ class Forking(Foundation):
         now. Costs O(tables + functions).
         """
         from convex_nb.deployment.deployment import Deployment
+        from convex_nb.services.backup import copied_database
 
         self._check_open()
-        forked = Deployment(_forked_database(self._database), self._mode)
+        forked = Deployment(copied_database(self._database, _LEFT_OUT), self._mode)
         modules: dict[str, list[Function]] = {}
         for path, function in self._registry.functions.items():
             modules.setdefault(path.rpartition(":")[0], []).append(function)
@@ -37,23 +35,3 @@ class Forking(Foundation):
         # The same objects are registered twice: the entry that they know stays that of the original.
         self._registry.register_modules(modules)
         return forked
-
-
-def _forked_database(database: Database) -> Database:
-    head = database.head
-    tables = {
-        name: TableState(name, state.number, state.definition, state.indexes, state.parts, state.live)
-        for name, state in head.tables.items()
-        if name not in _LEFT_OUT
-    }
-    forked = Database(
-        clock=database.clock,
-        limits=database.limits,
-        random_bytes=database.random_bytes,
-        retention=database.history.retention,
-        first=Snapshot(head.timestamp, tables, head.catalog),
-        creation_time=database.last_creation_time,
-    )
-    for number, name in database.table_names.items():
-        forked.remember_table(name, number)
-    return forked

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convex_nb.deployment.importing import Format, Infer, Mode, Nulls
     from convex_nb.deployment.progress import Progress
     from convex_nb.engine.snapshot import Snapshot
-    from convex_nb.services.transfer.zip_import import ZipMode
+    from convex_nb.services.transfer.tables_import import ZipMode
 
 
 class Transfer(Foundation):
@@ -80,18 +80,16 @@ class Transfer(Foundation):
         Raises `SchemaValidationError`, `InvalidValueError` and `InvalidIdError`; nothing changes then. Costs about ten
         microseconds a document.
         """
-        from convex_nb.services.transfer.input_file import MissingFileError
-        from convex_nb.services.transfer.zip_import import import_zip, opened_zip
+        from convex_nb.services.transfer.tables_import import import_content
+        from convex_nb.services.transfer.zip_import import opened_zip
 
         self._check_open()
         if mode not in ("fail", "append", "replace", "replace_all"):
             raise InvalidValueError(f"mode is 'fail', 'append', 'replace' or 'replace_all', not {mode!r}.", value=mode)
         file = Path(path).expanduser() if isinstance(path, (str, PathLike)) else path
-        if isinstance(file, Path) and not file.is_file():
-            raise MissingFileError(f"There is no file {file}: nothing was imported.", value=str(file))
         name = file.name if isinstance(file, Path) else "the file"
         with shown_progress(f"importing {name}", progress) as report, opened_zip(file, name) as content:
-            counts = import_zip(self._database, content, mode, report)
+            counts = import_content(self._database, content, mode, report)
         self._after_commit()
         return counts
 

@@ -5,28 +5,20 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, Final
 
-from convex_nb.engine.committer import Conflict
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.offenders import MOST, ImportedValuesError, Offender
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import ConvexNbError, InvalidValueError
-from convex_nb.language.ids import decode_id
 from convex_nb.services.transfer import source
+from convex_nb.services.transfer.input_file import MissingFileError
 from convex_nb.services.transfer.json_source import parsed_object
-from convex_nb.services.transfer.table_import import Rows, TableImport, add_rows, all_kept_ids
-from convex_nb.services.transfer.table_numbers import TableNumbers, document_count
+from convex_nb.services.transfer.tables_import import Content, ZipMode as ZipMode
 from convex_nb.services.transfer.type_shapes import UNKNOWN, Shape, decoded, parse_shape
-
-if TYPE_CHECKING:
-    from convex_nb.engine.database import Database
-    from convex_nb.engine.transaction import Transaction
-
-ZipMode: TypeAlias = Literal["fail", "append", "replace", "replace_all"]
 
 MOST_LINE_BYTES: Final = 16 << 20
 """A document has at most a megabyte, each byte of which JSON may write as six."""
@@ -165,23 +157,18 @@ def reading(name: str) -> Iterator[None]:
         raise InvalidValueError(f"{name} cannot be unpacked ({error}). Nothing was imported.", value=name) from None
 
 
-class ZipContent(NamedTuple):
-    """The tables of a ZIP file, and the numbers that it says they have."""
-
-    tables: dict[str, ZipTable]
-    numbers: dict[str, int]
-
-
 @contextmanager
-def opened_zip(file: Path | BinaryIO, name: str) -> Iterator[ZipContent]:
+def opened_zip(file: Path | BinaryIO, name: str) -> Iterator[Content]:
     """Open a ZIP file and look at what is in it. Raises `InvalidValueError` for what is no export."""
+    if isinstance(file, Path) and not file.is_file():
+        raise MissingFileError(f"There is no file {file}: nothing was imported.", value=str(file))
     with reading(name):
         archive = zipfile.ZipFile(file)
     with archive:
         yield _content(archive, name)
 
 
-def _content(archive: zipfile.ZipFile, name: str) -> ZipContent:
+def _content(archive: zipfile.ZipFile, name: str) -> Content:
     tables: dict[str, ZipTable] = {}
     schemas: dict[str, zipfile.ZipInfo] = {}
     numbers: dict[str, int] = {}
@@ -214,7 +201,7 @@ def _content(archive: zipfile.ZipFile, name: str) -> ZipContent:
             "imported.",
             value=name,
         )
-    return ZipContent(dict(sorted(tables.items())), numbers)
+    return Content(dict(sorted(tables.items())), numbers)
 
 
 def _check_entry(entry: zipfile.ZipInfo, name: str, seen: set[str]) -> None:
@@ -243,97 +230,3 @@ def _numbers(tables: ZipTable) -> dict[str, int]:
             if isinstance(table, str) and type(number) in (int, float) and not is_system_table(table):
                 found[table] = int(number)  # type: ignore[arg-type]
     return found
-
-
-def import_zip(
-    database: Database, content: ZipContent, mode: ZipMode, progress: Callable[[int, int], object]
-) -> dict[str, int]:
-    """Import all tables as one commit, or none; how many documents each had.
-
-    `fail` takes only tables without documents, `append` adds to them, `replace` puts the documents in their place,
-    `replace_all` empties all other tables as well. Ids and creation times are kept. Raises `SchemaValidationError`,
-    `InvalidValueError` and `InvalidIdError`; nothing changes then.
-    """
-    while True:
-        try:
-            return _import(database, content, mode, progress)
-        except Conflict:
-            # Another schema was pushed meanwhile, or somebody filled a table that has to be empty.
-            continue
-
-
-def _import(
-    database: Database, content: ZipContent, mode: ZipMode, progress: Callable[[int, int], object]
-) -> dict[str, int]:
-    preview = database.begin()
-    numbers = _prepare(database, preview, content, mode)
-    imported: dict[str, tuple[TableImport, list[Rows]]] = {}
-    done = 0
-    for table, rows in content.tables.items():
-        job = TableImport(database, preview.snapshot, table, rows, names=numbers.names, state=preview.table(table))
-        pieces: list[Rows] = []
-        for piece in job.pieces():
-            pieces.append(piece)
-            done += piece.segment.num_rows
-            progress(done, 0)
-        imported[table] = job, pieces
-    transaction = database.begin()
-    if transaction.snapshot.catalog is not preview.snapshot.catalog:
-        raise Conflict(next(iter(content.tables), ""), None, "push")
-    final = _prepare(database, transaction, content, mode)
-    filled = [table for table, (_, pieces) in imported.items() if pieces]
-    if [final.number(table) for table in filled] != [numbers.number(table) for table in filled]:
-        raise Conflict(next(iter(content.tables), ""), None, "import")
-    for table, (job, pieces) in imported.items():
-        number = job.check_ids(all_kept_ids(pieces), transaction.table(table))
-        if number is not None:
-            final.check(table, number)
-        add_rows(transaction, table, pieces)
-    final.commit(transaction)
-    progress(done, done)
-    return {table: sum([piece.segment.num_rows for piece in pieces]) for table, (_, pieces) in imported.items()}
-
-
-def _prepare(database: Database, transaction: Transaction, content: ZipContent, mode: ZipMode) -> TableNumbers:
-    """Empty what has to be empty, and give each table the number that its ids carry."""
-    if mode == "fail":
-        filled = [table for table in content.tables if document_count(transaction, table)]
-        if filled:
-            raise InvalidValueError(
-                f"These tables have documents: {', '.join(map(repr, filled))}. Nothing was imported. Say "
-                '`mode="append"` to add to them, `mode="replace"` to put the ZIP\'s documents in their place, or '
-                '`mode="replace_all"` to empty all other tables as well.',
-                value=filled[0],
-            )
-    elif mode != "append":
-        emptied = list(content.tables)
-        if mode == "replace_all":
-            emptied += [name for name in transaction.snapshot.tables if not is_system_table(name)]
-        for table in dict.fromkeys(emptied):
-            transaction.recreate(table)
-    numbers = TableNumbers(database)
-    without: list[str] = []
-    for table, rows in content.tables.items():
-        number = _number_in(rows.first_id())
-        if number is None:
-            without.append(table)
-        else:
-            numbers.claim(transaction, table, number)
-    for table in without:
-        state = transaction.table(table)
-        number = content.numbers.get(table)
-        if number is not None and (state is None or not len(state)) and numbers.is_free(transaction, number):
-            numbers.claim(transaction, table, number)
-        elif state is None:
-            transaction.recreate(table)
-    return numbers
-
-
-def _number_in(id: str | None) -> int | None:
-    if id is None:
-        return None
-    try:
-        return decode_id(id)[0]
-    except ConvexNbError:
-        # The document that has it says what is wrong, and where.
-        return None
