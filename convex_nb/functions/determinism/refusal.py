@@ -24,8 +24,8 @@ _EXCUSED: Final = (
     *("importlib.", "zipimport.", "encodings."),
     # Messages quote source lines.
     *("linecache.", "traceback.", "warnings.", "IPython.core.ultratb."),
-    # A time zone is data of Python's own.
-    "zoneinfo.",
+    # Tables that Python looks up once: time zones, types of files, the name of the machine.
+    *("zoneinfo.", "mimetypes.", "platform."),
     # Somebody looks at the running handler. (Not all of IPython: the notebook's `open` is a function of its own.)
     *("bdb.", "pdb.", "IPython.core.debugger.", "debugpy.", "pydevd", "_pydevd"),
     # Output, where it does not become a log line.
