@@ -19,6 +19,8 @@ ROWS = 1_000_000
 FRESH = 10_000
 WANTED = 100_000
 PAGE = 50
+NESTED = 100_000
+OF_NESTED = "select address.city as city, count(*) as places from places where tags[1] = 'old' group by 1 order by 1"
 GROUP_BY = 'select "group", count(*) as events, avg(score) as score from events group by 1 order by 1'
 
 
@@ -36,6 +38,10 @@ def lines() -> Iterator[Line]:
         yield page_line(dep)
         fresh_commits(dep)
         yield group_line(f"group-by in SQL, {FRESH:,} fresh commits on top", 1.5, dep, whole)
+    with convex_nb.open() as dep:
+        dep.transact(lambda db: len(db.insert_many("places", map(place, range(NESTED)))))
+        settle(dep)
+        yield nested_line(dep)
 
 
 def query(dep: Any) -> Any:
@@ -63,6 +69,30 @@ def group_line(name: str, target: float, dep: Any, whole: pa.Table) -> Line:
         lambda: over(whole).sql(GROUP_BY).to_arrow_table(),
         "DuckDB on the same Arrow table, compacted",
         target,
+    )
+
+
+def place(number: int) -> dict[str, Any]:
+    """A document with a list and an object in it."""
+    city = f"city {number % 100}"
+    return {"tags": ["new", "old", "old"][number % 3 :], "address": {"city": city, "zip": number, "at": {"lat": 0.5}}}
+
+
+def nested_line(dep: Any) -> Line:
+    whole = dep.table("places").arrow()
+
+    def peer() -> Any:
+        cursor = connection.cursor()
+        cursor.register("places", whole)
+        return cursor.sql(OF_NESTED).to_arrow_table()
+
+    assert dep.sql(OF_NESTED).arrow().equals(peer())
+    return Line(
+        f"SQL over lists and objects of {NESTED:,} documents",
+        lambda: dep.sql(OF_NESTED).arrow(),
+        peer,
+        "DuckDB on the same Arrow table",
+        1.5,
     )
 
 

@@ -192,18 +192,29 @@ class _Piece:
 
     def _shape_of_texts(self, column: Column, declared: Shape) -> Shape:
         if self._is_few(column):
-            return reduce(join, [shape_of(values, declared) for values in self._values(column)], NOTHING)
+            return self._shape_of_rows(column, self._counting(), declared)
         whole = _whole_shape(column, declared)
         if self._count == len(column):
             return whole
         # Fewer values cannot have a wider shape; so if a few have the same, all do.
-        found = NOTHING
-        for values in self._values(column, counting=True):
-            found = join(found, shape_of(values[:_SAMPLE], declared))
-            if found == whole:
-                break
-            found = join(found, shape_of(values[_SAMPLE:], declared))
-        return found
+        found = self._shape_of_rows(column, self._counting(_SAMPLE), declared)
+        return found if found == whole else self._shape_of_rows(column, self._counting(), declared)
+
+    @staticmethod
+    def _shape_of_rows(column: Column, rows: Rows, declared: Shape) -> Shape:
+        return reduce(join, [shape_of(values, declared) for values in _decoded(column, rows)], NOTHING)
+
+    def _counting(self, most: int | None = None) -> Rows:
+        """The rows that count, or the first ``most`` of them."""
+        assert self.column is not None
+        if self.dead is not None:
+            length = len(self.column)
+            reach = length if most is None else min(length, most + len(self.dead))
+            return numpy.setdiff1d(numpy.arange(reach), self.dead)[:most]
+        rows = slice(0, len(self.column)) if self.rows is None else self.rows
+        if not isinstance(rows, slice):
+            return rows[:most]
+        return rows if most is None else slice(rows.start, min(rows.stop, rows.start + most))
 
     # -- arrays ------------------------------------------------------------------------------------------------
 
@@ -226,7 +237,7 @@ class _Piece:
             return [self._taken(_converted(column, TEXT, lambda: _plain_text(column)))]
         if kind == "encoded":
             if self._is_few(column) and not (column.public and column.public[0] == shape):
-                return [array_of(values, shape) for values in self._values(column)]
+                return [array_of(values, shape) for values in _decoded(column, self.rows)]
             whole = _converted(column, shape, lambda: _converted_texts(column, shape))
             return list(self._taken(whole).chunks)
         # Of a column with both, whole numbers alone may have been chosen, or none of them.
@@ -243,13 +254,6 @@ class _Piece:
     def _is_few(self, column: Column) -> bool:
         """Whether it is cheaper to decode the chosen rows alone, and again the next time."""
         return self.rows is not None and 2 * self.size < len(column)
-
-    def _values(self, column: Column, *, counting: bool = False) -> Iterator[list[Any]]:
-        """The chosen values in pieces; with ``counting`` without those that do not count."""
-        if counting and self.dead is not None:
-            yield from _decoded(column, numpy.delete(numpy.arange(len(column)), self.dead))
-        else:
-            yield from _decoded(column, self.rows)
 
 
 def _decoded(column: Column, rows: Rows | None = None) -> Iterator[list[Any]]:

@@ -75,7 +75,11 @@ class SqlResult:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dicts of Python objects."""
-        rows: list[dict[str, Any]] = self._rows.to_pylist()
+        # Older versions of Arrow have no such option, and most tables no maps.
+        options = (
+            {"maps_as_pydicts": "strict"} if any("map<" in str(type_) for type_ in self._rows.schema.types) else {}
+        )
+        rows: list[dict[str, Any]] = self._rows.to_pylist(**options)
         return rows
 
     def values(self) -> list[dict[str, Any]]:

@@ -461,6 +461,7 @@ def test_rows_as_values(database: Database) -> None:
     assert to_value(row) == row
     assert (row["d"], row["t"], row["s"]) == ("2026-01-02", "2026-01-02T03:04:05", {"a": "2026-01-02"})
     assert isinstance(row["big"], Int64)
+    assert row["m"] == {"k": 1}
     assert (row["l"], row["n"], row["b"], row["f"]) == ([1, None], None, b"x", True)
     assert date.fromisoformat(row["d"])
     assert not any(isinstance(item, Decimal) for item in row.values())
