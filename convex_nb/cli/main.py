@@ -30,6 +30,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "logs": Command("logs", "print and follow what functions did and printed"),
     "import": Command("import_command", "import a file into a table, or a ZIP file into many"),
     "export": Command("export", "write all tables to a ZIP file, or one to CSV, JSON, Parquet or Arrow"),
+    "backup": Command("backup", "copy everything to a new file and verify it"),
+    "restore": Command("restore", "put a backup in the place of everything"),
     "repair": Command("repair", "save what verifies of a damaged file to a new one"),
 }
 

@@ -69,4 +69,7 @@ def open_to_write(place: Path, *, create: bool = False) -> Deployment:
         raise StorageError(
             f"There is no file {place}: nothing was done. Add --create to begin a new one.", path=str(place)
         )
-    return open_deployment(place)
+    deployment = open_deployment(place)
+    # A command is over soon, and must not begin what it could not end.
+    deployment.schedules.hold()
+    return deployment

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.database import Clock
     from convex_nb.engine.wal.repair import RepairReport
     from convex_nb.language.limits import Limits
+    from convex_nb.services.backup import BackupReport
 
 Durability: TypeAlias = Literal["full", "relaxed"]
 """`"full"`: a commit returns when it is on the disk. `"relaxed"`: sooner, and a power cut may take the last ones."""
@@ -58,6 +59,13 @@ def repair_place(source: str | PathLike[str], target: str | PathLike[str]) -> Re
     from convex_nb.engine.wal.repair import repair
 
     return repair(source, target)
+
+
+def verify_place(path: str | PathLike[str]) -> BackupReport:
+    """Read and check all that a durable file holds: see `convex_nb.verify_backup`."""
+    from convex_nb.services.backup import verify_backup
+
+    return verify_backup(path)
 
 
 def check_durability(durability: str) -> None:
