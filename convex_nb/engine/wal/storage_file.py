@@ -221,7 +221,7 @@ class StorageFile:
             )
             for expected, (position, timestamp, crc, data) in enumerate(rows, after + 1):
                 if position != expected:
-                    raise DamagedError(f"record {expected} of the log: it is missing")
+                    raise DamagedError(f"the log without its record {expected}")
                 yield self._record(position, timestamp, crc, data)
 
     def record(self, position: int) -> Record | None:
@@ -252,7 +252,7 @@ class StorageFile:
                     raise DamagedError(f"chunk {count} of {blob.chunks}")
                 yield self._verified(_CHUNK, key, 0, crc, data, f"chunk {count} of {blob.chunks}")
         if count != blob.chunks:
-            raise DamagedError(f"chunk {count + 1} of {blob.chunks}: it is missing")
+            raise DamagedError(f"a blob without its chunk {count + 1} of {blob.chunks}")
 
     def chunk(self, number: int, place: int) -> bytes | None:
         """One chunk of a blob, if it is there. Raises `DamagedError`."""
