@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from convex_nb.language.encoding import loads
 from convex_nb.language.errors import ConvexNbError, ValidationError, describe
+from convex_nb.language.ordering import same_value
 from convex_nb.language.validators import (
     ArrayValidator,
     IdValidator,
@@ -19,7 +20,7 @@ from convex_nb.language.validators import (
     Validator,
 )
 from convex_nb.language.values import Int64
-from convex_nb.views.cells import preview
+from convex_nb.views.cells import number_text, preview
 from convex_nb.views.columns import label_of
 
 FieldKind: TypeAlias = Literal[
@@ -51,6 +52,7 @@ class Field(TypedDict):
     name: NotRequired[str]
     optional: NotRequired[bool]
     hint: NotRequired[str]  # what holds where nothing is entered
+    initial: NotRequired[str | bool | int]  # the entry to begin with, of a default
     table: NotRequired[str]  # of an id
     choices: NotRequired[list[str]]
     fields: NotRequired[list[Field]]  # of an object
@@ -91,11 +93,30 @@ def field_of(validator: Validator, **rest: Any) -> Field:
 
 def fields_of(validator: ObjectValidator, defaults: Mapping[str, Any] | None = None) -> list[Field]:
     """Return the fields of an object, with a hint for those that have a default."""
-    hints = {name: f"{preview(value, HINT_MOST)} if not set" for name, value in (defaults or {}).items()}
-    return [
-        field_of(field, name=name, **({"hint": hints[name]} if name in hints else {}))
-        for name, field in validator.fields.items()
-    ]
+    fields: list[Field] = []
+    for name, member in validator.fields.items():
+        field = field_of(member, name=name)
+        if name in (defaults or {}):
+            default = (defaults or {})[name]
+            field["hint"] = f"{preview(default, HINT_MOST)} if not set"
+            initial = _entry_of(member, field["kind"], default)
+            if initial is not None:
+                field["initial"] = initial
+        fields.append(field)
+    return fields
+
+
+def _entry_of(validator: Validator, kind: FieldKind, value: Any) -> str | bool | int | None:
+    """The entry that makes a value, where a form begins with it; None where it begins empty."""
+    if kind == "choice":
+        members = validator.members if isinstance(validator, UnionValidator) else (validator,)
+        places = [place for place, member in enumerate(members) if same_value(_choice(member), value)]
+        return places[0] if places else None
+    if kind == "boolean":
+        return value if isinstance(value, bool) else None
+    if kind == "number" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number_text(value)
+    return value if kind == "string" and isinstance(value, str) else None
 
 
 def value_of(validator: Validator, entry: Any) -> Any:

@@ -51,7 +51,25 @@ def test_objects_nest_and_defaults_are_hints() -> None:
     fields = fields_of(ObjectValidator({"at": ADDRESS, "loud": v.optional(v.boolean())}), {"loud": False})
     assert [field["name"] for field in fields] == ["at", "loud"]
     assert [field["name"] for field in fields[0]["fields"]] == ["street", "number"]
-    assert fields[1]["hint"] == "false if not set"
+    assert (fields[1]["hint"], fields[1]["initial"]) == ("false if not set", False)
+
+
+@pytest.mark.parametrize(
+    ("validator", "default", "initial"),
+    [
+        (v.string(), "a", "a"),
+        (v.number(), 1.0, "1"),
+        (v.int64(), Int64(5), "5"),
+        (v.union(v.literal("a"), v.literal("b")), "b", 1),
+        (v.union(v.literal(1), v.literal(2)), True, None),
+        (v.nullable(v.string()), None, None),
+        (v.array(v.string()), [], None),
+    ],
+    ids=repr,
+)
+def test_a_form_begins_with_the_default(validator: Validator, default: Any, initial: Any) -> None:
+    (field,) = fields_of(ObjectValidator({"x": v.optional(validator)}), {"x": default})
+    assert field.get("initial") == initial
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import { drawCell, oneLine, shortId } from "./cells.js";
 import { button, element, play, reducedMotion } from "./elements.js";
 import { drawTree } from "./tree.js";
 
-/** @typedef {{kind: string, type: string, name?: string, optional?: boolean, hint?: string, table?: string, choices?: string[], fields?: Field[], item?: Field, members?: Field[]}} Field */
+/** @typedef {{kind: string, type: string, name?: string, optional?: boolean, hint?: string, initial?: any, table?: string, choices?: string[], fields?: Field[], item?: Field, members?: Field[]}} Field */
 
 const VERBS = { query: "Ask", mutation: "Run", action: "Run" };
 const PLACEHOLDERS = { number: "0", bytes: "00 ff 1a", any: '"text", 5, [1, 2], {"a": true}', id: "id" };
@@ -62,11 +62,11 @@ class Form {
     switch (field.kind) {
       case "boolean": {
         const box = element("input");
-        Object.assign(box, { type: "checkbox", id });
+        Object.assign(box, { type: "checkbox", id, checked: field.initial === true });
         return { node: box, read: () => box.checked, focus: () => box.focus() };
       }
       case "choice":
-        return this.choice(field.choices, id);
+        return this.choice(field.choices, id, field.initial);
       case "null":
         return { node: element("span", "cx-null", "null"), read: () => null, focus: () => {}, isGroup: true };
       case "object":
@@ -88,6 +88,7 @@ class Form {
     if (isLong) box.rows = 1;
     Object.assign(box, { placeholder: PLACEHOLDERS[field.kind] ?? "", spellcheck: false, autocomplete: "off" });
     if (field.kind === "number") box.inputMode = "decimal";
+    box.value = field.initial ?? "";
     if (field.kind === "id") {
       const list = this.idsOf(field.table);
       box.setAttribute("list", list.id);
@@ -115,12 +116,13 @@ class Form {
     this.lists.get(table)?.replaceChildren(...options);
   }
 
-  choice(choices, id) {
+  choice(choices, id, initial = 0) {
     const box = element("select", "cx-select");
     box.id = id;
     choices.forEach((text, place) => {
       const option = element("option", "", text);
       option.value = String(place);
+      option.selected = place === initial;
       box.append(option);
     });
     return { node: box, read: () => Number(box.value), focus: () => box.focus() };
