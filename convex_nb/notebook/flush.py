@@ -124,6 +124,8 @@ class Flush:
         """Refresh here and now, unless the last flush was a moment ago or another one is going on."""
         if time.monotonic() >= self._next and self._flushing.acquire(blocking=False):
             try:
+                # What it runs may commit, and come here again.
+                self._next = time.monotonic() + INTERVAL
                 self.now()
             except Exception:
                 log.exception("convex_nb: a live view could not be refreshed")
