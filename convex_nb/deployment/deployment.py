@@ -195,6 +195,7 @@ class Deployment(Calling, Data):
     def close(self) -> None:
         """End it: subscriptions close, and every later call raises `DeploymentClosedError`. Twice is fine."""
         if self._closed is None:
+            self._scheduling.close()
             self._closed = "it was closed"
             self._blocked = True
             if get_host() is self:

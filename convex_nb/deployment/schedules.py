@@ -177,6 +177,11 @@ class Schedules(Jobs):
         self._snapshot()
         self._scheduling.run_due()
 
+    def hold(self) -> None:
+        """Start nothing in this process: what is scheduled waits for the next one that opens the file."""
+        self._snapshot()
+        self._scheduling.hold()
+
     def wait(self, timeout: float | None = None) -> bool:
         """Return when nothing is being run any more, or after so many seconds; whether nothing is."""
         return self._scheduling.executor.wait(timeout)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from convex_nb.functions.runner import Runner
     from convex_nb.services.cron_table import Wanted
 
+CLOSING_SECONDS: Final = 1.0
+"""So long closing waits, at most, for what is running."""
 RETRY_SECONDS: Final = 5.0
 """The pause after a look that failed."""
 GRACE_SECONDS: Final = 1.0
@@ -67,6 +69,7 @@ class Scheduling:
         self._reactor = reactor
         self._owner = weakref.ref(owner)
         self._is_open = True
+        self._is_held = False
         self._is_stepping = False
         self._lead: Lead | None = None
         # Whether something has happened since the last look, and up to which time that was.
@@ -207,14 +210,20 @@ class Scheduling:
         if self.is_manual:
             self.run_due()
 
+    def hold(self) -> None:
+        """Start nothing in this process: what is scheduled waits for the next one that opens the file."""
+        self._is_held = True
+
     def close(self) -> None:
-        """Start nothing any more. What runs goes on; what it still wants to commit is refused."""
-        self._is_open = False
+        """Start nothing any more. What runs gets a moment to end; what it wants to commit after that is refused."""
+        if not self._is_open:
+            return
+        self._is_held = True
         if self._worker is not None:
             self._worker.stop()
-        lead = self._lead
-        if lead is not None and lead is not threading.current_thread():
-            lead.join(PATIENCE_SECONDS)
+        if not self.executor.is_at_it_here():
+            self.executor.wait(CLOSING_SECONDS)
+        self._is_open = False
 
     def abandon(self) -> None:
         """The same in a forked child, which has none of the threads."""
@@ -228,7 +237,7 @@ class Scheduling:
 
     def may_run(self) -> bool:
         """Whether anything may be started now."""
-        if not self._is_open or self._reactor.paused or self._is_read_only():
+        if not self._is_open or self._is_held or self._reactor.paused or self._is_read_only():
             return False
         thread = threading.current_thread()
         return thread is self._lead or not isinstance(thread, Lead)

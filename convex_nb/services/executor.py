@@ -18,7 +18,7 @@ from convex_nb.engine.system_reader import SystemWriter
 from convex_nb.functions.execution import Execution
 from convex_nb.functions.origin import Origin
 from convex_nb.functions.tracebacks import message_of
-from convex_nb.language.errors import FunctionNotFoundError, shorten
+from convex_nb.language.errors import FunctionNotFoundError, WriteConflictError, shorten
 from convex_nb.services.scheduled_functions import SOURCE
 from convex_nb.services.system_writes import write_system
 
@@ -130,6 +130,7 @@ class Executor:
         self._opened_ms = runner.database.last_creation_time
         self._defined: set[str] = set()
         self._taken: set[str] = set()
+        self._threads: set[int] = set()
         self._running: dict[Kind, int] = {"mutation": 0, "action": 0}
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -179,6 +180,10 @@ class Executor:
         with self._changed:
             return self._changed.wait_for(lambda: not self._taken, timeout)
 
+    def is_at_it_here(self) -> bool:
+        """Whether this thread is running something."""
+        return threading.get_ident() in self._threads
+
     def awaits_function(self, path: str, born_ms: float) -> bool:
         """Whether a task of this age waits for its function to be defined in this process."""
         return born_ms <= self._opened_ms and path not in self._registry.functions and path not in self._defined
@@ -209,9 +214,11 @@ class Executor:
         return True
 
     def _run(self, run: Callable[[Task, Entry], None], task: Task, entry: Entry, kind: Kind) -> None:
+        self._threads.add(threading.get_ident())
         try:
             run(task, entry)
         finally:
+            self._threads.discard(threading.get_ident())
             self._release(task, kind)
 
     def _release(self, task: Task, kind: Kind) -> None:
@@ -315,10 +322,14 @@ class Executor:
         while True:
             try:
                 return attempt()
+            except WriteConflictError:
+                # Others were faster all the time. That is nobody's fault, and nothing to be told of.
+                if not self._host.is_open():
+                    return None
             except Exception:
                 if not self._host.is_open():
                     return None
-                # Not the function's fault: a conflict that goes on, or a disk that is full.
+                # Nor is this the function's: a disk that is full.
                 if delay == FIRST_DELAY:
                     log.exception("convex_nb: a scheduled run of %s could not be committed; it is retried", task.path)
             time.sleep(delay)

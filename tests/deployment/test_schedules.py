@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
 import weakref
 from typing import Any
 
@@ -141,3 +143,51 @@ def test_a_deployment_that_everybody_has_forgotten_goes_with_its_jobs() -> None:
     assert gone() is None
     thread.join(20)
     assert not thread.is_alive()
+
+
+def test_closing_gives_what_runs_a_moment(tmp_path: Any) -> None:
+    begun = threading.Event()
+
+    @action("notes:brief")
+    def brief(ctx: Any) -> None:
+        begun.set()
+        time.sleep(0.05)
+        ctx.run_mutation(add_note, text="done")
+
+    path = tmp_path / "a.convex"
+    with convex_nb.open(path) as dep:
+        dep.register(*FUNCTIONS, brief)
+        dep.mutation(mutation(lambda ctx: ctx.scheduler.run_after(0, brief)))
+        assert begun.wait(30)
+    with convex_nb.open(path) as dep:
+        dep.register(*FUNCTIONS)
+        assert (notes_of(dep), states_of(dep)) == (["done"], ["success"])
+
+
+def test_a_job_may_close_its_deployment() -> None:
+    closed = threading.Event()
+
+    @action("notes:closes")
+    def closes(ctx: Any) -> None:
+        dep.close()
+        closed.set()
+
+    dep = convex_nb.open()
+    dep.register(closes)
+    dep.mutation(mutation(lambda ctx: ctx.scheduler.run_after(0, closes)))
+    assert closed.wait(30)
+
+
+def test_what_is_held_waits_for_the_next_process(tmp_path: Any) -> None:
+    path, clock = tmp_path / "a.convex", VirtualClock()
+    with convex_nb.open(path, clock=clock) as dep:
+        dep.register(*FUNCTIONS)
+        dep.schedules.hold()
+        dep.mutation(add_later, text="a")
+        clock.advance(1000)
+        dep.schedules.run_due()
+        assert states_of(dep) == ["pending"]
+    with convex_nb.open(path, clock=clock) as dep:
+        dep.register(*FUNCTIONS)
+        clock.advance(0)
+        assert notes_of(dep) == ["a"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from convex_nb import current
@@ -34,6 +36,21 @@ def test_schedules_show_crons_and_jobs(notebook: Notebook) -> None:
     assert pending[1:] == ["pending", "clear", 'why="it is time"']
     assert canceled[1] == "canceled"
     assert "03:30:00" in cron[0]
+
+
+def test_a_view_of_jobs_moves_while_no_cell_runs(notebook: Notebook) -> None:
+    notebook.ok(DEFINE)
+    notebook.ok(
+        "from convex_nb import live, query\n\n"
+        "@query\ndef jobs(ctx):\n"
+        "    return [job['state']['kind'] for job in ctx.db.system.query('_scheduled_functions').collect()]\n"
+        "view = live(jobs)\nview"
+    )
+    notebook.ok("later(ms=300)")
+    view, moved = notebook["view"], threading.Event()
+    assert view.value == ["pending"]
+    view.observe(lambda change: moved.set() if change["new"] == ["failed"] else None, "value")
+    assert view.value == ["failed"] or moved.wait(30)
 
 
 def test_env_shows_names_and_no_values(notebook: Notebook) -> None:

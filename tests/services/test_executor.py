@@ -389,11 +389,32 @@ def test_nobody_is_logged_in_inside_a_job() -> None:
     def who_acts(ctx: ActionCtx) -> None:
         ctx.run_mutation(who)
 
+    @mutation("notes:ask_later")
+    def ask_later(ctx: MutationCtx) -> None:
+        assert ctx.auth.get_user_identity() is not None
+        ctx.scheduler.run_after(0, who)
+        ctx.scheduler.run_after(0, who_acts)
+
     with scheduling_app() as test:
-        test.deployment.register(who, who_acts)
-        test.run(lambda ctx: [ctx.scheduler.run_after(0, who), ctx.scheduler.run_after(0, who_acts)])
+        test.deployment.register(who, who_acts, ask_later)
+        test.deployment.client(identity={"subject": "ada"}).mutation(ask_later)
         test.finish_all_scheduled_functions()
         assert notes_of(test.deployment) == ["None", "None"]
+
+
+def test_a_function_that_removes_itself_while_it_is_scheduled() -> None:
+    @mutation("notes:leaves")
+    def leaves(ctx: MutationCtx) -> None:
+        ctx.scheduler.run_after(0, "notes:leaves")
+        test.deployment.unregister("notes:leaves")
+        ctx.db.insert("notes", {"text": "the last one"})
+
+    with scheduling_app() as test:
+        test.deployment.register(leaves)
+        test.mutation(leaves)
+        test.advance(0)
+        assert notes_of(test.deployment) == ["the last one"]
+        assert states_of(test.deployment) == ["failed"]
 
 
 def test_a_closed_deployment_starts_nothing_any_more() -> None:
