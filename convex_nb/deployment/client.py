@@ -222,8 +222,31 @@ class ClientPages(PaginatedQuery):
         self, queries: ClientQueries, entry: Entry, num_items: int, args: Mapping[str, Any], option: str
     ) -> None:
         self._queries = queries
+        self._nudged = False
         super().__init__(lambda given: queries.follow(entry, given), args, num_items, option=option)
         queries.pages = (*queries.pages, self)
+        self.nudge()
+
+    def load_more(self, num_items: int | None = None) -> bool:
+        """Load and follow one more page; false, and nothing else, unless the status is "CanLoadMore"."""
+        try:
+            return super().load_more(num_items)
+        finally:
+            if self._nudged:
+                self.nudge()
+
+    def nudge(self) -> None:
+        """Take over what is new: now or, while another thread has these pages, when that is done with them.
+
+        It never waits: that thread may be about to nudge other pages, which this one has.
+        """
+        self._nudged = True
+        while self._nudged and self._lock.acquire(blocking=False):
+            try:
+                self._nudged = False
+                self.advance()
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Follow no longer. The last results stay."""

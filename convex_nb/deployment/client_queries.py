@@ -152,10 +152,10 @@ class ClientLive:
         self._queries.leave(self._query, self)
 
 
-class Advancing(Protocol):
+class Nudged(Protocol):
     """Something made of queries that looks at them after each move."""
 
-    def advance(self) -> bool: ...
+    def nudge(self) -> None: ...
 
 
 class ClientQueries:
@@ -174,7 +174,7 @@ class ClientQueries:
         told: Callable[[Exception, str], Exception],
     ) -> None:
         self.reactor = deployment._reactor
-        self.pages: tuple[Advancing, ...] = ()
+        self.pages: tuple[Nudged, ...] = ()
         self._database = deployment._database
         self._registry = deployment._registry
         self._origin = origin
@@ -313,7 +313,7 @@ class ClientQueries:
 
     def _announce(self, changed: list[ClientQuery]) -> None:
         for pages in self.pages if changed else ():
-            pages.advance()
+            pages.nudge()
         for query in changed:
             for follower in query.followers:
                 follower.offer(query.outcome)
