@@ -95,3 +95,17 @@ def test_what_cannot_be_restored(project: Path, cli: Cli) -> None:
     (project / "notes.convex").write_text("hello")
     assert cli("restore", "notes.convex").code == 4
     assert len(cli("data", "messages", "--json").json) == 3
+
+
+def test_a_moment_that_is_kept_comes_back(app: Path, cli: Cli) -> None:
+    before = documents(cli, "app.convex")
+    with convex_nb.open(app / "app.convex") as dep:
+        moment = dep.timestamp
+        with dep.transaction() as db:
+            db.insert("messages", {"body": "too much"})
+    assert cli("restore", "app.convex", "--at", str(moment), "--json").json == {"documents": {"messages": 3}}
+    assert documents(cli, "app.convex") == before
+    assert cli("restore", "app.convex", "--at", "1999-12-31T00:00:00Z").code == 1
+    assert cli("restore", "app.convex", "--at", "yesterday").code == 2
+    assert cli("restore", "app.convex", "copy.convex", "--at", str(moment)).code == 2
+    assert documents(cli, "app.convex") == before
