@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from convex_nb.functions.definition import Function, Handler, Kind, Visibility
@@ -52,7 +53,12 @@ def find_function(deployment: Deployment, target: Target) -> Function:
     path = path_of(target) if isinstance(target, Reference) else target
     found = deployment.functions.get(path) if isinstance(path, str) else None
     if found is None:
-        near = difflib.get_close_matches(path, deployment.functions, n=1) if isinstance(path, str) else []
+        near = _near(path, deployment.functions) if isinstance(path, str) else []
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise FunctionNotFoundError(f"There is no function {describe(path, 80)}.{hint}", path=str(path), available=near)
     return found
+
+
+def _near(path: str, known: Iterable[str]) -> list[str]:
+    named = [each for each in known if each.rpartition(":")[2] == path]
+    return named[:1] or difflib.get_close_matches(path, known, n=1)

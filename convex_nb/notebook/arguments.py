@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from traitlets import HasTraits
 
+from convex_nb.language.errors import describe
 from convex_nb.views.live_view import LiveView
 
 
@@ -63,6 +64,13 @@ def _now(source: tuple[HasTraits, str]) -> Any:
     value = getattr(owner, trait)
     # Nothing is selected yet: there is nothing to ask for.
     return SKIP if value is None and trait == "selection" and isinstance(owner, LiveView) else value
+
+
+def merged_arguments(name: str, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments that are given as one dict, by name, or both. Raises `TypeError` for anything else."""
+    if args is not None and not isinstance(args, Mapping):
+        raise TypeError(f"`{name}` takes the function's arguments by name or as one dict, not {describe(args, 80)}.")
+    return {**(args or {}), **kwargs}
 
 
 def source_of(value: Any) -> tuple[HasTraits, str] | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function, find_function, lasting_name
-from convex_nb.notebook.arguments import Arguments
+from convex_nb.language.validators import ObjectValidator
+from convex_nb.notebook.arguments import Arguments, merged_arguments
 from convex_nb.notebook.cards import milliseconds, written
 from convex_nb.notebook.session import get_session
 from convex_nb.views.cells import preview
@@ -30,11 +31,13 @@ def form(function: Any, args: Mapping[str, Any] | None = None, /, **kwargs: Any)
     those of `live`. What is wrong is said beside its field, and what the function returns below. `.value`, `.error`
     and `.status` are those of the last call.
 
-    Raises `FunctionNotFoundError`.
+    Raises `FunctionNotFoundError`, and `TypeError` for an argument that the function does not take.
     """
     session, deployment = get_session(), current()
     called = FormFunction(deployment, function)
-    arguments = Arguments({**(args or {}), **kwargs})
+    given = merged_arguments("form", args, kwargs)
+    called.check(given)
+    arguments = Arguments(given)
     view = session.cells.take(FormView, called.path)
     if view is None:
         view = FormView(called.path, called, arguments.current, session.cells.discard)
@@ -52,6 +55,14 @@ class FormFunction:
         self._function = find_function(deployment, target)
         self._name: Any = lasting_name(deployment, self._function)
         self.path = self._function.path or self._function.__name__
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise `TypeError` unless the function takes all of these."""
+        args = self._function.args
+        unknown = sorted(given.keys() - args.fields.keys()) if isinstance(args, ObjectValidator) else []
+        if unknown:
+            taken = ", ".join(args.fields) if isinstance(args, ObjectValidator) else ""
+            raise TypeError(f"`{self.path}` has no argument `{unknown[0]}`; it takes {taken or 'none'}.")
 
     def asked(self) -> Asked:
         """Return what the function takes now."""

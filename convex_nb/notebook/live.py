@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function, find_function, lasting_name
+from convex_nb.language.errors import describe
+from convex_nb.notebook.arguments import merged_arguments
 from convex_nb.notebook.session import get_session
 from convex_nb.notebook.timetable import seconds_of
 from convex_nb.views.editing import Editing
@@ -40,7 +42,9 @@ def live(
     Raises `FunctionNotFoundError` and `ArgumentValidationError`; an error inside the query is shown by the view, which
     recovers when the data do.
     """
-    given = {**(args or {}), **kwargs}
+    given = merged_arguments("live", args, kwargs)
+    if render is not None and not callable(render):
+        raise TypeError(f"`render` is a function from the value to what is displayed, not {describe(render, 80)}.")
     deployment, period = current(), seconds_of(every)
     editing = None if edit is None else _editing(deployment, edit)
     return get_session().open_view(deployment, function, path_of(function), given, render, period, editing)

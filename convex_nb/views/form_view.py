@@ -97,7 +97,10 @@ class FormView(anywidget.AnyWidget):
         rows = [[field.get("name", ""), field["type"], field.get("hint", "")] for field in self._shape["fields"]]
         headings = [Heading("argument"), Heading("type"), Heading("")]
         return Sheet(
-            headings if rows else [], rows, title=f"{self.path}: {self._asked.kind}", caption="a form, with a kernel"
+            headings if rows else [],
+            rows,
+            title=f"{self.path}: {self._asked.kind}",
+            caption="run the notebook to use this form",
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:

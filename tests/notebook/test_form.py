@@ -50,6 +50,9 @@ def test_every_way_to_name_a_function_is_taken(forms: Notebook) -> None:
     assert isinstance(forms.run("form('messages:sent')").error, FunctionNotFoundError)
     assert 'Did you mean "messages:send"?' in forms.run("form('messages:sent')").text
     assert isinstance(forms.run("form(5)").error, FunctionNotFoundError)
+    assert 'Did you mean "messages:send"?' in forms.run("form('send')").text
+    assert "has no argument `writer`; it takes author, body." in forms.run("form(send, writer='x')").text
+    assert "by name or as one dict, not 5" in forms.run("form(send, 5)").text
 
 
 def test_what_is_given_is_not_asked_for(forms: Notebook) -> None:

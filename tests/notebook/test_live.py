@@ -42,6 +42,8 @@ def test_what_cannot_be_asked_is_refused_at_once(busy: Notebook) -> None:
     assert isinstance(busy.run("live('messages:recents')").error, FunctionNotFoundError)
     assert isinstance(busy.run("live(recent, author=5)").error, ArgumentValidationError)
     assert isinstance(busy.run("live(recent, writer='Ada')").error, ArgumentValidationError)
+    assert "by name or as one dict, not 5" in busy.run("live(recent, 5)").text
+    assert "`render` is a function" in busy.run("live(recent, render='chart')").text
     assert len(busy.session.flush.views) == views
     assert busy.deployment.statistics().reactor.watched == views
 
