@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Located(NamedTuple):
 class _Batch(NamedTuple):
     documents: Sequence[Document]
     """In row order. Holding them keeps their identities from being given to others."""
+    ids: Sequence[int]
+    """Their identities."""
     segment: Segment
 
 
@@ -45,7 +48,7 @@ class RecentColumns:
         """Where rows of these documents are, converting those that have none. Costs O(documents in all batches)."""
         from convex_nb.engine.segment import Segment, in_creation_order
 
-        numbers = {id(document): number for number, document in enumerate(documents)}
+        numbers = dict(zip(map(id, documents), range(len(documents)), strict=True))
         batches = list(self._batches)
         found: list[Located] = []
         for batch in batches:
@@ -54,14 +57,14 @@ class RecentColumns:
             if len(located.rows) == len(numbers):
                 numbers = {}
             for row in located.rows.tolist() if numbers else ():
-                del numbers[id(batch.documents[row])]
+                del numbers[batch.ids[row]]
         if numbers:
             missing = [documents[number] for number in numbers.values()]
             numbers = {id(document): number for document, number in zip(missing, numbers.values(), strict=True)}
             while batches and len(batches[-1].documents) <= 2 * len(missing):
                 absorbed, located = batches.pop(), found.pop()
                 numbers.update(
-                    (id(absorbed.documents[row]), number)
+                    (absorbed.ids[row], number)
                     for row, number in zip(located.rows.tolist(), located.numbers.tolist(), strict=True)
                 )
                 # Mostly gone: the rest of them goes too.
@@ -71,7 +74,7 @@ class RecentColumns:
                     for row in (kept if 2 * len(located.rows) > len(absorbed.documents) else located.rows.tolist())
                 ]
             missing = list(in_creation_order(missing))
-            batch = _Batch(missing, Segment.from_documents(missing, table))
+            batch = _Batch(missing, list(map(id, missing)), Segment.from_documents(missing, table))
             batches.append(batch)
             found.append(_located(batch, numbers))
             self._batches = tuple(batches)
@@ -81,6 +84,6 @@ class RecentColumns:
 def _located(batch: _Batch, numbers: dict[int, int]) -> Located:
     import numpy as np
 
-    chosen = np.array([numbers.get(id(document), -1) for document in batch.documents], np.int64)
+    chosen = np.fromiter(map(numbers.get, batch.ids, repeat(-1)), np.int64, len(batch.ids))
     rows = np.flatnonzero(chosen >= 0)
     return Located(batch.segment, rows, chosen[rows])
