@@ -133,6 +133,13 @@ def test_revisions_come_in_their_order() -> None:
         assert [value.get("n") for value in dep.iter_changes(start)] == [1, 2, None]
 
 
+def test_before_the_first_commit_there_was_nothing() -> None:
+    with convex_nb.open() as dep:
+        dep.transact(lambda db: db.insert("t", {"n": 1}))
+        assert len(dep.changes(timedelta(days=9))) == 1
+        assert len(dep.document_deltas(5)["values"]) == 1
+
+
 def test_a_commit_is_never_split() -> None:
     with convex_nb.open() as dep:
         start = dep.timestamp

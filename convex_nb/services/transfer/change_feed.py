@@ -76,6 +76,9 @@ def document_deltas(database: Database, cursor: int, table_name: str | None, pag
     if commits is None:
         with database.committer.reading_history():
             floor = database.history.floor
+        if not database.at(floor).tables:
+            # Tables do not go away again: there was nothing before.
+            return document_deltas(database, floor, table_name, page_size)
         raise HistoryError(
             f"The commits after {cursor} are not all kept any more: the oldest cursor to read from is {floor}. "
             "Begin anew with `list_snapshot()`, or open the deployment with a longer `retention`.",

@@ -1,0 +1,145 @@
+"""Data in and out against DuckDB's CSV reader, and against what one would write by hand."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy
+import pyarrow as pa
+import pyarrow.csv
+
+import convex_nb
+from benchmarks.harness import Line
+from convex_nb import Deployment
+
+ROWS = 1_000_000
+SOME = 400_000
+CHUNK = 50_000
+
+
+def lines() -> Iterator[Line]:
+    """Every line of the table, each with what it needs. The files are on the disk of this checkout."""
+    build = Path(__file__).parent.parent / "build"
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build) as name:
+        folder = Path(name)
+        path = folder / "trips.csv"
+        pyarrow.csv.write_csv(columns(ROWS), path)
+        yield csv_line(path)
+        with convex_nb.open() as dep:
+            dep.import_table("trips", path)
+            yield export_line(dep, folder)
+        yield from memory_lines(folder)
+
+
+def columns(rows: int) -> pa.Table:
+    """Trips of six fields: two texts, two whole numbers, two floats."""
+    random = numpy.random.default_rng(0)
+    return pa.table(
+        {
+            "city": numpy.array(["Oslo", "Bergen", "Rome", "Bonn"])[random.integers(0, 4, rows)],
+            "number": random.integers(0, 1_000_000, rows),
+            "km": random.random(rows) * 1000,
+            "note": [f"note of row {row}" for row in range(rows)],
+            "flag": random.integers(0, 2, rows),
+            "score": random.normal(size=rows),
+        }
+    )
+
+
+def csv_line(path: Path) -> Line:
+    """The same file into a table of ours and one of DuckDB's, both in memory."""
+
+    def ours() -> None:
+        with convex_nb.open() as dep:
+            dep.import_table("trips", path)
+
+    def peer() -> None:
+        connection = duckdb.connect()
+        connection.execute("create table trips as select * from read_csv(?)", [str(path)])
+        connection.close()
+
+    return Line(f"import of {ROWS:,} CSV rows", ours, peer, "DuckDB: create table as select from read_csv", 4.0)
+
+
+def export_line(dep: Deployment, folder: Path) -> Line:
+    """A ZIP of everything, and the loop that one would write."""
+    documents = [dict(each) for each in dep.transact(lambda db: db.query("trips").collect())]
+
+    def peer() -> None:
+        with (
+            zipfile.ZipFile(folder / "peer.zip", "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("trips.jsonl", "w", force_zip64=True) as entry,
+        ):
+            for document in documents:
+                entry.write(f"{json.dumps(document)}\n".encode())
+
+    return Line(
+        f"ZIP export of {ROWS:,} documents",
+        lambda: dep.export(folder / "ours.zip"),
+        peer,
+        "json.dumps of each dict into a ZIP entry",
+        3.0,
+        seconds=1.0,
+    )
+
+
+def memory_lines(folder: Path) -> Iterator[Line]:
+    """What an export takes beside the documents, and an import beside what stays, does not grow with their number."""
+    sizes = [SOME, SOME // 2]
+    deployments = [convex_nb.open() for _ in sizes]
+    for dep, rows in zip(deployments, sizes, strict=True):
+        dep.import_table("trips", columns(rows))
+    yield Line(
+        f"Python memory at the peak of a ZIP export of {SOME:,} documents",
+        lambda: export_peak(deployments[0], folder),
+        lambda: export_peak(deployments[1], folder),
+        "of half as many",
+        1.2,
+        unit="bytes",
+    )
+    for dep in deployments:
+        dep.close()
+    paths = [folder / f"{rows}.csv" for rows in sizes]
+    for path, rows in zip(paths, sizes, strict=True):
+        pyarrow.csv.write_csv(columns(rows), path)
+    yield Line(
+        f"Arrow memory at the peak of an import of {SOME:,} CSV rows, {CHUNK:,} at a time, beside what stays",
+        lambda: import_peak(paths[0]),
+        lambda: import_peak(paths[1]),
+        "of half as many",
+        1.2,
+        unit="bytes",
+    )
+
+
+def export_peak(dep: Deployment, folder: Path) -> int:
+    """The most that Python objects took at any time of an export, beside those that were there."""
+    tracemalloc.start()
+    try:
+        dep.export(folder / "traced.zip")
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def import_peak(path: Path) -> int:
+    """The most that Arrow had allocated at any time between two batches, beside what was imported by then."""
+    most = 0
+    with convex_nb.open() as dep:
+        dep.transact(lambda db: db.insert("trips", {}))
+        before = pa.total_allocated_bytes()
+
+        def look(done: int, total: int) -> None:
+            nonlocal most
+            kept = sum([part.segment.nbytes for part in dep._database.head.tables["trips"].parts])
+            most = max(most, pa.total_allocated_bytes() - before - kept)
+
+        dep.import_table("trips", path, chunk_rows=CHUNK, progress=look)
+    return most
