@@ -23,6 +23,7 @@ from convex_nb.notebook.cards import needs_arguments_card, once_card
 from convex_nb.notebook.cell_body import CellBody, as_handler, last_expression, parse_body, run_cell
 from convex_nb.notebook.commands import run_command
 from convex_nb.notebook.declared_schema import declare, tables_in
+from convex_nb.notebook.form import form
 from convex_nb.notebook.function_cells import Defined, define, required_arguments
 from convex_nb.notebook.options import parse_options
 from convex_nb.notebook.session import get_session
@@ -92,7 +93,8 @@ class ConvexMagics(Magics):
             return self._named(pages, options)
         if missing:
             self._say(needs_arguments_card(function, missing), options)
-            return None
+            # On paper a form says no more than the signature does.
+            return form(function, arguments) if get_session().twins.shows_widgets and not options.quiet else None
         return self._answer(function, arguments, options)
 
     @magic_arguments()

@@ -51,6 +51,11 @@ class Twins:
         self._called = 0.0
         self._drawing = threading.RLock()
 
+    @property
+    def shows_widgets(self) -> bool:
+        """Whether what is shown may be a widget: not where there is no browser, nor where tables are asked for."""
+        return not self.static and _has_browser()
+
     def show(self, view: LiveView) -> None:
         """Display a view: as a pair where a browser may run it, as one bundle elsewhere."""
         if view.render is not None:
@@ -59,7 +64,7 @@ class Twins:
             return
         sheet = view.sheet()
         bundle, metadata = view._repr_mimebundle_() or ({}, {})
-        if self.static or WIDGET_VIEW not in bundle or not _has_browser():
+        if WIDGET_VIEW not in bundle or not self.shows_widgets:
             display(sheet)
         elif "google.colab" in sys.modules:
             # Each output is a frame of its own there: the widget could not hide its twin.
@@ -74,7 +79,7 @@ class Twins:
     def show_form(self, form: FormView) -> None:
         """Display a form: what it would ask for, where nobody can enter it."""
         bundle, metadata = form._repr_mimebundle_() or ({}, {})
-        if self.static or WIDGET_VIEW not in bundle or not _has_browser():
+        if WIDGET_VIEW not in bundle or not self.shows_widgets:
             display(form.sheet())
         else:
             display(bundle, metadata=metadata, raw=True)

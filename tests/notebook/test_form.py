@@ -160,3 +160,14 @@ def test_without_a_browser_a_form_says_what_it_would_ask(forms: Notebook) -> Non
     assert "messages:recent: query" in text
     assert "author" in text
     assert "null if not set" in text
+
+
+def test_a_query_cell_that_lacks_an_argument_asks_for_it(forms: Notebook) -> None:
+    cell = "%%convex_query messages\ndef by(ctx, author: str):\n    return [author]"
+    assert forms.ok(cell, "q").value is None
+    forms.use_browser()
+    ran = forms.ok(cell, "q")
+    assert "live(by, author=...)" in ran.text
+    assert submit(ran.value, author="Ada")["tree"]["size"] == "1 item"
+    assert forms.ok(cell, "q").value is ran.value
+    assert forms.ok(cell.replace("messages\n", "messages -q\n"), "r").value is None
