@@ -439,3 +439,21 @@ def test_a_copy_that_was_deleted_is_no_copy(path: Path, small: None) -> None:
     assert blob.number not in log.file.blobs()
     assert log._copies.find(part.segment) is None
     database.close()
+
+
+def test_a_checkpoint_is_written_when_enough_was_logged_since_the_last(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_log, "LOG_BYTES", 10_000)
+    database = open_quickly(path)
+    for written, sizes in enumerate([(8_000,), (8_000, 100, 100), (9_000,), (100,)]):
+        for size in sizes:
+            insert_all(database, "items", [{"text": "x" * size}])
+            upkeep(database)
+        storage = database.statistics().storage
+        assert storage is not None
+        assert storage.checkpoints == (0, 1, 1, 1)[written]
+    insert_all(database, "items", [{"text": "x" * 8_000}])
+    upkeep(database)
+    assert log_of(database)._checkpoints == 2
+    database.close()
