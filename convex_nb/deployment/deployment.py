@@ -195,9 +195,12 @@ class Deployment(Calling, Data):
     def close(self) -> None:
         """End it: subscriptions close, and every later call raises `DeploymentClosedError`. Twice is fine."""
         if self._closed is None:
-            self._scheduling.close()
-            self._closed = "it was closed"
-            self._blocked = True
-            if get_host() is self:
-                set_host(None)
-            self._release()
+            try:
+                self._scheduling.close()
+            finally:
+                # An interrupt of the moment that jobs get must not leave the file taken.
+                self._closed = "it was closed"
+                self._blocked = True
+                if get_host() is self:
+                    set_host(None)
+                self._release()

@@ -219,11 +219,13 @@ class Scheduling:
         if not self._is_open:
             return
         self._is_held = True
-        if self._worker is not None:
-            self._worker.stop()
-        if not self.executor.is_at_it_here():
-            self.executor.wait(CLOSING_SECONDS)
-        self._is_open = False
+        try:
+            if self._worker is not None:
+                self._worker.stop()
+            if not self.executor.is_at_it_here():
+                self.executor.wait(CLOSING_SECONDS)
+        finally:
+            self._is_open = False
 
     def abandon(self) -> None:
         """The same in a forked child, which has none of the threads."""
