@@ -147,6 +147,30 @@ def test_upkeep_that_the_disk_refuses_is_tried_again(
     database.close()
 
 
+@pytest.mark.parametrize("point", ["write a checkpoint: written", "finish a checkpoint: written"])
+def test_what_a_checkpoint_that_failed_did_not_write_is_written_by_the_next(
+    path: Path, point: str, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_log, "RETRY_SECONDS", 0.0)
+    disk = Disk()
+    database = open_quickly(path, reached=disk)
+    for table in ("a", "b", "c"):
+        insert_all(database, table, [{"n": number} for number in range(3)])
+    disk.fails = point
+    insert_all(database, "items", [{"n": number, "text": "x" * 200} for number in range(4)])
+    insert_all(database, "items", [{"n": 4}])
+    while log_of(database).statistics().failure is None:
+        database.maintain(1)
+    disk.fails = None
+    upkeep(database)
+    assert log_of(database).statistics().checkpoints == 1
+    database.close()
+    database = open_quickly(path)
+    assert numbers(database) == [0, 1, 2, 3, 4]
+    assert all(len(database.head.tables[table]) == 3 for table in "abc")
+    database.close()
+
+
 def test_a_commit_that_was_reported_as_failed_but_is_there_is_not_written_over(path: Path) -> None:
     disk = Disk()
     database = open_quickly(path, reached=disk)
