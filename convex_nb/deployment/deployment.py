@@ -182,6 +182,7 @@ class Deployment(Calling, Data):
             self._database.statistics(),
             self._cache.statistics(),
             self._reactor.statistics(),
+            self._scheduling.executor.statistics(),
             len(self.functions),
             self._runner.retries,
         )

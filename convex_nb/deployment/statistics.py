@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.check import DatabaseStatistics
     from convex_nb.functions.cache import CacheStatistics
     from convex_nb.functions.reactor import ReactorStatistics
+    from convex_nb.services.executor import SchedulingStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class DeploymentStatistics:
     """The query cache."""
     reactor: ReactorStatistics
     """Live queries and subscriptions."""
+    scheduling: SchedulingStatistics
+    """What runs by the clock."""
     functions: int
     """Registered functions."""
     retries: int

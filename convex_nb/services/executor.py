@@ -10,6 +10,7 @@ import heapq
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -19,7 +20,7 @@ from convex_nb.functions.execution import Execution
 from convex_nb.functions.origin import Origin
 from convex_nb.functions.tracebacks import message_of
 from convex_nb.language.errors import FunctionNotFoundError, WriteConflictError, shorten
-from convex_nb.services.scheduled_functions import SOURCE
+from convex_nb.services.scheduled_functions import SOURCE, count_pending
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
@@ -113,6 +114,18 @@ class Host(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SchedulingStatistics:
+    """The figures of what runs by the clock."""
+
+    pending: int
+    """Scheduled functions that wait for their time, or for their turn."""
+    running: int
+    """Scheduled functions and crons that run in this process."""
+    lag_seconds: float
+    """How long the first of those that are due has waited already."""
+
+
 class Executor:
     """Starts due tasks in the order of their times. Safe for threads; starts none; holds no lock while user code runs.
 
@@ -179,6 +192,17 @@ class Executor:
         """Return when nothing is being run; whether that is so, or `timeout` seconds have passed."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._taken, timeout)
+
+    def statistics(self) -> SchedulingStatistics:
+        """Sizes, and how late it is. Costs O(log jobs)."""
+        now = self.now_ms()
+        # What runs is due until it is over, and no longer waits.
+        waits = next((task for task in self.due(now) if task.id not in self._taken), None)
+        return SchedulingStatistics(
+            pending=count_pending(self._database.head),
+            running=len(self._taken),
+            lag_seconds=0.0 if waits is None else (now - waits.due_ms) / 1e3,
+        )
 
     def is_at_it_here(self) -> bool:
         """Whether this thread is running something."""

@@ -191,3 +191,15 @@ def test_what_is_held_waits_for_the_next_process(tmp_path: Any) -> None:
         dep.register(*FUNCTIONS)
         clock.advance(0)
         assert notes_of(dep) == ["a"]
+
+
+def test_statistics_tell_how_late_it_is() -> None:
+    with scheduling_app() as test:
+        test.mutation(add_later, ms=1000)
+        test.mutation(add_later, ms=60_000)
+        test.deployment.pause()
+        test.advance(3500)
+        figures = test.deployment.statistics().scheduling
+        assert (figures.pending, figures.running, figures.lag_seconds) == (2, 0, 2.5)
+        test.deployment.resume()
+        assert test.deployment.statistics().scheduling.lag_seconds == 0
