@@ -46,21 +46,21 @@ class RecentColumns:
 
     def located(self, documents: Sequence[Document], table: str) -> list[Located]:
         """Where rows of these documents are, converting those that have none. Costs O(documents in all batches)."""
+        import numpy as np
+
         from convex_nb.engine.segment import Segment, in_creation_order
 
         numbers = dict(zip(map(id, documents), range(len(documents)), strict=True))
         batches = list(self._batches)
-        found: list[Located] = []
-        for batch in batches:
-            located = _located(batch, numbers)
-            found.append(located)
-            if len(located.rows) == len(numbers):
-                numbers = {}
-            for row in located.rows.tolist() if numbers else ():
-                del numbers[batch.ids[row]]
-        if numbers:
-            missing = [documents[number] for number in numbers.values()]
-            numbers = {id(document): number for document, number in zip(missing, numbers.values(), strict=True)}
+        # No document is in two batches.
+        found = [_located(batch, numbers) for batch in batches]
+        unknown = np.ones(len(documents), np.bool_)
+        for located in found:
+            unknown[located.numbers] = False
+        fresh = np.flatnonzero(unknown).tolist()
+        if fresh:
+            missing = [documents[number] for number in fresh]
+            numbers = dict(zip(map(id, missing), fresh, strict=True))
             while batches and len(batches[-1].documents) <= 2 * len(missing):
                 absorbed, located = batches.pop(), found.pop()
                 numbers.update(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import pairwise
+from itertools import chain, pairwise
 from sys import getsizeof
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -81,6 +81,10 @@ class SortedChunks(Generic[V]):
         if keys[place] == key:
             return self._values[at][place]
         return default
+
+    def values(self) -> list[V]:
+        """All values, by their keys."""
+        return list(chain.from_iterable(self._values))
 
     def range(self, lo: bytes, hi: bytes, reverse: bool = False) -> Iterator[tuple[bytes, V]]:
         """Pairs with ``lo <= key < hi``, ascending, or descending with ``reverse``. Costs O(log n) and the pairs."""

@@ -245,4 +245,4 @@ class TableState:
 
     def recent(self) -> list[Document]:
         """The documents that are in no segment, in creation order."""
-        return [document for _, document in self.live[1].range(MIN_KEY, MAX_KEY)]
+        return self.live[1].values()

@@ -88,6 +88,7 @@ class AgainstDict(RuleBasedStateMachine):
     def teardown(self) -> None:
         for chunks, content in self.versions:
             assert list(chunks) == content
+            assert chunks.values() == [value for _, value in content]
 
 
 class AgainstDictInPairs(AgainstDict):
