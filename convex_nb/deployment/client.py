@@ -110,9 +110,11 @@ class Client:
                 error.add_note(f'The optimistic update of "{entry.path}" raised this: the mutation did not run.')
                 raise
             turn = self._turns.take()
-        value = self._telling("mutation", entry.path, lambda: self._in_turn(entry, given, pending, turn, announce))
+        value, committed_at = self._telling(
+            "mutation", entry.path, lambda: self._in_turn(entry, given, pending, turn, announce)
+        )
         self._deployment._after_commit()
-        self._queries.arrive()
+        self._queries.arrive(committed_at)
         return value
 
     def _in_turn(
@@ -122,7 +124,7 @@ class Client:
         pending: Pending,
         turn: Turn,
         announce: Callable[[], None],
-    ) -> Any:
+    ) -> tuple[Any, int]:
         committed_at: int | None = None
         try:
             announce()
@@ -131,7 +133,7 @@ class Client:
         finally:
             turn.leave()
             self._queries.settle(pending, committed_at)
-        return value
+        return value, committed_at
 
     def _run(self, entry: Entry, given: Mapping[str, Any] | None, pending: Pending) -> tuple[Any, int]:
         executions: list[Execution] = []

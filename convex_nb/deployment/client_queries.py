@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from convex_nb.deployment.optimistic import OptimisticStore, OptimisticUpdate
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from convex_nb.functions.registry import Entry, Target
 
 log: Final = logging.getLogger("convex_nb")
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long a mutation that is committed waits for another thread to show it."""
 
 QueryKey: TypeAlias = tuple["Hashable", "Hashable"]
 """What stands for a function, and for its arguments."""
@@ -339,9 +343,18 @@ class ClientQueries:
                 changed = []
         self._announce(changed)
 
-    def arrive(self) -> None:
-        """Move to the newest commit, now or as soon as the queries have run for it."""
+    def arrive(self, committed_at: int) -> None:
+        """Move to the newest commit; return when what is seen is as of `committed_at` or later.
+
+        Where another thread is at it, this waits for that one, though not for ever: it may be waiting for this one.
+        """
         self.reactor.groups.arrive(self)
+        until = monotonic() + PATIENCE_SECONDS
+        while self._since < committed_at and self.reactor.wait_for_flush(max(0.0, until - monotonic())):
+            self.reactor.flush()
+            self.reactor.groups.arrive(self)
+            if monotonic() > until:
+                break
 
 
 def _is_same(old: Any, new: Any) -> bool:

@@ -321,6 +321,14 @@ class Reactor:
         self.flush()
         return moved
 
+    def wait_for_flush(self, seconds: float) -> bool:
+        """Wait until the flush of another thread is over, but not longer; whether there was one."""
+        with self._idle:
+            elsewhere = self._flusher not in (None, threading.get_ident())
+            if elsewhere:
+                self._idle.wait(seconds)
+            return elsewhere
+
     def settle(self) -> None:
         """Return when no invalidated query is left to run, here or on another thread. Views still have to refresh."""
         me = threading.get_ident()

@@ -128,6 +128,35 @@ def test_threads_that_share_clients_end_with_the_truth() -> None:
         dep.check()
 
 
+def test_a_mutation_that_is_back_is_seen_whoever_shows_it() -> None:
+    """While other threads commit, one of them may be the one that runs the client's queries."""
+    with convex_nb.open() as dep:
+        dep.register(texts, add)
+        client = dep.client()
+        listed = client.subscribe(texts, {}, lambda value: None)
+        stop = threading.Event()
+        missed: list[str] = []
+
+        def others() -> None:
+            while not stop.is_set():
+                dep.mutation(add, text="other")
+
+        threads = [threading.Thread(target=others) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(40):
+                text = f"mine {number} x"
+                client.mutation(add, text=text)
+                if text not in listed.value:
+                    missed.append(text)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert missed == []
+
+
 def test_pages_that_two_threads_have_do_not_wait_for_one_another() -> None:
     with convex_nb.open() as dep:
         dep.register(page)

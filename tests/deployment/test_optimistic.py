@@ -312,7 +312,7 @@ def test_what_a_client_sees_is_the_truth_under_the_updates_that_are_not_in_it_ye
                     dep.mutation(add_task, text=text)
                     committed_at = dep.timestamp
                 client._queries.settle(waiting, 0 if step == "empty" else committed_at)
-                client._queries.arrive()
+                client._queries.arrive(committed_at or 0)
             expected = dep.query(texts)
             for change, text, _ in pending:
                 expected = CHANGES[change](expected, text)
