@@ -247,7 +247,9 @@ class Executor:
 
     def _release(self, task: Task, kind: Kind) -> None:
         with self._changed:
-            self._taken.discard(task.id)
+            if task.id not in self._taken:
+                return
+            self._taken.remove(task.id)
             self._running[kind] -= 1
             self._changed.notify_all()
         self._host.released()

@@ -606,3 +606,24 @@ def test_a_commit_that_the_disk_refuses_is_tried_again(
         assert notes_of(test.deployment) == ["a mutation", "an action"]
         assert states_of(test.deployment) == ["success", "success"]
     assert "could not be committed" in caplog.text
+
+
+def test_a_callback_that_fails_is_not_in_the_way_of_jobs(caplog: pytest.LogCaptureFixture) -> None:
+    def look(notes: list[str]) -> None:
+        raise RuntimeError("a broken callback")
+
+    with scheduling_app() as test:
+        dep = test.deployment
+        for number in range(30):
+            test.mutation(add_later, text=str(number))
+        subscription = dep.subscribe(list_notes, {}, lambda notes: None if not notes else look(notes))
+        for _ in range(40):
+            try:
+                test.advance(0)
+            except RuntimeError:
+                continue
+        subscription.close()
+        test.finish_all_scheduled_functions()
+        assert len(notes_of(dep)) == 30
+        assert dep.schedules.running == frozenset()
+        assert dep._scheduling.executor._running == {"mutation": 0, "action": 0}
