@@ -193,7 +193,8 @@ class ConvexMagics(Magics):
     def convex_sql(self, line: str, cell: str) -> Any:
         """Ask the tables in SQL: one SELECT of DuckDB's; the answer is a live view.
 
-        `$name` stands for a variable of the notebook, or follows a widget; a DataFrame is a table by its name.
+        `$name` stands for a variable of the notebook, or follows a widget; a DataFrame is a table by its name. EXPLAIN
+        and SHOW TABLES are answered once; no file and no address is in reach.
 
         Examples::
 
