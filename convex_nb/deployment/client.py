@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -16,7 +17,7 @@ from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import Origin
-from convex_nb.language.errors import DeploymentClosedError, DeterminismError
+from convex_nb.language.errors import DeploymentClosedError, DeterminismError, InvalidValueError
 
 if TYPE_CHECKING:
     from convex_nb.deployment.calling import Calling
@@ -93,6 +94,12 @@ class Client:
                 f'"{entry.path}" did not run: a mutation of the same client called it, for whose end it would wait for '
                 "ever. Call it with `ctx.run_mutation`.",
                 operation="client.mutation",
+            )
+        if inspect.iscoroutinefunction(optimistic):
+            raise InvalidValueError(
+                f'"{entry.path}" did not run: its optimistic update is a plain `def`, since it is made anew over each '
+                "new result, not an `async def`.",
+                value=optimistic,
             )
         given = merge_arguments(entry.path, args, kwargs)
         # Before anything is shown.

@@ -56,7 +56,9 @@ class Metrics:
         if every is None:
             return pd.DataFrame(list(self), columns=list(COLUMNS))
         if not isinstance(every, timedelta) or every < timedelta(minutes=1) or every % timedelta(minutes=1):
-            raise InvalidValueError(f"`every` is a timedelta of whole minutes, not {every!r}.", value=every)
+            raise InvalidValueError(
+                f"`every` is a timedelta of whole minutes, such as timedelta(minutes=5), not {every!r}.", value=every
+            )
         length = round(every / timedelta(milliseconds=1))
         stretches: dict[tuple[int, str, str], Tally] = {}
         for began, tally in self._tallies.minutes():

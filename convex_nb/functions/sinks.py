@@ -114,7 +114,7 @@ class JsonLinesFile:
         except OSError as error:
             raise StorageError(
                 f"Log events cannot be written to {self.path}: {error.strerror or error}.", path=str(self.path)
-            ) from error
+            ) from None
 
 
 def as_sink(given: object) -> Sink:

@@ -121,6 +121,11 @@ def test_an_update_that_raises_stops_the_mutation() -> None:
             client.mutation(add_task, text="a", optimistic=lambda store, args: store.set_query(texts, {}, {1, 2}))
         with pytest.raises(convex_nb.ArgumentValidationError):
             client.mutation(add_task, text=5, optimistic=show)
+
+        async def later(store: OptimisticStore, args: dict[str, Any]) -> None: ...
+
+        with pytest.raises(convex_nb.InvalidValueError, match="is a plain `def`"):
+            client.mutation(add_task, text="a", optimistic=later)
         assert seen == [[]]
         assert dep.query(texts) == []
         client.mutation(add_task, text="b")
