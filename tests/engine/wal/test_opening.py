@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
+from convex_nb.engine.part import Part
+from convex_nb.engine.segment import Segment
 from convex_nb.engine.wal import opening, storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
+from convex_nb.language.documents import Document
 from convex_nb.language.errors import (
     DeploymentClosedError,
     DeploymentLockedError,
@@ -59,6 +62,27 @@ def test_what_was_committed_is_there_again(path: Path) -> None:
     assert (note["_id"].table, note["of"].table) == ("notes", "items")
     assert [type(value) for value in note["deep"][0]["x"]] == [float, int, type(None)]
     assert isinstance(items(database, "bulk")[0]["_id"], Id)
+    database.check()
+    database.close()
+
+
+def test_a_table_that_was_replaced_comes_back_as_it_became(path: Path) -> None:
+    database = open_quickly(path)
+    database.push_schema(items_schema("a"))
+    ids = insert_all(database, "items", [{"a": 1}, {"a": 2}, {"a": 3}])
+    transaction = database.begin()
+    state = transaction.table_or_new("items")
+    # The same ids with other values, one of which is changed once more, and one deleted.
+    documents = [Document({**document, "a": document["a"] * 10}) for document in state.recent()]
+    transaction.add_part("items", Part.build(Segment.from_documents(documents, "items"), state.indexes), replace=True)
+    transaction.patch(ids[0], {"a": 5})
+    transaction.delete(ids[1])
+    database.commit(transaction)
+    before = items(database)
+    assert [document["a"] for document in before] == [5, 30]
+    database.close()
+    database = open_quickly(path)
+    assert items(database) == before
     database.check()
     database.close()
 
