@@ -36,6 +36,12 @@ class Backups(Foundation):
         from convex_nb.services.backup import write_backup
 
         self._check_open()
+        if str(path).lower().endswith(".zip"):
+            raise InvalidValueError(
+                f"A backup is a durable file, and {str(path)!r} is called like a ZIP file: nothing was written. Call it "
+                "`.convex`, or write a ZIP with `export`.",
+                value=str(path),
+            )
         return write_backup(self._database, path)
 
     def backup_every(self, every: timedelta, folder: str | PathLike[str], *, keep: int = 7) -> PeriodicBackup:

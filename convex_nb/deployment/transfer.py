@@ -41,7 +41,7 @@ class Transfer(Foundation):
         Files are CSV, JSON lines, JSON, Parquet or Arrow, by their name or by `format`. `mode="append"` adds the rows,
         `"replace"` puts them in place of the table's documents, `"fail"` takes only an empty table. `_id` and
         `_creationTime` are kept where rows have them. A null in a column is a missing field, or null with
-        `nulls="null"`. Cells of a CSV file are numbers or text; with `infer="typed"` booleans, times and missing too.
+        `nulls="null"`. Cells of a CSV file are numbers or text; with `infer="typed"` booleans and times too.
         With `chunk_rows` it is a commit for so many rows, and what ends it says from which `first_row` it goes on.
         `progress(done, total)` is called on the way, in place of the line that is shown when it takes long.
 

@@ -137,6 +137,30 @@ def test_modes_where_numbers_cross(exported: tuple[Path, Contents], mode: Any, e
         dep.check()
 
 
+def test_numbers_that_crossed_are_there_when_a_file_is_opened_again(
+    exported: tuple[Path, Contents], tmp_path: Path
+) -> None:
+    path, documents = exported
+    (user,) = documents["users"]
+    with convex_nb.open(tmp_path / "a.convex") as dep:
+        others(dep)
+        dep.import_zip(path, mode="replace_all")
+    for time in range(3):
+        with convex_nb.open(tmp_path / "a.convex") as dep:
+            assert same_contents({**documents, "notes": {}}, contents(dep))
+            assert dep.transact(lambda db: db.get("users", user)) is not None
+            note = dep.transact(lambda db: db.insert("notes", {}))
+            assert dep.transact(lambda db, note=note: db.get("notes", note)) is not None  # type: ignore[misc]
+            dep.transact(lambda db, note=note: db.delete(note))  # type: ignore[misc]
+            dep.check()
+            if time == 1:
+                moved = dep.backup(tmp_path / "b.convex")
+    with convex_nb.open(moved) as dep:
+        assert same_contents({**documents, "notes": {}}, contents(dep))
+        assert dep.transact(lambda db: db.get("users", user)) is not None
+        dep.check()
+
+
 def test_replace_leaves_other_tables_and_append_adds(exported: tuple[Path, Contents]) -> None:
     path, documents = exported
     with convex_nb.open() as dep:

@@ -40,6 +40,8 @@ def test_a_backup_is_a_file_like_any_other(tmp_path: Path) -> None:
         assert (report.timestamp, report.documents) == (moment, {"t": 2})
         with pytest.raises(StorageExistsError):
             dep.backup(path)
+        with pytest.raises(InvalidValueError, match="export"):
+            dep.backup(tmp_path / "b.zip")
         assert dep.path == (tmp_path / "a.convex").resolve()
     with convex_nb.open(path) as dep:
         assert documents(dep) == before

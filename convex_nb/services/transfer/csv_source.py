@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from convex_nb.services.transfer.input_file import InputFile
 
 Infer: TypeAlias = Literal["convex", "typed"]
-"""`"convex"`: cells are numbers or texts. `"typed"`: booleans and times as well, and `NA` and the like are missing."""
+"""`"convex"`: cells are numbers or texts. `"typed"`: booleans and times as well, and empty cells are missing."""
 Kind: TypeAlias = Literal["empty", "int", "float", "boolean", "time", "text", "cells"]
 """What the cells of a column are: `cells` is each a number or a text by itself."""
 
@@ -44,10 +44,10 @@ _COLUMN_OF_ERROR: Final = re.compile(r"In CSV column #(\d+)")
 class CsvSource:
     """The rows of a CSV file with a header.
 
-    A column whose cells all read as numbers is of numbers, and an empty cell in it is a missing field. In any other
-    column each cell that reads as a number is one, and the rest is text, empty cells too. Where the table's schema
-    says what a field is, that counts: texts stay as they are, `true` and `false` are booleans. Types are guessed from
-    the first lines and corrected when a later one shows that they were not right.
+    A column whose cells all read as numbers is of numbers; empty cells, `NA` and the like are missing fields in it. In
+    any other column each cell that reads as a number is one, and the rest is text, empty cells too. Where the table's
+    schema says what a field is, that counts: texts stay as they are, `true` and `false` are booleans. Types are guessed
+    from the first lines and corrected when a later one shows that they were not right.
     """
 
     total = 0
@@ -127,7 +127,7 @@ class CsvSource:
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
                     column_types={name: types.get(kind, pa.string()) for name, kind in kinds.items()},
-                    null_values=_NOT_THERE if typed else [""],
+                    null_values=_NOT_THERE,
                     true_values=["true", "True", "TRUE"],
                     false_values=["false", "False", "FALSE"],
                     strings_can_be_null=typed,
@@ -187,7 +187,7 @@ class CsvSource:
         import pyarrow.compute as pc
 
         # Nothing is there yet in a block of empty cells: what comes later says what they are.
-        cells = cells.filter(pc.and_(cells.is_valid(), pc.not_equal(cells, ""))) if len(cells) else cells
+        cells = cells.filter(pc.invert(pc.is_in(cells, pa.array([None, *_NOT_THERE], pa.string()))))
         if not len(cells):
             return "empty"
         attempts: list[tuple[Kind, Any]] = [("int", pa.int64()), ("float", pa.float64())]

@@ -71,7 +71,9 @@ class InputFile:
         found = _FORMATS.get(suffix)
         if found is None:
             hint = "Say what is in it, as in `format='csv'`."
-            if suffix == "zip":
+            if suffix == "zip" and Path(self.name).stem.rpartition(".")[2].lower() in _FORMATS:
+                hint = "Unpack it first; what is packed as `.gz` is read as it is."
+            elif suffix == "zip":
                 hint = "`dep.import_zip(path)` imports what `dep.export(path)` wrote."
             elif suffix in ("xlsx", "xls", "ods"):
                 hint = "Read it with `pandas.read_excel(path)`, and import the frame."
