@@ -185,3 +185,49 @@ def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: No
     table.locator(".cx-edit").fill("x")
     keyboard.press("Enter")
     table.get_by_role("alert").filter(has_text="not a number").wait_for()
+
+
+def test_the_notebook_of_live_views(notebook: NotebookPage, screens: Path) -> None:
+    notebook.open("live_views.ipynb")
+    cells = [
+        "load",
+        "schema",
+        "mutations",
+        "seed",
+        "of-team",
+        "board",
+        "form",
+        "one",
+        "detail",
+        "newest",
+        "pages",
+        "more",
+    ]
+    for cell in [*cells, "age", "clock", "render", "change"]:
+        notebook.run(cell)
+    board = notebook.view("board", state="live", rows=120)
+    notebook.view("pages", rows=25)
+    assert notebook.view("detail").get_attribute("data-state") == "loading"
+    board.locator("tbody tr").nth(2).locator("td").first.click()
+    detail = notebook.view("detail", kind="tree", state="live")
+    assert "task 2" in (detail.text_content() or "")
+    notebook.cell("board").get_by_role("button", name="web").click()
+    notebook.view("board", state="live", rows=40)
+    board.get_by_role("button", name="pause this view").click()
+    notebook.view("board", state="paused")
+    form = notebook.view("form", state="idle")
+    form.get_by_label("title").fill("from the form")
+    form.get_by_label("title").press("Enter")
+    notebook.view("form", state="ok")
+    notebook.view("pages", rows=26)
+    board.locator(".cx-band", has_text="1 commit behind").wait_for()
+    board.scroll_into_view_if_needed()
+    notebook.page.screenshot(path=screens / "live-views-light.png")
+    board.get_by_role("button", name="catch up with the newest commit").first.click()
+    notebook.view("board", state="live", rows=40)
+    age = notebook.view("clock", kind="figure")
+    age.scroll_into_view_if_needed()
+    first = age.locator(".cx-figure").inner_text()
+    notebook.page.wait_for_function(
+        "([root, first]) => root.querySelector('.cx-figure').textContent !== first", arg=[age.element_handle(), first]
+    )

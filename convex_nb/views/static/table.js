@@ -189,10 +189,12 @@ export class Grid {
     if (fresh) for (const th of this.head.rows[0].cells) th.style.minWidth = "";
     clearTimeout(this.widthTimer);
     this.widthTimer = setTimeout(() => {
+      // To ask a table out of sight for its widths would lay it out for nobody.
+      if (this.root.checkVisibility?.({ contentVisibilityAuto: true }) === false) return;
       const ths = [...this.head.rows[0].cells];
-      const widths = ths.map((th) => th.offsetWidth);
+      const widths = ths.map((th) => `${th.offsetWidth}px`);
       ths.forEach((th, number) => {
-        if (widths[number]) th.style.minWidth = `${widths[number]}px`;
+        if (widths[number] !== "0px" && th.style.minWidth !== widths[number]) th.style.minWidth = widths[number];
       });
     }, 200);
   }
