@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KEPT: Final = 4096
 """Executions, and as many log lines, that are kept."""
+_TALLIED_EVERY: Final = 512
 SHOWN: Final = 30
 """Lines that a log shows of itself."""
 
@@ -136,6 +137,7 @@ class ExecutionLog:
         self.next_number: Final = count(1).__next__
         self.request_id: Final = RequestIds()
         self.tallies: Final = Tallies()
+        self._count: Final = self.tallies.waiting.append
         self.sinks: Final = Sinks(self._events)
         self.describe: Callable[[], Event] = dict
         """Says which deployment an event is of."""
@@ -199,7 +201,10 @@ class ExecutionLog:
         origin = execution.origin
         conflict = execution.conflict
         number = execution.number
-        read, written, bytes_read, bytes_written, ranges = _NOTHING if usage is None else usage.figures()
+        if usage is None or not (usage.ranges_read or usage.documents_written):
+            read = written = bytes_read = bytes_written = ranges = 0
+        else:
+            read, written, bytes_read, bytes_written, ranges = usage.figures()
         record = (
             number,
             execution.now_ms,
@@ -231,10 +236,12 @@ class ExecutionLog:
             origin.job_id,
         )
         self._records.append(record)
-        self.tallies.put(record)
-        lines: list[LogLine] = []
+        self._count(record)
+        if not number % _TALLIED_EVERY:
+            self.tallies.add_up()
         if error is not None:
             mark(error, self.request_id(execution.request))
+        lines: list[LogLine] = []
         if execution.lines is not None:
             request_id = self.request_id(execution.request)
             lines = [
@@ -242,14 +249,14 @@ class ExecutionLog:
                 for time_ms, level, text, is_cut, code in execution.lines
             ]
             self._lines.extend(lines)
-        if self.sinks:
+        if self.sinks.any:
             self.sinks.put((record, lines))
 
     def note(self, path: str, level: str, message: str, now_ms: float) -> None:
         """Add a line about a function that did not run: `number` 0, no request."""
         line = LogLine(0, now_ms, path, level, message, "", False, None)
         self._lines.append(line)
-        if self.sinks:
+        if self.sinks.any:
             self.sinks.put((None, [line]))
 
     def answered(self, path: str, started: float, ended: float, now_ms: float, origin: Origin) -> None:
@@ -280,12 +287,13 @@ class ExecutionLog:
             None,
         )
         self._records.append(record)
-        self.tallies.put(record)
-        if self.sinks:
+        self._count(record)
+        if not number % _TALLIED_EVERY:
+            self.tallies.add_up()
+        if self.sinks.any:
             self.sinks.put((record, []))
 
 
-_NOTHING: Final = (0, 0, 0, 0, 0)
 _REQUEST: Final = ExecutionRecord._fields.index("request_id")
 
 

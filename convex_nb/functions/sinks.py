@@ -34,6 +34,8 @@ class Sinks:
 
     def __init__(self, events_of: Callable[[Any], Iterable[Event]]) -> None:
         self.wake: Callable[[], object] = lambda: None
+        self.any = False
+        """Whether there is one: asked at every call."""
         self.dropped = 0
         self._events_of = events_of
         self._sinks: tuple[Sink, ...] = ()
@@ -42,9 +44,6 @@ class Sinks:
         self._lock = threading.Lock()
         self._deliverer: int | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._sinks)
-
     def __len__(self) -> int:
         return len(self._sinks)
 
@@ -52,11 +51,13 @@ class Sinks:
         """Deliver to `sink` whatever happens from now on."""
         self.deliver()
         self._sinks = (*self._sinks, sink)
+        self.any = True
 
     def remove(self, sink: Sink) -> None:
         """Deliver what waits, and nothing to `sink` after that. One that is not there is no error."""
         self.deliver()
         self._sinks = tuple([each for each in self._sinks if each is not sink])
+        self.any = bool(self._sinks)
         self._failing.discard(id(sink))
 
     def put(self, call: Any) -> None:

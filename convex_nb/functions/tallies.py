@@ -11,7 +11,6 @@ from typing import Any, Final
 
 MOST_MINUTES: Final = 10_000
 """Pairs of a function and a minute that are kept; the oldest go first."""
-MOST_WAITING: Final = 1024
 _STEPS: Final = 8
 """Classes of durations for each doubling: a quantile is off by at most 5 percent."""
 _MINUTE_MS: Final = 60_000
@@ -73,27 +72,21 @@ class Tally:
 
 
 class Tallies:
-    """Adds up calls, in batches: `put` costs a tenth of a microsecond, and now and then half a millisecond.
+    """Adds up calls: the `ExecutionRecord`s, or plain tuples of the same fields, that wait in `waiting`.
 
-    Safe for threads.
+    Whoever appends to it calls `add_up` now and then, which costs half a microsecond for each. Safe for threads.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Any, ...]] = deque()
+        self.waiting: Final[deque[tuple[Any, ...]]] = deque()
         # Of minutes that are not kept any more.
         self._earlier: dict[tuple[str, str], Tally] = {}
         self._minutes: dict[tuple[float, str, str], Tally] = {}
         self._lock = threading.Lock()
 
-    def put(self, record: tuple[Any, ...]) -> None:
-        """A call is over: the fields of an `ExecutionRecord`."""
-        self._waiting.append(record)
-        if len(self._waiting) >= MOST_WAITING:
-            self._add_up()
-
     def totals(self) -> list[Tally]:
         """Each function since the deployment was opened, by path."""
-        self._add_up()
+        self.add_up()
         totals: dict[tuple[str, str], Tally] = {}
         with self._lock:
             for tally in [*self._earlier.values(), *self._minutes.values()]:
@@ -102,16 +95,17 @@ class Tallies:
 
     def minutes(self) -> Iterator[tuple[int, Tally]]:
         """Each function in each minute in which it ran, oldest first: when the minute began, in milliseconds."""
-        self._add_up()
+        self.add_up()
         with self._lock:
             minutes = sorted(self._minutes)
             return iter([(int(key[0]) * _MINUTE_MS, self._minutes[key]) for key in minutes])
 
-    def _add_up(self) -> None:
+    def add_up(self) -> None:
+        """Take over what waits."""
         with self._lock:
             minutes = self._minutes
-            while self._waiting:
-                record = self._waiting.popleft()
+            while self.waiting:
+                record = self.waiting.popleft()
                 key = (record[1] // _MINUTE_MS, record[2], record[3])
                 tally = minutes.get(key)
                 if tally is None:

@@ -212,6 +212,7 @@ def test_memory_is_bounded() -> None:
         assert len(dep.logs.executions) == 4096
         numbers = [record.number for record in dep.logs.executions]
         assert numbers[-1] == 5001
+        assert len(dep.logs.tallies.waiting) < 1024
 
 
 def test_a_log_shows_its_newest_lines() -> None:

