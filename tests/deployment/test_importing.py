@@ -229,6 +229,21 @@ def test_lists_open_files_and_json(tmp_path: Path) -> None:
         assert stored(dep) == [{"a": 1}, {"a": 2, "b": None}, {"a": None}, {"a": 5.0}, {"a": [1]}, {"a": [1]}]
 
 
+def test_a_file_without_rows_empties_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    (tmp_path / "a.csv").write_text("city,city\nx,y\n")
+    with convex_nb.open() as dep:
+        seen: list[int] = []
+        dep.import_table("trips", pa.table(ROWS))
+        dep.subscribe(query(lambda ctx: len(ctx.db.query("trips").collect())), {}, seen.append)
+        dep.import_table("trips", tmp_path / "a.jsonl")
+        dep.import_table("trips", tmp_path / "a.jsonl", mode="replace")
+        assert seen == [3, 0]
+        with pytest.raises(InvalidValueError, match="Two columns are named `city`"):
+            dep.import_table("trips", tmp_path / "a.csv")
+        dep.check()
+
+
 def test_arrow_files(tmp_path: Path) -> None:
     table = pa.table(ROWS)
     with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:

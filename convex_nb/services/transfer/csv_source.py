@@ -108,7 +108,8 @@ class CsvSource:
                     raise self._explained(error, names) from None
                 if batch.num_rows or first:
                     first = False
-                    yield pa.table([self._converted(*pair) for pair in zip(names, batch.columns, strict=True)], names)
+                    arrays = [self._converted(*pair) for pair in zip(names, batch.columns, strict=True)]
+                    yield pa.table(arrays, [name.strip() for name in names])
         if self._ragged:
             raise self._ragged_error()
 
@@ -161,7 +162,7 @@ class CsvSource:
             if batch is None or place >= batch.num_columns:
                 kinds[name] = "text"
             else:
-                kinds[name] = self._fixed.get(name) or self._kind_of_cells(batch.column(place))
+                kinds[name] = self._fixed.get(name.strip()) or self._kind_of_cells(batch.column(place))
         return kinds
 
     def _header(self) -> list[str]:
@@ -209,7 +210,7 @@ class CsvSource:
         import pyarrow.compute as pc
 
         kind = self._kinds[name]
-        if kind == "empty" and (name not in self._fixed or self._infer == "typed"):
+        if kind == "empty" and (name.strip() not in self._fixed or self._infer == "typed"):
             found = self._kind_of_cells(cells)
             if found != "empty":
                 self._kinds[name] = found

@@ -150,6 +150,10 @@ def test_other_encodings(tmp_path: Path, encoding: str, text: str) -> None:
     assert rows(source(tmp_path, f"a\n{text}\n".encode(encoding), encoding=encoding)) == [{"a": text}]
 
 
+def test_names_of_columns_are_taken_without_the_spaces_around_them(tmp_path: Path) -> None:
+    assert rows(source(tmp_path, b"a, b\n1,2\n", fields={"b": v.string()})) == [{"a": 1, "b": "2"}]
+
+
 def test_only_a_header(tmp_path: Path) -> None:
     assert rows(source(tmp_path, b"a,b\n")) == []
 
