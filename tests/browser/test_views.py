@@ -213,6 +213,9 @@ def test_the_notebook_of_live_views(notebook: NotebookPage, screens: Path) -> No
     assert "task 2" in (detail.text_content() or "")
     notebook.cell("board").get_by_role("button", name="web").click()
     notebook.view("board", state="live", rows=40)
+    # The row of the cursor is gone; the cursor, and with it the selection, is in its neighbour.
+    title = board.locator("tr.cx-current td").first.inner_text()
+    notebook.view("detail").locator(".cx-string", has_text=title).first.wait_for(state="attached")
     board.get_by_role("button", name="pause this view").click()
     notebook.view("board", state="paused")
     form = notebook.view("form", state="idle")

@@ -288,6 +288,7 @@ export class Grid {
       this.range = null;
       this.cursor = place < 0 ? null : { key: this.rows[place][0], column: this.cursor.column, row: place };
       if (inside && this.cursor) this.focus(this.cursor);
+      else if (this.cursor) this.selectSoon(this.cursor.key);
     }
     const cell = this.cellAt(this.cursor) ?? this.body.rows[0]?.cells[0] ?? this.head.rows[0].cells[0];
     if (cell && cell !== this.tabStop) {
