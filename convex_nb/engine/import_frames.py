@@ -18,7 +18,9 @@ class Frame(Protocol):
 
 def is_frame(data: Any) -> bool:
     """Whether ``data`` is a frame of pandas or polars, an Arrow table, or something else that is columns."""
-    return type(data).__module__.partition(".")[0] == "pandas" or hasattr(data, "__arrow_c_stream__")
+    if type(data).__module__.partition(".")[0] == "pandas":
+        return hasattr(data, "columns") or hasattr(data, "to_frame")
+    return hasattr(data, "__arrow_c_stream__")
 
 
 def frame_to_arrow(data: Any) -> pyarrow.Table:

@@ -135,6 +135,7 @@ def test_nulls_are_missing_or_null() -> None:
         (pa.table(ROWS), {"chunk_rows": 0}, "chunk_rows"),
         (pa.table(ROWS), {"chunk_rows": 2, "mode": "replace"}, "all or nothing"),
         (b"city", {}, "DataFrame"),
+        (pd.Timestamp(0), {}, "DataFrame"),
     ],
 )
 def test_what_cannot_be_imported(data: Any, options: dict[str, Any], says: str) -> None:

@@ -50,6 +50,11 @@ class InputFile:
         if isinstance(data, (str, PathLike)):
             self._path = Path(data).expanduser()
             name = self._path.name
+            if self._path.is_dir():
+                raise InvalidValueError(
+                    f"{self._path} is a folder: nothing was imported. Import the files in it one by one.",
+                    value=str(self._path),
+                )
         else:
             content = data.read()
             self._content = content.encode() if isinstance(content, str) else bytes(content)
@@ -59,8 +64,11 @@ class InputFile:
         if words[-1] in _COMPRESSED:
             words.pop()
         self.format: Format = self._format_of(words[-1], format)
-        if self._path is not None:
-            self._check_path(self._path)
+        if self._path is not None and not self._path.exists():
+            raise MissingFileError(
+                f"There is no file {self._path}: nothing was imported. It was looked for in {Path.cwd()}.",
+                value=str(self._path),
+            )
 
     def _format_of(self, suffix: str, given: str | None) -> Format:
         if given is not None:
@@ -83,16 +91,6 @@ class InputFile:
                 value=self.name,
             )
         return found
-
-    def _check_path(self, path: Path) -> None:
-        if path.is_dir():
-            raise InvalidValueError(
-                f"{path} is a folder: nothing was imported. Import the files in it one by one.", value=str(path)
-            )
-        if not path.exists():
-            raise MissingFileError(
-                f"There is no file {path}: nothing was imported. It was looked for in {Path.cwd()}.", value=str(path)
-            )
 
     def open(self) -> BinaryIO:
         """The bytes from the beginning, decompressed if the name says that they are compressed."""

@@ -69,6 +69,8 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="folder"):
         (tmp_path / "a.csv").mkdir()
         InputFile(tmp_path / "a.csv")
+    with pytest.raises(InvalidValueError, match="folder"):
+        InputFile(tmp_path)
     with pytest.raises(FileNotFoundError, match="no file") as error:
         InputFile(tmp_path / "b.csv")
     assert isinstance(error.value, ConvexNbError)
