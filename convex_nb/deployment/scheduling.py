@@ -93,8 +93,8 @@ class Scheduling:
             return
         now = self.executor.now_ms()
         if self._has(TABLE):
-            while write_system(self.database, lambda writer: fail_interrupted(writer, now), SOURCE):
-                pass
+            while said := write_system(self.database, lambda writer: fail_interrupted(writer, now), SOURCE):
+                self._say(said)
         if self._has(CRONS):
             self._say(write_system(self.database, lambda writer: end_interrupted(writer, now), SOURCE))
         if self.next_due_ms() is not None or any(self.executor.due()):

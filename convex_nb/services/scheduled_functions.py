@@ -88,12 +88,12 @@ def count_pending(snapshot: Snapshot) -> int:
     return 0 if state is None else state.count(state.position("by_state"), _PENDING, successor(_PENDING))
 
 
-def fail_interrupted(writer: SystemWriter, now_ms: float) -> int:
-    """End the jobs that a former process has left in progress; how many there were."""
+def fail_interrupted(writer: SystemWriter, now_ms: float) -> list[tuple[str, str | None]]:
+    """End the jobs that a former process has left in progress, a thousand at most; what to say of which function's."""
     jobs = writer.query(TABLE).with_index("by_state", lambda q: q.eq("state.kind", "inProgress")).take(SWEPT_AT_ONCE)
     for job in jobs:
         writer.patch(job["_id"], {"state": {"kind": "failed", "error": INTERRUPTED}, "completedTime": now_ms})
-    return len(jobs)
+    return [(job["name"], f"{INTERRUPTED} (job {job['_id']})") for job in jobs]
 
 
 def sweep(writer: SystemWriter, now_ms: float) -> int:

@@ -519,6 +519,7 @@ def test_a_process_that_is_killed(tmp_path: Path, dies: str) -> None:
             (job,) = [job for job in dep.schedules.values() if job["name"] == dies]
             assert job["state"] == {"kind": "failed", "error": INTERRUPTED}
             assert job["completedTime"] > job["scheduledTime"]
+            assert [line.message for line in dep.logs] == [f"{INTERRUPTED} (job {job['_id']})"]
             assert notes_of(dep) == ["before the end"]
         else:
             assert states_of(dep) == ["pending", "pending"]
