@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.duckdb_cursor import cursor
 from convex_nb.engine.sql_tree import NO_FILES, SqlTree, UnknownReadError, WritingError
-from convex_nb.engine.system_tables import is_system_table
+from convex_nb.engine.system_tables import is_readable, is_system_table
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import SqlError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -210,7 +210,7 @@ def _table(snapshot: Snapshot, relation: str) -> TableState | None:
     if state is None:
         near = [state for name, state in snapshot.tables.items() if name.lower() == relation.lower()]
         state = near[0] if len(near) == 1 else None
-    return state
+    return state if state is not None and is_readable(state.name) else None
 
 
 def _register(duckdb: DuckDBPyConnection, name: str, state: TableState, columns: Collection[str] | None) -> None:

@@ -46,6 +46,11 @@ def is_system_table(name: str) -> bool:
     return name.startswith("_")
 
 
+def is_readable(name: str) -> bool:
+    """Whether everybody may read a table of this name: those of users, and the public ones of the system."""
+    return not name.startswith("_") or (name in SYSTEM_TABLES and SYSTEM_TABLES[name].public)
+
+
 def definition_of(name: str, schema: SchemaDefinition | None) -> TableDefinition | None:
     """How a table is defined: by the system if it is one of the system's, else by the schema, else not at all."""
     if name.startswith("_"):

@@ -13,7 +13,7 @@ from convex_nb.engine.database import Database
 from convex_nb.engine.reader import DatabaseWriter
 from convex_nb.engine.system_reader import SystemWriter
 from convex_nb.engine.system_tables import SYSTEM_TABLES, check_system_table, definition_of
-from convex_nb.language.errors import InvalidIdError, InvalidValueError
+from convex_nb.language.errors import InvalidIdError, InvalidValueError, SqlError
 from convex_nb.language.ids import FIRST_USER_TABLE
 from tests.engine.databases import insert_all, items_schema, make_database, reading, transact
 
@@ -92,6 +92,14 @@ def test_user_tables_are_not_read_through_system() -> None:
         db.system.insert("_storage", {})  # type: ignore[attr-defined]
     with pytest.raises(InvalidValueError, match="named by a string"):
         check_system_table(5)
+
+
+def test_what_is_the_systems_own_business_is_not_asked_in_sql() -> None:
+    with convex_nb.open() as dep:
+        dep.env["KEY"] = "secret"
+        for name in ("_environment", "_ENVIRONMENT"):
+            with pytest.raises(SqlError, match="does not exist"):
+                dep.sql(f"select * from {name}")
 
 
 def test_a_commit_to_them_is_seen_and_conflicts() -> None:
