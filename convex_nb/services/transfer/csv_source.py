@@ -33,7 +33,8 @@ Infer: TypeAlias = Literal["convex", "typed"]
 Kind: TypeAlias = Literal["empty", "int", "float", "boolean", "time", "text", "cells"]
 """What the cells of a column are: `cells` is each a number or a text by itself."""
 
-BLOCK_BYTES: Final = 4 << 20
+BLOCK_BYTES: Final = 1 << 20
+"""Arrow reads some thirty of them ahead: that is the memory which reading takes, however long the file."""
 SAMPLE_BYTES: Final = 1 << 18
 _NOT_THERE: Final = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A"]
 _NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
