@@ -38,8 +38,8 @@ class Backups(Foundation):
         self._check_open()
         if str(path).lower().endswith(".zip"):
             raise InvalidValueError(
-                f"A backup is a durable file, and {str(path)!r} is called like a ZIP file: nothing was written. Call it "
-                "`.convex`, or write a ZIP with `export`.",
+                f"A backup is a durable file, and {str(path)!r} is called like a ZIP file: nothing was written. Call "
+                "it `.convex`, or write a ZIP with `export`.",
                 value=str(path),
             )
         return write_backup(self._database, path)
