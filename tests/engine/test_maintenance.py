@@ -211,3 +211,28 @@ def test_staged_indexes_are_filled_in_the_background() -> None:
     assert database.statistics().tables["items"].staged == {}
     assert numbers(reading(database)[1].query("items").with_index("by_n")) == sorted([*range(5)] * 2)
     database.check()
+
+
+def test_a_push_just_before_the_swap_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = make_database()
+    import_all(database, "items", [{"a": n} for n in range(5)])
+    import_all(database, "items", [{"a": n} for n in range(5)])
+    insert_all(database, "items", [{"a": n} for n in range(maintenance.RECENT + 1)])
+    replace_head = database.committer.replace_head
+    pushed = False
+
+    def push_first(change: Any, *, keep: bool) -> Any:
+        nonlocal pushed
+        if not keep and not pushed:
+            pushed = True
+            database.push_schema(items_schema("a"))
+        return replace_head(change, keep=keep)
+
+    monkeypatch.setattr(database.committer, "replace_head", push_first)
+    # What somebody got in between of is done again later.
+    assert database.maintain(60_000)
+    assert pushed
+    maintained(database)
+    assert database.head.schema == items_schema("a")
+    assert len(reading(database)[1].query("items").with_index("by_fields").collect()) == maintenance.RECENT + 11
+    database.check()

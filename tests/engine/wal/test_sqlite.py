@@ -111,6 +111,28 @@ def test_an_import_that_the_disk_refuses_did_not_happen(path: Path, small: None)
     database.close()
 
 
+def test_what_was_written_of_an_import_that_failed_goes(path: Path, small: None) -> None:
+    written = 0
+
+    def reached(point: str) -> None:
+        nonlocal written
+        written += point == "import: written"
+        if written == 3:
+            raise ZeroDivisionError
+
+    database = open_quickly(path, reached=reached)
+    log = log_of(database)
+    with pytest.raises(ZeroDivisionError):
+        import_all(database, "items", [{"n": number} for number in range(100)])
+    written = 4
+    assert log.file.blobs()
+    for number in range(10):
+        insert_all(database, "items", [{"n": number}])
+    upkeep(database)
+    assert set(log.file.blobs()) == log._kept
+    database.close()
+
+
 @pytest.mark.parametrize(
     "point",
     [
