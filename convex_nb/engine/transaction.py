@@ -373,6 +373,8 @@ class Transaction:
         """Whether there is anything to commit: a document inserted and deleted again is nothing."""
         if self._parts or self._replaced:
             return True
+        if not self._writes:
+            return False
         return any(write.old is not None or write.new is not None for write in self._writes.values())
 
 

@@ -67,20 +67,23 @@ class Usage:
             f"{self.documents_written} documents written)"
         )
 
-    def start_clock(self) -> None:
-        """User code begins, and its time counts from now on, unless nothing limits it."""
+    def start_clock(self) -> float:
+        """User code begins, and its time counts from now on, unless nothing limits it. Returns now, in seconds."""
+        now = perf_counter()
         if self.limits.query_seconds < inf:
-            self._since = perf_counter()
+            self._since = now
+        return now
 
-    def enter(self) -> None:
-        """User code calls the database, or has ended. Raises `LimitError` if it took too long."""
+    def enter(self) -> float:
+        """User code calls the database, or has ended. Raises `LimitError` if it took too long. Returns now."""
+        now = perf_counter()
         if self._since is not None:
-            now = perf_counter()
             self.user_seconds += now - self._since
             self._since = now
             self._inside = True
             if self.user_seconds > self.limits.query_seconds:
                 raise _too_long(self.limits.query_seconds, self.user_seconds)
+        return now
 
     def _leave(self) -> None:
         if not self._inside:
@@ -145,16 +148,18 @@ class Usage:
         if self._since is not None:
             self._leave()
 
-    def figures(self) -> tuple[int, int, int, int, int]:
+    def first_sizes(self) -> tuple[int, int]:
+        """The bytes of the first document read, and of the first one written; 0 where there was none."""
+        read = 0 if self.first_read is None else size_of(self.first_read)
+        return read, 0 if self.first_written is None else size_of(self.first_written)
+
+    def figures(self, sizes: tuple[int, int]) -> tuple[int, int, int, int, int]:
         """Documents read and written, bytes read and written, ranges read.
 
-        Bytes that no limit counts are guessed: as if all documents were as large as the first.
+        Bytes that no limit counts are guessed: as if all documents were of these sizes.
         """
-        bytes_read, bytes_written = self.bytes_read, self.bytes_written
-        if not self.sizes_reads and self.first_read is not None:
-            bytes_read = size_of(self.first_read) * self.documents_read
-        if not self.sizes_writes and self.first_written is not None:
-            bytes_written = size_of(self.first_written) * self.documents_written
+        bytes_read = self.bytes_read if self.sizes_reads else sizes[0] * self.documents_read
+        bytes_written = self.bytes_written if self.sizes_writes else sizes[1] * self.documents_written
         return self.documents_read, self.documents_written, bytes_read, bytes_written, self.ranges_read
 
     def documents_left(self) -> int:

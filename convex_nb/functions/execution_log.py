@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
     import pandas
 
+    from convex_nb.engine.usage import Usage
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.origin import Origin
 
 KEPT: Final = 4096
 """Executions, and as many log lines, that are kept."""
 _TALLIED_EVERY: Final = 512
+_SIZED_EVERY: Final = 16
 SHOWN: Final = 30
 """Lines that a log shows of itself."""
 
@@ -60,7 +62,7 @@ class ExecutionRecord(NamedTuple):
     documents_written: int
     """Documents that it wrote, in the last attempt."""
     bytes_read: int
-    """Their size: exact where a limit counts bytes, otherwise guessed by the first one."""
+    """Their size: exact where a limit counts bytes, otherwise guessed by the first one of some call."""
     bytes_written: int
     """The same of what it wrote."""
     ranges_read: int
@@ -138,6 +140,7 @@ class ExecutionLog:
         self.request_id: Final = RequestIds()
         self.tallies: Final = Tallies()
         self._count: Final = self.tallies.waiting.append
+        self._sizes: Final[dict[str, tuple[int, tuple[int, int]]]] = {}
         self.sinks: Final = Sinks(self._events)
         self.describe: Callable[[], Event] = dict
         """Says which deployment an event is of."""
@@ -204,7 +207,7 @@ class ExecutionLog:
         if usage is None or not (usage.ranges_read or usage.documents_written):
             read = written = bytes_read = bytes_written = ranges = 0
         else:
-            read, written, bytes_read, bytes_written, ranges = usage.figures()
+            read, written, bytes_read, bytes_written, ranges = usage.figures(self._sizes_of(execution.path, usage))
         record = (
             number,
             execution.now_ms,
@@ -251,6 +254,16 @@ class ExecutionLog:
             self._lines.extend(lines)
         if self.sinks.any:
             self.sinks.put((record, lines))
+
+    def _sizes_of(self, path: str, usage: Usage) -> tuple[int, int]:
+        """How large the documents are that a function reads and writes: looked at in one call of sixteen."""
+        calls, sizes = self._sizes.get(path, (0, (0, 0)))
+        if not calls % _SIZED_EVERY or (usage.documents_read and not sizes[0]):
+            sizes = usage.first_sizes()
+        elif usage.documents_written and not sizes[1]:
+            sizes = sizes[0], usage.first_sizes()[1]
+        self._sizes[path] = (calls + 1, sizes)
+        return sizes
 
     def note(self, path: str, level: str, message: str, now_ms: float) -> None:
         """Add a line about a function that did not run: `number` 0, no request."""

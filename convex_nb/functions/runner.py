@@ -124,13 +124,11 @@ class Runner:
         error: Exception | None = None
         value = None
         usage = transaction.usage
-        usage.start_clock()
-        entered = perf_counter()
+        entered = usage.start_clock()
         try:
             function = entry.function
             value = function.handler(QueryCtx(execution, db), **arguments)
-            execution.handler_seconds = perf_counter() - entered
-            usage.enter()
+            execution.handler_seconds = usage.enter() - entered
             value = check_result(function, entry.path, value, self.database)
         except Exception as raised:
             strip(raised)
@@ -166,11 +164,9 @@ class Runner:
             arguments = check_arguments(function, path, given, self.database)
             assert execution.transaction is not None
             usage = execution.transaction.usage
-            usage.start_clock()
-            entered = perf_counter()
+            entered = usage.start_clock()
             value = function.handler(MutationCtx(execution, db), **arguments)
-            execution.handler_seconds = perf_counter() - entered
-            usage.enter()
+            execution.handler_seconds = usage.enter() - entered
             return check_result(function, path, value, self.database)
 
         return body
