@@ -95,7 +95,7 @@ def _refuse_result(path: str, value: Any, error: InvalidValueError) -> NoReturn:
 def _check_size(what: str, path: str, used: int, limit: int) -> None:
     if used > limit:
         raise LimitError(
-            f'The {what} of "{path}" has {used} bytes; at most {limit} are allowed. '
+            f'"{path}": {used} bytes of {what}, and at most {limit} are allowed. Nothing was done with them. '
             "Pass less, or keep large data in documents.",
             kind=f"{what}_bytes",
             limit=limit,

@@ -387,3 +387,25 @@ def test_what_was_imported_is_there_when_a_file_is_opened_again(tmp_path: Path) 
             assert dep.transact(lambda db: db.get(id))["city"] == "Oslo"  # type: ignore[index]
             assert dep.transact(lambda db: db.insert("trips", {"city": "Rome"}))[:3] == id[:3]
             dep.check()
+
+
+def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from convex_nb.services.transfer import import_run
+
+    commit = import_run._commit
+
+    def exhausted(*args: Any) -> None:
+        if args[0].head.tables.get("trips") is not None:
+            raise MemoryError
+        commit(*args)
+
+    with convex_nb.open() as dep:
+        monkeypatch.setattr(import_run, "_commit", exhausted)
+        rows = pa.table({"n": range(6)})
+        with pytest.raises(MemoryError, match="not enough memory for the next chunk") as caught:
+            dep.import_table("trips", rows, chunk_rows=2)
+        assert "first_row=" in caught.value.__notes__[0]
+        kept = dep.table("trips").count()
+        with pytest.raises(MemoryError, match="nothing was imported"):
+            dep.import_table("trips", rows)
+        assert dep.table("trips").count() == kept

@@ -35,6 +35,11 @@ def import_rows(
         except (StartAgain, Conflict):
             # Cells that were misread, or another schema that was pushed meanwhile and that rows have to fit.
             continue
+        except MemoryError:
+            raise MemoryError(
+                f'There is not enough memory to import these rows into "{table}" at once: nothing was imported. Import '
+                "them in chunks, with `chunk_rows=500_000`, best from a CSV or Parquet file; and keep less else."
+            ) from None
         break
     if progress is not None:
         rows = sum([piece.segment.num_rows for piece in pieces])
@@ -81,6 +86,8 @@ def import_chunks(
                 # Another schema was pushed meanwhile: what is left has to fit that one.
                 continue
     except BaseException as error:
+        if isinstance(error, MemoryError):
+            error.args = (f'There is not enough memory for the next chunk of rows of "{table}".',)
         error.add_note(
             f'{done - first_row:,} rows were imported into "{table}" before that. To go on after them: '
             f"first_row={done}."
