@@ -28,7 +28,7 @@ _ids: Final = count(1)
 
 
 class Followed(Protocol):
-    """What a page needs of whatever follows it, such as a `LiveQuery`."""
+    """What a page or a view needs of whatever follows it, such as a `LiveQuery`."""
 
     @property
     def value(self) -> Any: ...

@@ -16,14 +16,14 @@ from convex_nb.notebook.cell_views import CellViews
 from convex_nb.notebook.flush import Flush
 from convex_nb.notebook.saved import Twins
 from convex_nb.views.editing import Editing
-from convex_nb.views.live_view import LiveView, Watch, Watched
+from convex_nb.views.live_view import LiveView, Watch
 from convex_nb.views.log_view import LogView
 from convex_nb.views.paginated_view import PaginatedView
 from convex_nb.views.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
-    from convex_nb.deployment.paginated import PaginatedQuery
+    from convex_nb.deployment.paginated import Followed, PaginatedQuery
 
 V = TypeVar("V", bound=LiveView)
 
@@ -56,7 +56,7 @@ class Session:
         Raises what refuses the query before it runs: an unknown function, arguments that do not fit.
         """
 
-        def watch(arguments: Mapping[str, Any]) -> Watched:
+        def watch(arguments: Mapping[str, Any]) -> Followed:
             nonlocal target
             query = deployment.watch(target, arguments, self.flush.mark)
             target = lasting_name(deployment, target)

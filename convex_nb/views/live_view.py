@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from uuid import uuid4
 
 import anywidget
 import traitlets
 
+from convex_nb.deployment.paginated import Followed
 from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
@@ -41,28 +42,7 @@ _SESSION: Final = os.environ.get("CONVEX_NB_SEED") or uuid4().hex[:8]
 _numbers = count(1)
 
 
-class Watched(Protocol):
-    """What a view needs of a live query."""
-
-    @property
-    def value(self) -> Any: ...
-    @property
-    def error(self) -> BaseException | None: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def duration_ms(self) -> float: ...
-    @property
-    def tables(self) -> Iterable[str]: ...
-    @property
-    def stale(self) -> bool: ...
-    @property
-    def reads_clock(self) -> bool: ...
-    def expire(self) -> None: ...
-    def close(self) -> None: ...
-
-
-Watch: TypeAlias = Callable[[Mapping[str, Any]], Watched]
+Watch: TypeAlias = Callable[[Mapping[str, Any]], Followed]
 """Starts a live query with these arguments."""
 
 
@@ -126,7 +106,7 @@ class LiveView(anywidget.AnyWidget):
         self._on_close = on_close
         self._on_active = on_active
         self._lock = threading.RLock()
-        self._query: Watched | None = None
+        self._query: Followed | None = None
         self._arguments: Mapping[str, Any] | None = None
         self._asked = 0
         self._paused = False
@@ -151,7 +131,7 @@ class LiveView(anywidget.AnyWidget):
     # -- the query
 
     @property
-    def query(self) -> Watched | None:
+    def query(self) -> Followed | None:
         """The live query behind this view; None while it is skipped, paused or closed."""
         return self._query
 
