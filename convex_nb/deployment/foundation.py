@@ -89,7 +89,8 @@ class Foundation:
 
     def _after_commit(self) -> None:
         self._reactor.flush()
-        self._reactor.offer_held()
+        if self._reactor.on_held is not None:
+            self._reactor.offer_held()
         if self._worker is None:
             self._log.sinks.deliver()
             self._database.maintain(1)

@@ -104,12 +104,15 @@ class Tallies:
         """Take over what waits."""
         with self._lock:
             minutes = self._minutes
+            minute, path, kind, tally = -1.0, "", "", None
             while self.waiting:
                 record = self.waiting.popleft()
-                key = (record[1] // _MINUTE_MS, record[2], record[3])
-                tally = minutes.get(key)
-                if tally is None:
-                    tally = minutes[key] = Tally(record[2], record[3])
+                # Mostly the same function is called again in the same minute.
+                if tally is None or record[2] != path or record[1] // _MINUTE_MS != minute or record[3] != kind:
+                    minute, path, kind = key = (record[1] // _MINUTE_MS, record[2], record[3])
+                    tally = minutes.get(key)
+                    if tally is None:
+                        tally = minutes[key] = Tally(path, kind)
                 tally.add(record)
             while len(minutes) > MOST_MINUTES:
                 tally = minutes.pop(next(iter(minutes)))
