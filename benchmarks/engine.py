@@ -14,7 +14,7 @@ import pyarrow as pa
 import convex_nb
 from benchmarks.harness import Line
 from convex_nb import define_schema, define_table, mutation, query, v
-from convex_nb.engine.reader import DatabaseReader
+from convex_nb.engine.reading.reader import DatabaseReader
 
 ROWS = 1_000_000
 GROUPS = 1_000

@@ -12,8 +12,8 @@ import pyarrow as pa
 import convex_nb
 from benchmarks.engine import SCHEMA, event, event_columns, settle
 from benchmarks.harness import Line
-from convex_nb.engine.query import OrderedQuery
-from convex_nb.engine.reader import DatabaseReader
+from convex_nb.engine.reading.query import OrderedQuery
+from convex_nb.engine.reading.reader import DatabaseReader
 
 ROWS = 1_000_000
 FRESH = 10_000

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from benchmarks.harness import Line
 from convex_nb import define_table, v
-from convex_nb.engine.bulk import segment_from_arrow
-from convex_nb.engine.index import IndexRun
-from convex_nb.engine.index_build import build_run
-from convex_nb.engine.segment import Segment
-from convex_nb.engine.sorted_chunks import SortedChunks
+from convex_nb.engine.bulk.bulk import segment_from_arrow
+from convex_nb.engine.indexes.index import IndexRun
+from convex_nb.engine.indexes.index_build import build_run
+from convex_nb.engine.indexes.sorted_chunks import SortedChunks
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.documents import Document
 from convex_nb.language.keys import MAX_KEY, encode_key
 

@@ -14,18 +14,18 @@ from convex_nb._version import __version__ as __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from convex_nb.deployment.client import Client as Client
+    from convex_nb.deployment.clients.client import Client as Client
+    from convex_nb.deployment.clients.optimistic import (
+        insert_at_bottom_if_loaded as insert_at_bottom_if_loaded,
+        insert_at_position as insert_at_position,
+        insert_at_top as insert_at_top,
+    )
     from convex_nb.deployment.current import (
         current as current,
         set_current as set_current,
     )
     from convex_nb.deployment.deployment import Deployment as Deployment
     from convex_nb.deployment.opening import open as open  # noqa: A004 (the name that the page of the API gives it)
-    from convex_nb.deployment.optimistic import (
-        insert_at_bottom_if_loaded as insert_at_bottom_if_loaded,
-        insert_at_position as insert_at_position,
-        insert_at_top as insert_at_top,
-    )
     from convex_nb.engine.wal.repair import repair as repair
     from convex_nb.functions.contexts import (
         ActionCtx as ActionCtx,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         mutation as mutation,
         query as query,
     )
-    from convex_nb.functions.live_query import Subscription as Subscription
+    from convex_nb.functions.live.live_query import Subscription as Subscription
     from convex_nb.functions.references import (
         api as api,
         internal as internal,
@@ -109,18 +109,18 @@ if TYPE_CHECKING:
     from convex_nb.notebook.live import live as live
     from convex_nb.notebook.paginated import paginated as paginated
     from convex_nb.services.backup import verify_backup as verify_backup
-    from convex_nb.services.crons import cron_jobs as cron_jobs
+    from convex_nb.services.scheduling.crons import cron_jobs as cron_jobs
 
 _NAMES_OF_MODULES = {
-    "deployment.client": ("Client",),
+    "deployment.clients.client": ("Client",),
+    "deployment.clients.optimistic": ("insert_at_bottom_if_loaded", "insert_at_position", "insert_at_top"),
     "deployment.current": ("current", "set_current"),
     "deployment.deployment": ("Deployment",),
     "deployment.opening": ("open",),
-    "deployment.optimistic": ("insert_at_bottom_if_loaded", "insert_at_position", "insert_at_top"),
     "engine.wal.repair": ("repair",),
     "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
     "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
-    "functions.live_query": ("Subscription",),
+    "functions.live.live_query": ("Subscription",),
     "functions.references": ("api", "internal"),
     "language.documents": ("Document",),
     "language.encoding": ("dumps", "from_json", "loads", "to_json", "to_plain_json"),
@@ -167,7 +167,7 @@ _NAMES_OF_MODULES = {
     "notebook.live": ("live",),
     "notebook.paginated": ("paginated",),
     "services.backup": ("verify_backup",),
-    "services.crons": ("cron_jobs",),
+    "services.scheduling.crons": ("cron_jobs",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}
 

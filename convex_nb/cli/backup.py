@@ -37,7 +37,7 @@ def configure(parser: OptionParser) -> None:
 
 def run(options: Namespace, console: Console) -> int:
     """Back up and verify, or only verify; print what it holds."""
-    from convex_nb.deployment.place import verify_place
+    from convex_nb.deployment.data.place import verify_place
 
     shift(options, "target")
     if options.target is not None and options.path is not None:

@@ -30,7 +30,7 @@ def configure(parser: OptionParser) -> None:
 
 def run(options: Namespace, console: Console) -> int:
     """Repair; print what was saved and what was lost."""
-    from convex_nb.deployment.place import repair_place
+    from convex_nb.deployment.data.place import repair_place
 
     source = Path(options.source)
     target = source.with_suffix(f".repaired{source.suffix}") if options.target is None else Path(options.target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol
 
-from convex_nb.engine.reader import DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseWriter
 from convex_nb.functions.execution import ENDED
 from convex_nb.language.errors import ReadOnlyError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
-from convex_nb.deployment.client import Client
+from convex_nb.deployment.clients.client import Client
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
@@ -18,11 +18,11 @@ from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.values import copy_value
 
 if TYPE_CHECKING:
-    from convex_nb.engine.reader import DatabaseWriter
+    from convex_nb.engine.reading.reader import DatabaseWriter
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.definition import Function, Kind
     from convex_nb.functions.execution import Execution
-    from convex_nb.functions.live_query import LiveQuery, Subscription
+    from convex_nb.functions.live.live_query import LiveQuery, Subscription
     from convex_nb.functions.registry import Entry, Target
 
 T = TypeVar("T")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from convex_nb.deployment.foundation import all_open
-from convex_nb.functions.foreground import foreground
 from convex_nb.functions.globals import let_go
+from convex_nb.functions.live.foreground import foreground
 
 
 def cell_begins() -> None:

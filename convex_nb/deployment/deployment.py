@@ -8,17 +8,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from convex_nb.deployment.calling import Calling
-from convex_nb.deployment.data import Data
+from convex_nb.deployment.data.data import Data
+from convex_nb.deployment.data.tables import Tables
 from convex_nb.deployment.environment import Environment
 from convex_nb.deployment.function_table import FunctionTable
+from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.deployment.loading import load_modules
 from convex_nb.deployment.metrics import Metrics
-from convex_nb.deployment.schedules import Schedules
 from convex_nb.deployment.statistics import DeploymentStatistics
-from convex_nb.deployment.tables import Tables
 from convex_nb.functions.definition import Function
-from convex_nb.functions.execution_log import ExecutionLog
 from convex_nb.functions.host import get_host, set_host
+from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.language.errors import (
     SchedulingError,
     SchemaDefinitionError,
@@ -26,8 +26,8 @@ from convex_nb.language.errors import (
 )
 from convex_nb.language.limits import Limits
 from convex_nb.language.schema import SchemaDefinition
-from convex_nb.services.cron_table import check_crons
-from convex_nb.services.crons import CronJobs
+from convex_nb.services.scheduling.cron_table import check_crons
+from convex_nb.services.scheduling.crons import CronJobs
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit

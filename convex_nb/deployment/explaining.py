@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from convex_nb.engine.explanation import recording
+from convex_nb.engine.reading.explanation import recording
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
-    from convex_nb.engine.explanation import Explanation
+    from convex_nb.engine.reading.explanation import Explanation
     from convex_nb.functions.registry import Target
 
 

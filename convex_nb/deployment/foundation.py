@@ -7,18 +7,18 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from convex_nb.deployment.scheduling import RunsActions, Scheduling
+from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
-from convex_nb.functions import output
 from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.determinism import installation as determinism
-from convex_nb.functions.execution_log import ExecutionLog
-from convex_nb.functions.reactor import Reactor
+from convex_nb.functions.live.reactor import Reactor
+from convex_nb.functions.logs import output
+from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
 from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedError
 from convex_nb.services.environment import EnvironmentService
-from convex_nb.services.scheduler import SchedulerService
+from convex_nb.services.scheduling.scheduler import SchedulerService
 
 if TYPE_CHECKING:
     from collections.abc import Callable

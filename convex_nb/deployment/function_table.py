@@ -14,7 +14,7 @@ from convex_nb.functions.definition import Function
 if TYPE_CHECKING:
     import pandas
 
-    from convex_nb.functions.tallies import Tallies, Tally
+    from convex_nb.functions.logs.tallies import Tallies, Tally
 
 COLUMNS: Final = (
     "path",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.language.errors import FunctionNotFoundError, SchedulingError
-from convex_nb.services.crons import CronJobs
+from convex_nb.services.scheduling.crons import CronJobs
 
 _loaded: dict[str, str] = {}
 """The text of each module that was loaded, as it was then."""

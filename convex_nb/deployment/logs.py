@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from convex_nb.functions.execution_log import ExecutionLog, ExecutionRecord
+    from convex_nb.functions.logs.execution_log import ExecutionLog, ExecutionRecord
 
 ROWS: Final = 200
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb.functions.tallies import Tally
+from convex_nb.functions.logs.tallies import Tally
 from convex_nb.language.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas
 
-    from convex_nb.functions.tallies import Tallies
+    from convex_nb.functions.logs.tallies import Tallies
 
 COLUMNS: Final = (
     "path",

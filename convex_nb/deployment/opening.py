@@ -7,9 +7,9 @@ from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Literal
 
+from convex_nb.deployment.data.place import Durability, open_place
 from convex_nb.deployment.deployment import Deployment
 from convex_nb.deployment.foundation import Mode
-from convex_nb.deployment.place import Durability, open_place
 from convex_nb.functions.host import get_host, set_host
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.limits import Limits

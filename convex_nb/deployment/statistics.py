@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convex_nb.engine.check import DatabaseStatistics
     from convex_nb.functions.cache import CacheStatistics
-    from convex_nb.functions.reactor import ReactorStatistics
-    from convex_nb.services.executor import SchedulingStatistics
+    from convex_nb.functions.live.reactor import ReactorStatistics
+    from convex_nb.services.scheduling.executor import SchedulingStatistics
 
 
 @dataclass(frozen=True, slots=True)

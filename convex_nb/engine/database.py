@@ -37,7 +37,7 @@ from convex_nb.language.values import Id
 if TYPE_CHECKING:
     from convex_nb.engine.materialised import Materialised
     from convex_nb.engine.read_set import ReadSet
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.wal.protocol import WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from convex_nb.language.keys import MAX_KEY
 
 if TYPE_CHECKING:
-    from convex_nb.engine.index import IndexRun
+    from convex_nb.engine.indexes.index import IndexRun
+    from convex_nb.engine.indexes.sorted_chunks import SortedChunks
     from convex_nb.engine.part import Part
-    from convex_nb.engine.segment import Segment
-    from convex_nb.engine.sorted_chunks import SortedChunks
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.language.documents import Document
 
 SHORT = 512

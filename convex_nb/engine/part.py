@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from convex_nb.engine.sorted_chunks import SortedChunks
+from convex_nb.engine.indexes.sorted_chunks import SortedChunks
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from convex_nb.engine.index import IndexRun
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.indexes.index import IndexRun
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.table import TableIndex
     from convex_nb.language.documents import Document
 
@@ -52,7 +52,7 @@ class Part:
     @classmethod
     def build(cls, segment: Segment, indexes: Sequence[TableIndex]) -> Part:
         """Index a segment. Costs O(rows log rows) per index, vectorised."""
-        from convex_nb.engine.index_build import build_run
+        from convex_nb.engine.indexes.index_build import build_run
 
         # The run of by_id is built when a scan first asks for it: ids are found through the segment's own lookup.
         return cls(
@@ -71,7 +71,7 @@ class Part:
 
         Costs O(rows) per index, vectorised.
         """
-        from convex_nb.engine.index_merge import join_indexed
+        from convex_nb.engine.indexes.index_merge import join_indexed
 
         places = [place for place, index in enumerate(indexes) if index.name != BY_ID]
         segment, joined = join_indexed(
@@ -91,7 +91,7 @@ class Part:
         """The run of the index at ``position``."""
         run = self._runs[position]
         if isinstance(run, tuple):
-            from convex_nb.engine.index_build import build_run
+            from convex_nb.engine.indexes.index_build import build_run
 
             # Two threads may both build it; either result is right, so no lock.
             run = self._runs[position] = build_run(self.segment, run)
@@ -117,7 +117,7 @@ class Part:
         """The run of an index that is not in force, built now unless the background has done so."""
         run = self.prepared.get(fields)
         if run is None:
-            from convex_nb.engine.index_build import build_run
+            from convex_nb.engine.indexes.index_build import build_run
 
             run = self.prepared[fields] = build_run(self.segment, fields)
         return run

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from convex_nb.engine.indexes.sorted_chunks import SortedChunks
 from convex_nb.engine.merge import merged_read
 from convex_nb.engine.part import BY_ID, Part
-from convex_nb.engine.recent_columns import RecentColumns
-from convex_nb.engine.sorted_chunks import SortedChunks
+from convex_nb.engine.segments.recent_columns import RecentColumns
 from convex_nb.language.errors import IndexNotFoundError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, key_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from convex_nb.engine.columnar import TableColumns
     from convex_nb.engine.commit import Commit, Write
+    from convex_nb.engine.reading.columnar import TableColumns
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import TableDefinition
 

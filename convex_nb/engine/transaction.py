@@ -21,7 +21,7 @@ from convex_nb.language.values import UNDEFINED, Id
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.materialised import Materialised
-    from convex_nb.engine.selection import Selection
+    from convex_nb.engine.reading.selection import Selection
     from convex_nb.engine.snapshot import Snapshot
 
 
@@ -190,7 +190,7 @@ class Transaction:
         ``None`` for a table that does not exist, of which the whole is recorded. ``continued``: an earlier call has
         counted this range.
         """
-        from convex_nb.engine.selection import Selection
+        from convex_nb.engine.reading.selection import Selection
 
         if not continued:
             self.usage.add_range()

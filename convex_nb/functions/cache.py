@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from convex_nb.functions.flights import Flights
+from convex_nb.functions.live.flights import Flights
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.runner import Result, Runner
 from convex_nb.language.ordering import same_key

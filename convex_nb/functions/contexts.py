@@ -10,11 +10,11 @@ from convex_nb.functions.identity import Auth
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+    from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.registry import Target
     from convex_nb.services.environment import Variables
-    from convex_nb.services.scheduler import Scheduler
+    from convex_nb.services.scheduling.scheduler import Scheduler
 
 _HINTS = {
     "db": " An action reads and writes by `ctx.run_query` and `ctx.run_mutation`.",

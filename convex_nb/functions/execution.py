@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.definition import Kind
     from convex_nb.functions.determinism.randomness import Sources
-    from convex_nb.functions.execution_log import Line
+    from convex_nb.functions.logs.execution_log import Line
     from convex_nb.functions.origin import Origin
     from convex_nb.functions.registry import Ran
     from convex_nb.functions.runner import Runner

@@ -10,12 +10,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.committer import Conflict
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.functions.checks import check_arguments, check_result
 from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
-from convex_nb.functions.near_limits import NearLimits
+from convex_nb.functions.logs.near_limits import NearLimits
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.tracebacks import message_of, strip
 from convex_nb.language.errors import WriteConflictError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.transaction import Transaction
-    from convex_nb.functions.execution_log import ExecutionLog
+    from convex_nb.functions.logs.execution_log import ExecutionLog
     from convex_nb.functions.registry import Entry, Ran, Registry, Target
 
 RETRIES: Final = 4

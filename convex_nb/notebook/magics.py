@@ -13,9 +13,9 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
+from convex_nb.deployment.clients.paginated import OPTIONS as PAGE_OPTIONS, PAGE_SIZE
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function
-from convex_nb.deployment.paginated import OPTIONS as PAGE_OPTIONS, PAGE_SIZE
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
 from convex_nb.notebook.arguments import Arguments

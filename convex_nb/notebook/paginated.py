@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from convex_nb.deployment.clients.paginated import PAGE_SIZE
 from convex_nb.deployment.current import current
-from convex_nb.deployment.paginated import PAGE_SIZE
 from convex_nb.notebook.live import path_of
 from convex_nb.notebook.session import get_session
 from convex_nb.views.paginated_view import PaginatedView

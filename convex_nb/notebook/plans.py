@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from convex_nb.deployment.deployment import Deployment
-    from convex_nb.engine.explanation import Explanation
+    from convex_nb.engine.reading.explanation import Explanation
 
 
 def explain(deployment: Deployment, name: str, *arguments: str) -> Card:

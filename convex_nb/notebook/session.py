@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convex_nb.deployment.cells import cell_begins, cell_ended
+from convex_nb.deployment.clients.paginated import watch_pages
 from convex_nb.deployment.definitions import lasting_name
 from convex_nb.deployment.logs import LogFeed
-from convex_nb.deployment.paginated import watch_pages
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.calls import Calls
 from convex_nb.notebook.cell_views import CellViews
@@ -22,8 +22,8 @@ from convex_nb.views.paginated_view import PaginatedView
 from convex_nb.views.surroundings import Surroundings
 
 if TYPE_CHECKING:
+    from convex_nb.deployment.clients.paginated import Followed, PaginatedQuery
     from convex_nb.deployment.deployment import Deployment
-    from convex_nb.deployment.paginated import Followed, PaginatedQuery
 
 V = TypeVar("V", bound=LiveView)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from convex_nb.deployment.sql import parse_sql, sql_function
+from convex_nb.deployment.data.sql import parse_sql, sql_function
 from convex_nb.language.errors import shorten
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.session import get_session
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
-    from convex_nb.engine.sql_result import SqlResult
+    from convex_nb.engine.sql.sql_result import SqlResult
     from convex_nb.views.live_view import LiveView
 
 _TITLE: Final = 60

@@ -13,8 +13,8 @@ from convex_nb.language.errors import InvalidValueError, LimitError, ReadOnlyErr
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
 
 if TYPE_CHECKING:
+    from convex_nb.engine.reading.system_reader import SystemWriter
     from convex_nb.engine.snapshot import Snapshot
-    from convex_nb.engine.system_reader import SystemWriter
     from convex_nb.functions.execution import Execution
     from convex_nb.language.documents import Document
     from convex_nb.language.limits import Limits

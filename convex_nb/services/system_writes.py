@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from convex_nb.engine.committer import Conflict
-from convex_nb.engine.system_reader import SystemWriter
+from convex_nb.engine.reading.system_reader import SystemWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import Any
 
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.language.schema import SchemaDefinition, define_schema, define_table
 from convex_nb.language.validators import v
 from convex_nb.testing.histories import Add, Append, Execution, Operation, Read, ReadList, ReadRange, Write

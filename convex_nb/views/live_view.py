@@ -12,7 +12,7 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-from convex_nb.deployment.paginated import Followed
+from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.language.values import copy_value
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import traitlets
 
-from convex_nb.deployment.paginated import PageStatus, PaginatedQuery
+from convex_nb.deployment.clients.paginated import PageStatus, PaginatedQuery
 from convex_nb.views.live_view import LiveView
 from convex_nb.views.messages import More, State
 from convex_nb.views.window import Window

@@ -7,7 +7,7 @@ import pytest
 
 import convex_nb
 from convex_nb.deployment.cells import cell_begins, cell_ended
-from convex_nb.functions.foreground import foreground
+from convex_nb.functions.live.foreground import foreground
 from convex_nb.notebook.session import Session
 
 

@@ -21,9 +21,9 @@ from convex_nb import (
     query,
     v,
 )
-from convex_nb.deployment.client import Client
-from convex_nb.deployment.optimistic import OptimisticStore
-from convex_nb.deployment.turns import Turns
+from convex_nb.deployment.clients.client import Client
+from convex_nb.deployment.clients.optimistic import OptimisticStore
+from convex_nb.deployment.clients.turns import Turns
 
 
 class SevenError(Exception): ...

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from convex_nb.engine import history, index, maintenance, materialised, merge, planner, subscriptions
+from convex_nb.engine import history, maintenance, materialised, merge, subscriptions
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.database import Database
+from convex_nb.engine.indexes import index
+from convex_nb.engine.indexes.sorted_chunks import SortedChunks
 from convex_nb.engine.part import Part
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
-from convex_nb.engine.sorted_chunks import SortedChunks
+from convex_nb.engine.reading import planner
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.transaction import Transaction
 from convex_nb.language.documents import Document
 from convex_nb.language.schema import SchemaDefinition, define_schema, define_table
@@ -90,7 +92,7 @@ def import_all(
     database: Database, table_name: str, documents: Iterable[Mapping[str, Any]], replace: bool = False
 ) -> Commit:
     """Bring documents in as a whole segment, as the bulk path does."""
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
 
     transaction = database.begin()
     state = transaction.table(table_name) or database.new_table(table_name, transaction.snapshot.catalog)

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from convex_nb.engine.filters import Expression, FilterBuilder
+from convex_nb.engine.reading.filters import Expression, FilterBuilder
 from convex_nb.language.values import UNDEFINED, Int64
 from tests.engine.documents import NESTED, id_of
 

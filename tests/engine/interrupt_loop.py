@@ -18,7 +18,7 @@ import pytest
 
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
 from tests.engine.databases import small_thresholds

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.index_range import IndexRangeBuilder
+from convex_nb.engine.indexes.index_range import IndexRangeBuilder
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.language.keys import field_at
 from convex_nb.language.ordering import compare_values, same_value

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
+from convex_nb.engine.indexes.sorted_chunks import SortedChunks
 from convex_nb.engine.part import Part
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
-from convex_nb.engine.sorted_chunks import SortedChunks
 from convex_nb.engine.table import TableState
 from tests.engine.databases import import_all, insert_all, items_schema, make_database, transact
 

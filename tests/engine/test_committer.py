@@ -15,7 +15,7 @@ import pytest
 from convex_nb.engine.commit import Commit, Entry
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseWriter
 from convex_nb.engine.wal.memory import MemoryLog
 from tests.engine.databases import (
     committed,

@@ -115,7 +115,7 @@ def test_a_read_only_transaction_over_any_snapshot() -> None:
 
 
 def test_replacing_a_table_by_a_segment() -> None:
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.language.documents import Document
 
     database = make_database(items_schema("n"))
@@ -138,7 +138,7 @@ def test_replacing_a_table_by_a_segment() -> None:
 
 
 def segment_of(database: Database, table: str) -> Any:
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.language.documents import Document
 
     id, time = database.new_identity(database.table_number(table), table)

@@ -10,8 +10,8 @@ import pytest
 from convex_nb.engine import materialised as module
 from convex_nb.engine.database import Database
 from convex_nb.engine.materialised import Materialised
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.documents import Document
 from tests.engine.databases import (
     TickingClock,

@@ -5,7 +5,7 @@ import pytest
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.database import Database
 from convex_nb.engine.read_set import Dependency, Interval, ReadSet
-from convex_nb.engine.reader import DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseWriter
 from convex_nb.language.keys import encode_key
 from tests.engine.databases import committed, import_all, insert_all, items_schema, make_database
 

@@ -12,8 +12,8 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from convex_nb.engine.committer import Conflict
-from convex_nb.engine.query import OrderedQuery
-from convex_nb.engine.reader import DatabaseWriter
+from convex_nb.engine.reading.query import OrderedQuery
+from convex_nb.engine.reading.reader import DatabaseWriter
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.transaction import Savepoint, Transaction
 from convex_nb.language.errors import DocumentNotFoundError, SchemaValidationError

@@ -17,7 +17,7 @@ from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.subscriptions import IntervalIndex, Subscriptions, SubscriptionStatistics
 from convex_nb.language.keys import key_function
 from convex_nb.language.ordering import same_value

@@ -10,8 +10,8 @@ import pytest
 
 import convex_nb
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseWriter
-from convex_nb.engine.system_reader import SystemWriter
+from convex_nb.engine.reading.reader import DatabaseWriter
+from convex_nb.engine.reading.system_reader import SystemWriter
 from convex_nb.engine.system_tables import SYSTEM_TABLES, check_system_table, definition_of
 from convex_nb.language.errors import InvalidIdError, InvalidValueError, SqlError
 from convex_nb.language.ids import FIRST_USER_TABLE

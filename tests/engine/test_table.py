@@ -9,7 +9,7 @@ import pytest
 from convex_nb.engine import merge
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.table import TableState, table_indexes
 from convex_nb.language.documents import Document

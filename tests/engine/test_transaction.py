@@ -8,7 +8,7 @@ import pytest
 
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.transaction import Transaction
 from convex_nb.language.documents import Document
 from convex_nb.language.errors import (
@@ -472,7 +472,7 @@ def test_one_savepoint_serves_twice() -> None:
 
 def test_a_segment_is_rolled_back_too() -> None:
     from convex_nb.engine.part import Part
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
 
     database = numbered(1)
     transaction = database.begin()

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseWriter
 from tests.engine.databases import import_all, items_schema, make_database, reading, transact
 
 

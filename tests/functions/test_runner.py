@@ -24,7 +24,7 @@ from convex_nb import (
     query,
     v,
 )
-from convex_nb.engine.reader import DatabaseReader
+from convex_nb.engine.reading.reader import DatabaseReader
 from convex_nb.functions.execution import Execution
 from convex_nb.functions.runner import NOTHING_WRITTEN, RETRIES
 from convex_nb.testing import ConvexTest

@@ -73,7 +73,7 @@ def test_a_commit_of_another_thread_waits_for_the_cell(notes: Notebook) -> None:
 
 
 def test_unloading_leaves_no_cell_behind(notes: Notebook) -> None:
-    from convex_nb.functions.foreground import foreground
+    from convex_nb.functions.live.foreground import foreground
 
     notes.ok("%unload_ext convex_nb")
     assert not foreground.is_here()

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 import convex_nb
 from convex_nb import ActionCtx, MutationCtx, action, mutation
-from convex_nb.services.scheduled_functions import KEPT_MS
+from convex_nb.services.scheduling.scheduled_functions import KEPT_MS
 from convex_nb.testing import VirtualClock
 
 STEP = 10.0

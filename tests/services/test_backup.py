@@ -24,7 +24,7 @@ from convex_nb import (
 )
 from convex_nb.services.backup import age_of_newest, backups_in, prune_backups
 from convex_nb.testing import VirtualClock
-from tests.deployment.test_feed import STEPS, documents, take
+from tests.deployment.data.test_feed import STEPS, documents, take
 
 SCHEMA = define_schema({"t": define_table({"n": v.number()}).index("by_n", ["n"])})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.protocol import StorageStatistics
 

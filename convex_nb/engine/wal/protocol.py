@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
 
 

@@ -27,7 +27,7 @@ from convex_nb.engine.wal.storage_file import Blob
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.wal.storage_file import StorageFile
     from convex_nb.language.schema import SchemaDefinition
 

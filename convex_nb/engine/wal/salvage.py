@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableState

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy
 import pyarrow as pa
 
-from convex_nb.engine.columns import LARGE, VARIABLE, Column
-from convex_nb.engine.layout import Field
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.columns import LARGE, VARIABLE, Column
+from convex_nb.engine.segments.layout import Field
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from convex_nb.engine.columns import ArrowArray
+    from convex_nb.engine.segments.columns import ArrowArray
 
 _METADATA: Final = b"convex_nb"
 _OVERHEAD: Final = 16_384

@@ -21,7 +21,7 @@ from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.file_lock import FileLock
 

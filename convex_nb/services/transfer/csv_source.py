@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from convex_nb.engine.offenders import MOST, ImportedValuesError, Offender
+from convex_nb.engine.bulk.offenders import MOST, ImportedValuesError, Offender
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.validators import (
     BooleanValidator,

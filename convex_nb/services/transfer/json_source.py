@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb.engine.offenders import MOST, ImportedValuesError, Offender
+from convex_nb.engine.bulk.offenders import MOST, ImportedValuesError, Offender
 from convex_nb.language.encoding import from_json
 from convex_nb.language.errors import InvalidValueError, describe
 from convex_nb.services.transfer import source

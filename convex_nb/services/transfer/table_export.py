@@ -99,7 +99,7 @@ def _write_arrow(state: TableState, file: BinaryIO, progress: Progress) -> None:
 
 
 def _columns(state: TableState) -> pyarrow.Table:
-    from convex_nb.engine.columnar import table_to_arrow
+    from convex_nb.engine.reading.columnar import table_to_arrow
 
     return table_to_arrow(state)
 

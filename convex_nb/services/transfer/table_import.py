@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy
 import pyarrow as pa
 
-from convex_nb.engine.bulk import repeated_ids, segment_from_arrow
-from convex_nb.engine.import_documents import segment_from_documents
-from convex_nb.engine.offenders import MOST, ImportedRowsError, ImportedValuesError, Offender, refuse
+from convex_nb.engine.bulk.bulk import repeated_ids, segment_from_arrow
+from convex_nb.engine.bulk.import_documents import segment_from_documents
+from convex_nb.engine.bulk.offenders import MOST, ImportedRowsError, ImportedValuesError, Offender, refuse
 from convex_nb.engine.part import Part
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.ids_columnar import id_table_numbers
 
 if TYPE_CHECKING:

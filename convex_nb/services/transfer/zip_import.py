@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from convex_nb.engine.bulk.offenders import MOST, ImportedValuesError, Offender
 from convex_nb.engine.names import check_table_name
-from convex_nb.engine.offenders import MOST, ImportedValuesError, Offender
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import ConvexNbError, InvalidValueError
 from convex_nb.services.transfer import source

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.wal.opening import open_database
 from convex_nb.language.schema import SchemaDefinition
 from tests.engine.databases import import_all, items_schema, small_thresholds

@@ -15,7 +15,7 @@ import pytest
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.wal import opening, storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
 from convex_nb.language.documents import Document
@@ -111,7 +111,7 @@ def test_time_goes_on_where_it_stopped(path: Path) -> None:
 def test_creation_times_that_were_brought_in_do_not_set_the_clock(path: Path) -> None:
     database = open_quickly(path)
     state = database.new_table("items", database.head.catalog)
-    from convex_nb.engine.segment import Segment
+    from convex_nb.engine.segments.segment import Segment
     from tests.engine.documents import document
 
     database.import_segment("items", Segment.from_documents([document(1, {}, time=1e15)], "items"))

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from convex_nb.engine.commit import Commit, Push, Write
 from convex_nb.engine.part import Part
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.table import TableState
 from convex_nb.engine.wal import records
 from convex_nb.engine.wal.records import (

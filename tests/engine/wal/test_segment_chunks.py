@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from convex_nb.engine.segment import Segment
+from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.wal import segment_chunks
 from convex_nb.engine.wal.segment_chunks import read_rows, segment_of_chunks, segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError

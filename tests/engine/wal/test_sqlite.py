@@ -15,7 +15,7 @@ import pytest
 
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
-from convex_nb.engine.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.wal import sqlite as sqlite_log
 from convex_nb.engine.wal.checkpoint import ChunkWriter
 from convex_nb.engine.wal.opening import save_database
@@ -216,7 +216,7 @@ FILLED = """
 import resource, signal, sys
 from pathlib import Path
 from convex_nb.engine.wal.opening import open_database
-from convex_nb.engine.reader import DatabaseReader
+from convex_nb.engine.reading.reader import DatabaseReader
 from convex_nb.language.errors import StorageError
 from tests.engine.databases import import_all, insert_all
 

@@ -21,7 +21,7 @@ from convex_nb.engine.database import Database
 from convex_nb.functions.determinism import randomness
 from convex_nb.functions.determinism.installation import adopt_names, install, release
 from convex_nb.functions.execution import Execution, running
-from convex_nb.functions.execution_log import ExecutionLog
+from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
 from convex_nb.testing import VirtualClock

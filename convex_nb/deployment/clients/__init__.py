@@ -1,0 +1,1 @@
+"""Clients that stand for a user: turns, live queries, optimistic updates."""

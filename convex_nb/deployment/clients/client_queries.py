@@ -1,0 +1,361 @@
+"""What one client sees: its queries, moved together from one moment to the next, under its optimistic updates."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from convex_nb.deployment.clients.optimistic import OptimisticStore, OptimisticUpdate
+from convex_nb.functions.checks import check_arguments
+from convex_nb.functions.live.live_query import NOTHING_YET, Outcome, SharedQuery, Subscription
+from convex_nb.language.ordering import same_key, same_value
+from convex_nb.language.values import UNDEFINED, copy_value
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from convex_nb.deployment.calling import Calling
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.functions.origin import Origin
+    from convex_nb.functions.registry import Entry, Target
+
+log: Final = logging.getLogger("convex_nb")
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long a mutation that is committed waits for another thread to show it."""
+
+QueryKey: TypeAlias = tuple["Hashable", "Hashable"]
+"""What stands for a function, and for its arguments."""
+
+
+class Pending:
+    """The optimistic update of a mutation that has been asked for, until its effect is in what the client sees."""
+
+    __slots__ = ("args", "committed_at", "is_committing", "update")
+
+    def __init__(self, update: OptimisticUpdate | None, args: dict[str, Any]) -> None:
+        self.update = update
+        self.args = args
+        # From the end of its handler until it is known when it was committed: results may show its effect already.
+        self.is_committing = False
+        self.committed_at: int | None = None
+
+
+class ClientQuery:
+    """One query of one client: the deployment's outcome of it, and what the client sees instead."""
+
+    def __init__(self, queries: ClientQueries, key: QueryKey, shared: SharedQuery) -> None:
+        self._queries = queries
+        self.key = key
+        self.shared = shared
+        self.base = NOTHING_YET
+        self.outcome = NOTHING_YET
+        self.followers: tuple[Subscription | ClientLive, ...] = ()
+        # The deployment's change that the present error came with.
+        self._failure = 0
+
+    def __repr__(self) -> str:
+        return f"ClientQuery({self.path!r}, {self.args!r}, {len(self.followers)} followers)"
+
+    @property
+    def path(self) -> str:
+        """The function's path."""
+        return self.shared.path
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments, normalised."""
+        return self.shared.args
+
+    @property
+    def loaded(self) -> Any:
+        """The result without optimistic updates; `UNDEFINED` if it is not loaded, or fails."""
+        return UNDEFINED if self.base is NOTHING_YET or self.base.error is not None else self.base.value
+
+    def offer(self, outcome: Outcome) -> None:  # noqa: ARG002 (taken over when all queries have run)
+        """The deployment has a newer outcome: the client is to move."""
+        self._queries.reactor.groups.expect(self._queries)
+
+    def close(self) -> None:
+        """The deployment closes: so does everything that follows."""
+        for follower in self.followers:
+            follower.close()
+
+    def show(self, layers: Mapping[QueryKey, Any], told: Callable[[Exception, str], Exception]) -> bool:
+        """Take over what there is to see; whether it differs from before."""
+        old, base = self.outcome, self.base
+        value, error = base.value, base.error
+        if self.key in layers:
+            value, error = layers[self.key], None
+        if error is None:
+            changed = old.changes == 0 or old.error is not None or not _is_same(old.value, value)
+            value = value if changed else old.value
+        else:
+            changed = old.error is None or self._failure != base.changes
+            value = old.value
+            error = told(error, self.path) if changed else old.error
+            self._failure = base.changes
+        self.outcome = base._replace(changes=old.changes + changed, value=value, error=error)
+        return changed
+
+
+class ClientLive:
+    """A query that a client follows without a callback."""
+
+    stale = False
+    """A client's queries are always of one moment."""
+
+    def __init__(self, queries: ClientQueries, query: ClientQuery) -> None:
+        self._queries = queries
+        self._query = query
+
+    @property
+    def value(self) -> Any:
+        """The last good value."""
+        value = self._query.outcome.value
+        # Pages have no way to be loading again.
+        return self._query.base.value if value is UNDEFINED else value
+
+    @property
+    def error(self) -> Exception | None:
+        """What it raises at present."""
+        return self._query.outcome.error
+
+    @property
+    def timestamp(self) -> int:
+        """The commit at which it ran last."""
+        return self._query.outcome.timestamp
+
+    @property
+    def duration_ms(self) -> float:
+        """How long its last run took."""
+        return self._query.outcome.duration_ms
+
+    @property
+    def tables(self) -> Iterable[str]:
+        """The tables that it reads."""
+        return self._query.outcome.read_set.tables()
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether its last run looked at the time."""
+        return self._query.outcome.reads_clock
+
+    def expire(self) -> None:
+        """Have it run again though no commit has touched it: time has passed."""
+        self._queries.reactor.expire(self._query.shared)
+
+    def offer(self, outcome: Outcome) -> None:
+        """Looked at when somebody wants to know."""
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self._queries.leave(self._query, self)
+
+
+class Nudged(Protocol):
+    """Something made of queries that looks at them after each move."""
+
+    def nudge(self) -> None: ...
+
+
+class ClientQueries:
+    """All queries that a client follows. Safe for threads.
+
+    They move together: nobody sees results of two moments. Optimistic updates lie on top, in the order in which their
+    mutations were asked for, and are made anew over each new moment, until one that has the mutation's own effect.
+    Updates run under this object's lock, callbacks do not.
+    """
+
+    def __init__(
+        self,
+        deployment: Calling,
+        origin: Origin,
+        find: Callable[[Target], Entry],
+        told: Callable[[Exception, str], Exception],
+    ) -> None:
+        self.reactor = deployment._reactor
+        self.pages: tuple[Nudged, ...] = ()
+        self._database = deployment._database
+        self._registry = deployment._registry
+        self._origin = origin
+        self._find = find
+        self._told = told
+        self._queries: dict[QueryKey, ClientQuery] = {}
+        self._pending: list[Pending] = []
+        self._since = 0
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    # -- looking up ----------------------------------------------------------------------------------------------
+
+    def key_of(self, function: Target, args: Mapping[str, Any] | None) -> QueryKey:
+        """What stands for a query. Raises what refuses it."""
+        entry = self._find(function)
+        return self._name_of(entry), same_key(check_arguments(entry.function, entry.path, args, self._database))
+
+    def get(self, key: QueryKey) -> ClientQuery | None:
+        """The followed query of this key."""
+        return self._queries.get(key)
+
+    def all_of(self, function: Target) -> list[ClientQuery]:
+        """The followed queries of a function."""
+        name = self._name_of(self._find(function))
+        return [query for key, query in self._queries.items() if key[0] == name]
+
+    def _name_of(self, entry: Entry) -> Hashable:
+        return entry.path if self._registry.holds(entry) else entry.version
+
+    # -- following -----------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        callback: Callable[[Any], object],
+        on_error: Callable[[Exception], object] | None,
+    ) -> Subscription:
+        """Follow a query with callbacks."""
+        subscription = self._follow(entry, given, lambda query: Subscription(self, query, callback, on_error))
+        assert isinstance(subscription, Subscription)
+        subscription.begin()
+        return subscription
+
+    def follow(self, entry: Entry, given: Mapping[str, Any] | None) -> ClientLive:
+        """Follow a query without."""
+        live = self._follow(entry, given, lambda query: ClientLive(self, query))
+        assert isinstance(live, ClientLive)
+        return live
+
+    def _follow(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        make: Callable[[ClientQuery], Subscription | ClientLive],
+    ) -> Subscription | ClientLive:
+        name = self._name_of(entry)
+        # Before it is anybody's: this runs the query, and no lock is held while user code runs.
+        query = self.reactor.attach(
+            entry, given, lambda shared: ClientQuery(self, (name, same_key(shared.args)), shared), self._origin
+        )
+        with self._lock:
+            kept = self._queries.setdefault(query.key, query)
+            follower = make(kept)
+            kept.followers = (*kept.followers, follower)
+        if kept is not query:
+            self.reactor.leave(query.shared, query)
+        self.reactor.groups.arrive(self)
+        with self._lock:
+            # The others may have to run first; then all move together.
+            waits = kept.base is NOTHING_YET
+            if waits:
+                kept.base = kept.shared.outcome
+            changed = self._show() if waits else []
+        self._announce(changed)
+        return follower
+
+    def leave(self, query: ClientQuery, follower: Subscription | ClientLive) -> None:
+        """A follower is closed; with the last one its query is forgotten."""
+        with self._lock:
+            query.followers = tuple([each for each in query.followers if each is not follower])
+            if query.followers or self._queries.get(query.key) is not query:
+                return
+            del self._queries[query.key]
+        self.reactor.leave(query.shared, query)
+
+    def close(self) -> None:
+        """Forget every query."""
+        for query in list(self._queries.values()):
+            query.close()
+        self.reactor.groups.forget(self)
+
+    # -- moving --------------------------------------------------------------------------------------------------
+
+    def move(self, snapshot: Snapshot) -> bool:
+        """Take over all outcomes as of `snapshot`; false if one of them is still to come."""
+        with self._lock:
+            if snapshot.timestamp < self._since:
+                return True
+            if any(pending.is_committing for pending in self._pending):
+                return False
+            queries = list(self._queries.values())
+            outcomes = self.reactor.groups.outcomes([each.shared for each in queries], snapshot, self._since)
+            if outcomes is None:
+                return False
+            self._since = snapshot.timestamp
+            for query, outcome in zip(queries, outcomes, strict=True):
+                query.base = outcome
+            self._pending = [
+                pending
+                for pending in self._pending
+                if pending.committed_at is None or pending.committed_at > snapshot.timestamp
+            ]
+            changed = self._show()
+        self._announce(changed)
+        return True
+
+    def _show(self, newest: Pending | None = None) -> list[ClientQuery]:
+        """Make what is seen of what is known; the queries that changed. What `newest` raises, it raises."""
+        store = OptimisticStore(self)
+        for pending in [*self._pending, newest]:
+            if pending is None or pending.update is None:
+                continue
+            before = dict(store.changed)
+            try:
+                pending.update(store, copy_value(pending.args))
+            except Exception:
+                if pending is newest:
+                    raise
+                log.exception("convex_nb: an optimistic update raised when it was made anew; it is left out")
+                store.changed = before
+        return [query for query in self._queries.values() if query.show(store.changed, self._told)]
+
+    def _announce(self, changed: list[ClientQuery]) -> None:
+        for pages in self.pages if changed else ():
+            pages.nudge()
+        for query in changed:
+            for follower in query.followers:
+                follower.offer(query.outcome)
+
+    # -- optimistic updates --------------------------------------------------------------------------------------
+
+    def expect(self, pending: Pending) -> Callable[[], None]:
+        """Let an update be seen; returns what tells everybody. If it raises, nothing has changed."""
+        with self._lock:
+            changed = self._show(pending)
+            self._pending.append(pending)
+        return lambda: self._announce(changed)
+
+    def settle(self, pending: Pending, committed_at: int | None) -> None:
+        """The mutation is over: its effect shows from a commit on (0: it wrote nothing), or it failed (`None`)."""
+        with self._lock:
+            pending.is_committing = False
+            pending.committed_at = committed_at
+            if committed_at is None and pending in self._pending:
+                self._pending.remove(pending)
+                changed = self._show()
+            else:
+                changed = []
+        self._announce(changed)
+
+    def arrive(self, committed_at: int) -> None:
+        """Move to the newest commit; return when what is seen is as of `committed_at` or later.
+
+        Where another thread is at it, this waits for that one, though not for ever: it may be waiting for this one.
+        """
+        self.reactor.groups.arrive(self)
+        until = monotonic() + PATIENCE_SECONDS
+        while self._since < committed_at and self.reactor.wait_for_flush(max(0.0, until - monotonic())):
+            self.reactor.flush()
+            self.reactor.groups.arrive(self)
+            if monotonic() > until:
+                break
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    return old is new or (old is not UNDEFINED and new is not UNDEFINED and same_value(old, new))

@@ -1,0 +1,1 @@
+"""The data of a deployment: tables, SQL, the past, import, export, backups."""

@@ -1,0 +1,92 @@
+"""Tables as a whole: reading them, SQL, the past, and where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convex_nb.deployment.data.backups import Backups
+from convex_nb.deployment.data.feed import Feed
+from convex_nb.deployment.data.fork import Forking
+from convex_nb.deployment.data.past import Past, When, timestamp_of
+from convex_nb.deployment.data.place import Durability, save_place
+from convex_nb.deployment.data.tables import Table, Tables
+from convex_nb.deployment.data.transfer import Transfer
+from convex_nb.engine.system_tables import is_system_table
+from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.schema import define_schema
+from convex_nb.language.schema_inference import infer_table
+
+if TYPE_CHECKING:
+    from convex_nb.engine.sql.sql_result import SqlResult
+    from convex_nb.language.schema import SchemaDefinition, TableDefinition
+
+
+class Data(Transfer, Feed, Forking, Backups):
+    """What a deployment does with tables, without functions."""
+
+    @property
+    def tables(self) -> Tables:
+        """The tables, by name."""
+        return Tables(self._head)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it lives in, or `None` in memory."""
+        return self._database.log.path
+
+    @property
+    def timestamp(self) -> int:
+        """The newest commit: nanoseconds since the epoch, strictly increasing."""
+        return self._database.head.timestamp
+
+    def table(self, name: str) -> Table:
+        """A whole table: `.df()`, `.arrow()`, `.count()`. One that does not exist yet is empty."""
+        return Table(name, self._head)
+
+    def infer_schema(self, *tables: str) -> SchemaDefinition:
+        """The narrowest usual schema that fits what is stored, of these tables or of all: `.to_code()` shows it.
+
+        Indexes are those in force. Costs O(documents). Raises `InvalidValueError` for a table that does not exist.
+        """
+        head = self._head()
+        inferred: dict[str, TableDefinition] = {}
+        for name in tables or tuple(self.tables):
+            state = head.tables.get(name)
+            if state is None or is_system_table(name):
+                raise InvalidValueError(f"There is no table {name!r} to infer a schema from.", value=name)
+            table = infer_table(state.scan(1, MIN_KEY, MAX_KEY, reverse=False), self._database.table_names)
+            for index in () if state.definition is None else state.definition.indexes:
+                table = table.index(index.name, list(index.fields), staged=index.staged)
+            inferred[name] = table
+        return define_schema(inferred)
+
+    def at(self, when: When) -> Past:
+        """The deployment as it was: at a commit timestamp, at a datetime (UTC if it has no zone), or so long ago.
+
+        Raises `LookupError` for a time before what is kept.
+        """
+        self._check_open()
+        return Past(self._runner, self._database.at(timestamp_of(when, self._database.clock.now_ns())))
+
+    def sql(self, sql: str, parameters: Mapping[str, Any] | None = None, /, **given: Any) -> SqlResult:
+        """Run one SELECT of DuckDB's SQL over the tables as of the newest commit; it can reach nothing else.
+
+        `$name` in it stands for a value given by name; a DataFrame or Arrow table given by name can be read from. The
+        result has `.df()`, `.arrow()` and `.rows()`. Raises `SqlError`, for whatever would write as well.
+        """
+        from convex_nb.deployment.data.sql import run_sql
+
+        return run_sql(self._head(), sql, {**(parameters or {}), **given})
+
+    def save(self, path: str | PathLike[str], *, durability: Durability = "full") -> None:
+        """Write everything to a new file and live there from now on; functions, views and subscriptions stay.
+
+        The file has this name once it is complete. Raises `StorageExistsError`, `StorageError` and
+        `DeploymentLockedError`; nothing changes then. A file that it lived in before is closed, and stays as it was.
+        """
+        self._check_open()
+        save_place(self._database, path, durability)

@@ -1,0 +1,107 @@
+"""Whole tables: what `dep.table(name)` and `dep.tables` give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from convex_nb.engine.names import check_table_name
+from convex_nb.engine.schema_push import backfills
+from convex_nb.engine.system_tables import SYSTEM_TABLES, is_system_table
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+    from convex_nb.engine.schema_push import Backfill
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.table import TableState
+
+
+class Table:
+    """One table, as of the newest commit whenever it is asked, or of the moment in the past that it was taken from."""
+
+    def __init__(self, name: str, snapshot: Callable[[], Snapshot]) -> None:
+        self.name = name if name in SYSTEM_TABLES and SYSTEM_TABLES[name].public else check_table_name(name)
+        self._snapshot = snapshot
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {self.count():,} documents>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(self.name)}</code>: {self.count():,} documents"
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def count(self) -> int:
+        """How many documents there are. Costs O(1)."""
+        state = self._state
+        return 0 if state is None else len(state)
+
+    def arrow(self) -> pyarrow.Table:
+        """All documents by creation time, a column for each field; missing and null are both null.
+
+        Lists and objects are Arrow's lists and structs. Flat columns are shared, not copied, where no row of them was
+        changed since. Costs O(changed documents), and once for each nested value.
+        """
+        return self._columns(times=False)
+
+    def df(self) -> pandas.DataFrame:
+        """The same as a DataFrame, in which `_creationTime` is a UTC timestamp.
+
+        Whole numbers and booleans that some documents lack have pandas' nullable types.
+        """
+        from convex_nb.engine.reading.columnar import to_frame
+
+        return to_frame(self._columns(times=True))
+
+    def _columns(self, *, times: bool) -> pyarrow.Table:
+        from convex_nb.engine.reading.columnar import documents_to_arrow, table_to_arrow
+        from convex_nb.engine.table import TableState
+
+        state = self._state
+        if state is None:
+            return documents_to_arrow(TableState.create(self.name, 0, None), (), times=times)
+        return table_to_arrow(state, times=times)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    @property
+    def indexes(self) -> dict[str, tuple[str, ...]]:
+        """The fields of each index, by name; the automatic ones first."""
+        state = self._state
+        return {} if state is None else {index.name: index.fields for index in state.indexes}
+
+    @property
+    def staged(self) -> dict[str, Backfill]:
+        """The indexes that are being filled in the background, by name, and how far each is. Costs O(segments)."""
+        state = self._state
+        return {} if state is None else backfills(state)
+
+    @property
+    def _state(self) -> TableState | None:
+        return self._snapshot().table(self.name)
+
+
+class Tables(Mapping[str, Table]):
+    """The tables of users that exist, by name."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def __getitem__(self, name: str) -> Table:
+        if is_system_table(name) or name not in self._snapshot().tables:
+            raise KeyError(name)
+        return Table(name, self._snapshot)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted([name for name in self._snapshot().tables if not is_system_table(name)]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{table.name}: {table.count():,} documents" for table in self.values()]) or "no tables"

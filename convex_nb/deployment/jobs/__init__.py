@@ -1,0 +1,1 @@
+"""Schedules and crons of a deployment, and what drives them."""

@@ -1,0 +1,194 @@
+"""Scheduled functions as a whole: what `dep.schedules` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from convex_nb.deployment.jobs.crons import Crons
+from convex_nb.deployment.jobs.moments import moment, to_times
+from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.functions.paths import usual_spelling
+from convex_nb.language.errors import describe
+from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
+from convex_nb.services.scheduling.scheduled_functions import SOURCE, TABLE, cancel_all, cancel_job, check_job_id
+from convex_nb.services.system_writes import write_system
+
+if TYPE_CHECKING:
+    import pandas
+
+    from convex_nb.deployment.jobs.scheduling import Scheduling
+    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.language.documents import Document
+
+SHOWN: Final = 20
+FINISHED: Final = ("success", "failed", "canceled")
+Row = tuple[str, str, str, str]
+
+
+class Jobs(Mapping[str, "Document"]):
+    """Jobs by id, as of the newest commit whenever it is asked; those of one state in the order of their times."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], states: tuple[str, ...] = ()) -> None:
+        self._snapshot = snapshot
+        self._states = states
+
+    def __getitem__(self, id: str) -> Document:
+        table = self._snapshot().table(TABLE)
+        job = table.get(id) if table is not None and isinstance(id, str) else None
+        if job is None or (self._states and job["state"]["kind"] not in self._states):
+            raise KeyError(id)
+        return job
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([job["_id"] for job in self._documents()])
+
+    def __len__(self) -> int:
+        table = self._snapshot().table(TABLE)
+        if table is None:
+            return 0
+        by_state = table.position("by_state")
+        return sum([table.count(by_state, lo, hi) for lo, hi in self._ranges()]) if self._states else len(table)
+
+    def __repr__(self) -> str:
+        rows = [f"{time}  {state}  {name}({args})" for time, state, name, args in self._rows()]
+        return "\n".join(rows + self._more()) or "no scheduled functions"
+
+    def _repr_html_(self) -> str:
+        head = "".join([f"<th>{name}</th>" for name in ("time (UTC)", "state", "function", "arguments")])
+        rows = "".join(
+            ["<tr>" + "".join([f"<td>{escape(text)}</td>" for text in row]) + "</tr>" for row in self._rows()]
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+        return table + "".join([f"<p>{escape(line)}</p>" for line in self._more()]) or "<p>no scheduled functions</p>"
+
+    def df(self) -> pandas.DataFrame:
+        """The jobs as a DataFrame: `id`, `name`, `state`, `scheduled`, `completed` (UTC), `error`, `args`."""
+        import pandas as pd
+
+        rows = [
+            (
+                job["_id"],
+                job["name"],
+                job["state"]["kind"],
+                job["scheduledTime"],
+                job.get("completedTime"),
+                job["state"].get("error"),
+                job["args"][0],
+            )
+            for job in self._documents()
+        ]
+        frame = pd.DataFrame(rows, columns=["id", "name", "state", "scheduled", "completed", "error", "args"])
+        return to_times(frame, "scheduled", "completed")
+
+    def _ranges(self) -> list[tuple[bytes, bytes]]:
+        prefixes = [encode_key(state) for state in self._states]
+        return [(prefix, successor(prefix)) for prefix in prefixes]
+
+    def _documents(self) -> Iterator[Document]:
+        table = self._snapshot().table(TABLE)
+        if table is None:
+            return
+        if not self._states:
+            yield from table.scan(table.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, False)
+        for lo, hi in self._ranges():
+            yield from table.scan(table.position("by_state"), lo, hi, False)
+
+    def _rows(self) -> list[Row]:
+        documents = self._documents()
+        return [_row(job) for job, _ in zip(documents, range(SHOWN), strict=False)]
+
+    def _more(self) -> list[str]:
+        more = len(self) - SHOWN
+        return [f"and {more:,} more; all: .df()"] if more > 0 else []
+
+
+class Schedules(Jobs):
+    """All jobs by id: `.pending`, `.in_progress` and `.finished` are those in a state; `.cancel` and `.cancel_all`.
+
+    `.crons` are what runs again and again, by name.
+    """
+
+    def __init__(self, snapshot: Callable[[], Snapshot], scheduling: Scheduling) -> None:
+        super().__init__(snapshot)
+        self._scheduling = scheduling
+
+    @property
+    def pending(self) -> Jobs:
+        """Those that wait for their time."""
+        return Jobs(self._snapshot, ("pending",))
+
+    @property
+    def in_progress(self) -> Jobs:
+        """The actions that run."""
+        return Jobs(self._snapshot, ("inProgress",))
+
+    @property
+    def finished(self) -> Jobs:
+        """Those that are over; they are kept for seven days."""
+        return Jobs(self._snapshot, FINISHED)
+
+    @property
+    def crons(self) -> Crons:
+        """What runs again and again, by name."""
+        return Crons(self._snapshot)
+
+    def newest_finished(self, number: int) -> list[Document]:
+        """The jobs that ended last, the newest first."""
+        table = self._snapshot().table(TABLE)
+        if table is None:
+            return []
+        position = table.position("by_completed_time")
+        return table.read(position, encode_key(0), encode_key(""), number, True)
+
+    def cancel(self, id: str) -> bool:
+        """Let a job not run; whether it was not over yet. What a running action schedules will not run either.
+
+        Raises `InvalidIdError`.
+        """
+        self._snapshot()
+        scheduling = self._scheduling
+        check_job_id(scheduling.database, id)
+        now = scheduling.executor.now_ms()
+        canceled = write_system(scheduling.database, lambda writer: cancel_job(writer, id, now), SOURCE)
+        scheduling.after_commit()
+        return canceled
+
+    def cancel_all(self, path: str | None = None) -> int:
+        """Cancel every job of a function, or of all, that is not over; how many there were."""
+        self._snapshot()
+        scheduling = self._scheduling
+        now = scheduling.executor.now_ms()
+        name = None if path is None else usual_spelling(path)
+        total = 0
+        while number := write_system(scheduling.database, lambda writer: cancel_all(writer, name, now), SOURCE):
+            total += number
+        scheduling.after_commit()
+        return total
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The ids of what is being run in this process."""
+        return self._scheduling.executor.running
+
+    def run_due(self) -> None:
+        """Run what is due now, on this thread: for a deployment whose clock is moved by hand."""
+        self._snapshot()
+        self._scheduling.run_due()
+
+    def hold(self) -> None:
+        """Start nothing in this process: what is scheduled waits for the next one that opens the file."""
+        self._snapshot()
+        self._scheduling.hold()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return when nothing is being run any more, or after so many seconds; whether nothing is."""
+        return self._scheduling.executor.wait(timeout)
+
+
+def _row(job: Document) -> Row:
+    state = job["state"]
+    args = ", ".join([f"{name}={describe(value, 40)}" for name, value in job["args"][0].items()])
+    error = f": {state['error']}" if "error" in state else ""
+    return moment(job["scheduledTime"]), state["kind"] + error, job["name"], args

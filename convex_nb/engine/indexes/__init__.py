@@ -1,0 +1,1 @@
+"""Sorted keys: runs over segments and persistent maps of recent documents."""

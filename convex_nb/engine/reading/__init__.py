@@ -1,0 +1,1 @@
+"""What a handler reads with: `ctx.db`, queries, filters, pages and their plans."""

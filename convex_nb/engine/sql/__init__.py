@@ -1,0 +1,1 @@
+"""SQL over a snapshot, and the expressions that DuckDB is given."""

@@ -1,0 +1,1 @@
+"""Live queries and the reactor that runs them again."""

@@ -1,0 +1,54 @@
+"""What followed queries rest on besides documents: functions that they run by a path, and names of the notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convex_nb.functions.live.live_query import SharedQuery
+    from convex_nb.functions.registry import Ran, Registry
+
+
+class Footing:
+    """Followed queries by the code and the names that their last results rest on.
+
+    A thousand queries of one function rest on the same, which is looked at once.
+    """
+
+    def __init__(self) -> None:
+        self._queries: dict[Ran, dict[SharedQuery, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    @property
+    def queries(self) -> set[SharedQuery]:
+        """Every query that rests on something."""
+        return {query for queries in self._queries.values() for query in queries}
+
+    def put(self, query: SharedQuery, ran: list[Ran] | None) -> None:
+        """A query has a new result, which rests on `ran`."""
+        if query.ran != ran:
+            self.discard(query)
+            query.ran = ran
+            for each in ran or ():
+                self._queries.setdefault(each, {})[query] = None
+
+    def discard(self, query: SharedQuery) -> None:
+        """A query is followed no longer, or rests on something else."""
+        for each in query.ran or ():
+            queries = self._queries.get(each)
+            if queries is not None:
+                queries.pop(query, None)
+                if not queries:
+                    del self._queries[each]
+        query.ran = None
+
+    def moved(self, registry: Registry) -> list[SharedQuery]:
+        """The queries that would run other code now, or find other values. Costs O(what they rest on)."""
+        return [
+            query
+            for ran, queries in list(self._queries.items())
+            if not registry.stands((ran,))
+            for query in list(queries)
+        ]

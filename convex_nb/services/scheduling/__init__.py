@@ -1,0 +1,1 @@
+"""Scheduled functions and crons: their documents, and what starts them."""
