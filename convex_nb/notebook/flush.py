@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -30,11 +31,19 @@ class Flush:
 
     Commits only call `mark`. Marked views refresh when a cell ends (`now`), or on the one thread that this object owns:
     a daemon, asleep while nothing is marked, absent where Python has no threads. `after` runs after each flush and
-    returns the seconds after which it wants to run again, or None.
+    returns the seconds after which it wants to run again, or None. What views send within one `together` leaves as one
+    message.
     """
 
-    def __init__(self, after: Callable[[bool], float | None] | None = None, *, threaded: bool = HAS_THREADS) -> None:
+    def __init__(
+        self,
+        after: Callable[[bool], float | None] | None = None,
+        *,
+        together: Callable[[], AbstractContextManager[None]] = nullcontext,
+        threaded: bool = HAS_THREADS,
+    ) -> None:
         self._after = after
+        self._together = together
         self._threaded = threaded
         self._views: dict[int, tuple[Deployment, LiveView]] = {}
         self._moved: dict[int, Callable[[], None]] = {}
@@ -103,18 +112,20 @@ class Flush:
                     log.exception("convex_nb: a live view could not follow its arguments")
             views = list(self._views.values())
             self._counts_commits = any(view.is_paused for _, view in views)
-            for _, view in views:
-                view.expect()
+            with self._together():
+                for _, view in views:
+                    view.expect()
             moved = {
                 id(query)
                 for deployment in {id(deployment): deployment for deployment, _ in views}.values()
                 for query in deployment.refresh()
             }
-            for _, view in views:
-                if view.is_among(moved):
-                    view.absorb()
-                else:
-                    view.pump()
+            with self._together():
+                for _, view in views:
+                    if view.is_among(moved):
+                        view.absorb()
+                    else:
+                        view.pump()
             wanted = _sooner(self._after(cell_ended) if self._after else None, self._timetable.wait())
             ended = time.monotonic()
             self._next = ended + max(INTERVAL, SHARE * (ended - started))

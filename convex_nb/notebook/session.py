@@ -15,6 +15,7 @@ from convex_nb.notebook.calls import Calls
 from convex_nb.notebook.cell_views import CellViews
 from convex_nb.notebook.flush import Flush
 from convex_nb.notebook.saved import Twins
+from convex_nb.views.carrier import Carrier
 from convex_nb.views.editing import Editing
 from convex_nb.views.live_view import LiveView, Watch
 from convex_nb.views.log_view import LogView
@@ -33,7 +34,8 @@ class Session:
 
     def __init__(self) -> None:
         self.twins = Twins()
-        self.flush = Flush(self._refresh_twins)
+        self.carrier = Carrier()
+        self.flush = Flush(self._refresh_twins, together=self.carrier.together)
         self.cells = CellViews()
         self.calls = Calls()
         self.cell: str | None = None
@@ -111,6 +113,7 @@ class Session:
                 is_busy=lambda: self.cell is not None,
                 on_close=self._forget,
                 on_active=self.flush.mark,
+                carrier=self.carrier,
             )
         else:
             self._unbind(view)

@@ -14,6 +14,7 @@ import traitlets
 
 from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.language.values import copy_value
+from convex_nb.views.carrier import Carrier
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
 from convex_nb.views.drawing import draw
@@ -21,7 +22,7 @@ from convex_nb.views.editing import Editing
 from convex_nb.views.export import Exports
 from convex_nb.views.form_fields import EntryError
 from convex_nb.views.frames import to_arrow, to_pandas
-from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update
+from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.result_sheet import ROWS_MOST, sheet_of_rows
@@ -95,6 +96,7 @@ class LiveView(anywidget.AnyWidget):
         on_active: Callable[[], None] = lambda: None,
         window: Window | None = None,
         editing: Editing | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         self.path = path
         self.render = render
@@ -122,10 +124,12 @@ class LiveView(anywidget.AnyWidget):
         self._duration = 0.0
         self._encoded: dict[str, tuple[Any, Row]] = {}
         self._encoded_columns: list[Column] = []
-        self._screen = Screen(self._picture, self._to_browser, is_busy)
+        self._carrier = Carrier() if carrier is None else carrier
+        self._screen = Screen(self._picture, lambda update: self._carrier.send(self, update), is_busy)
         # Before the widget opens, so that it opens with its first page, or not at all if the query is refused.
         self.ask(arguments)
         super().__init__(mark=f"{_SESSION}-{next(_numbers)}")
+        self._carrier.join(self)
         self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
 
     # -- the query
@@ -273,8 +277,10 @@ class LiveView(anywidget.AnyWidget):
         query, self._query = getattr(self, "_query", None), None
         if query is not None:
             query.close()
-        if self.comm is not None and self._on_close is not None:
-            self._on_close(self)
+        if self.comm is not None:
+            self._carrier.leave(self)
+            if self._on_close is not None:
+                self._on_close(self)
         super().close()
 
     # -- the result
@@ -328,9 +334,24 @@ class LiveView(anywidget.AnyWidget):
         with self._lock:
             return self._screen.whole()
 
-    def _to_browser(self, update: Update) -> None:
-        if self.comm is not None:
-            self.send(update)
+    @property
+    def tabs(self) -> frozenset[str]:
+        """The visible pages that show the view."""
+        return self._screen.tabs
+
+    def carry(self, updates: Updates) -> bool:
+        """Send updates of this view and of others, unless it is closed."""
+        with self._lock:
+            if self.comm is None:
+                return False
+            self.send(updates)
+            return True
+
+    def drawn(self, sequence: int) -> None:
+        """A page has drawn the view up to this update."""
+        with self._lock:
+            self._screen.drawn(sequence)
+            self._screen.pump()
 
     def _export(self, content: Mapping[str, Any]) -> None:
         tab = content["tab"]
@@ -442,6 +463,8 @@ class LiveView(anywidget.AnyWidget):
             self._edit(content)
         elif kind == "select":
             self._select(content["key"])
+        elif kind == "drawn":
+            self._carrier.drawn(content["of"])
         with self._lock:
             screen, window = self._screen, self._window
             if kind == "hello":
@@ -451,8 +474,6 @@ class LiveView(anywidget.AnyWidget):
                     self._on_active()
             elif kind == "hidden":
                 screen.hidden(content["tab"])
-            elif kind == "drawn":
-                screen.drawn(content["sequence"])
             elif kind == "anchor":
                 window.anchor(content["key"])
             elif kind == "page":

@@ -1,8 +1,9 @@
 """What a live view and its browser side say to each other. `static/live.js` repeats these shapes as JSDoc types.
 
-One message is in flight at most: the kernel sends an `Update`, the browser answers `Drawn`, and what happened in
-between is folded into the next one. The same `Update`, whole, is the widget's only synced trait, so that a reloaded
-page or a second tab has something to draw before it has asked. Each request also carries `tab`, which page it is.
+Of each view one update is in flight at most: the kernel sends an `Update`, the browser answers `Drawn`, and what
+happened in between is folded into the next one. Views that move together share the message and the answer, which go
+by one of them. An `Update`, whole, is the widget's only synced trait besides its mark, so that a reloaded page or a
+second tab has something to draw before it has asked. Each request also carries `tab`, which page it is.
 """
 
 from __future__ import annotations
@@ -78,15 +79,21 @@ class Delta(TypedDict):
 
 
 class Update(TypedDict):
-    """Kernel to browser."""
+    """What one view shows from now on."""
 
-    type: Literal["update"]
     sequence: int
     base: int | None  # the sequence that `head` and `delta` build upon; None: whole, upon nothing
     head: dict[str, Any]
     page: NotRequired[list[Row]]
     delta: NotRequired[Delta]
     body: NotRequired[Any]  # the cell of a figure, the `Node` of a tree
+
+
+class Updates(TypedDict):
+    """Kernel to browser: what is new in some views, each by its mark."""
+
+    type: Literal["updates"]
+    of: list[tuple[str, Update]]
 
 
 class Node(TypedDict):
@@ -108,8 +115,10 @@ class Hello(TypedDict):
 
 
 class Drawn(TypedDict):
+    """Views have been drawn, each up to a sequence."""
+
     type: Literal["drawn"]
-    sequence: int
+    of: list[tuple[str, int]]
 
 
 class Hidden(TypedDict):

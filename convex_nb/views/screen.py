@@ -45,9 +45,9 @@ class Screen:
         self._heard_beside = False
 
     @property
-    def is_watched(self) -> bool:
-        """Whether some visible page shows the view."""
-        return bool(self._tabs)
+    def tabs(self) -> frozenset[str]:
+        """The visible pages that show the view."""
+        return frozenset(self._tabs)
 
     @property
     def is_hidden(self) -> bool:
@@ -77,7 +77,7 @@ class Screen:
             self._advance()
         assert self._shown is not None
         head: dict[str, Any] = {**self._shown.head}
-        update: Update = {"type": "update", "sequence": self._sequence, "base": None, "head": head}
+        update: Update = {"sequence": self._sequence, "base": None, "head": head}
         if head["kind"] == "table":
             update["page"] = self._shown.page
         else:
@@ -139,7 +139,7 @@ class Screen:
 def _difference(old: Picture, new: Picture) -> Update | None:
     was: dict[str, Any] = {**old.head}
     head = {name: value for name, value in new.head.items() if was[name] != value}
-    update: Update = {"type": "update", "sequence": 0, "base": None, "head": head}
+    update: Update = {"sequence": 0, "base": None, "head": head}
     if new.head["kind"] != "table":
         if old.body != new.body or "kind" in head:
             update["body"] = new.body

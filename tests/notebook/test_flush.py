@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
@@ -73,6 +74,25 @@ def test_views_with_news_absorb_and_the_others_only_send_what_waited() -> None:
     flush.now()
     assert (view.absorbed, view.pumped, other.absorbed, other.pumped) == (1, 0, 0, 1)
     assert len(deployment.refreshes) == 1
+
+
+def test_what_views_say_is_one_message_that_leaves_before_tables_are_drawn() -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        told.append("[")
+        yield
+        told.append("]")
+
+    flush = Flush(lambda _: told.append("after"), together=together, threaded=False)
+    deployment, view = Deployment(), View()
+    view.expect = lambda: told.append("expect")  # type: ignore[method-assign]
+    view.pump = lambda: told.append("pump")  # type: ignore[method-assign]
+    deployment.refresh = lambda: told.append("refresh") or []  # type: ignore[method-assign,func-returns-value]
+    flush.add(cast(Any, deployment), cast(Any, view))
+    flush.now()
+    assert told == ["[", "expect", "]", "refresh", "[", "pump", "]", "after"]
 
 
 def test_without_threads_nothing_happens_until_somebody_flushes() -> None:

@@ -78,7 +78,7 @@ class Shown(LiveView):
         super().__init__("messages:recent", source.watch, args, **options)
 
     def send(self, content: Any, buffers: Any = None) -> None:
-        self.sent.append(content)
+        self.sent += [update for _, update in content["of"]] if content["type"] == "updates" else [content]
         self.buffers.extend(buffers or ())
 
     def says(self, kind: str, **rest: Any) -> None:
@@ -106,6 +106,10 @@ def opened(views: list[LiveView], source: Source, args: Mapping[str, Any] | None
 
 def looked_at(view: Shown) -> None:
     view.says("hello", sequence=view.whole()["sequence"])
+
+
+def drawn(view: Shown) -> None:
+    view.says("drawn", of=[[view.mark, view.sent[-1]["sequence"]]])
 
 
 def test_a_new_view_has_its_first_page_in_its_state(views: list[LiveView]) -> None:
@@ -192,7 +196,7 @@ def test_an_error_keeps_the_last_good_rows(views: list[LiveView]) -> None:
     assert "delta" not in update
     assert len(view.value) == 1
     source.error = None
-    view.says("drawn", sequence=update["sequence"])
+    drawn(view)
     source.set(view, [message(1), message(2)])
     assert (view.status, view.error) == ("ok", None)
     assert view.sent[-1]["head"]["problem"] is None
@@ -240,7 +244,7 @@ def test_a_slow_query_says_that_it_is_running(views: list[LiveView]) -> None:
     query.duration_ms = 900
     view.expect()
     assert view.sent[-1]["head"]["state"] == "updating"
-    view.says("drawn", sequence=view.sent[-1]["sequence"])
+    drawn(view)
     view.pump()
     assert view.sent[-1]["head"]["state"] == "live"
 
@@ -277,9 +281,9 @@ def test_the_browser_turns_pages_and_sorts(views: list[LiveView]) -> None:
     view.says("page", start=50)
     assert view.sent[-1]["head"]["start"] == 50
     assert view.sent[-1]["page"][0][0] == "id50"
-    view.says("drawn", sequence=view.sent[-1]["sequence"])
+    drawn(view)
     view.says("sort", column="n", add=False)
-    view.says("drawn", sequence=view.sent[-1]["sequence"])
+    drawn(view)
     view.says("sort", column="n", add=False)
     assert view.sent[-1]["head"]["sort"] == [{"column": "n", "descending": True}]
     assert view.sent[-1]["page"][0][0] == "id119"

@@ -3,6 +3,7 @@
 
 import { Download } from "./download.js";
 import { element } from "./elements.js";
+import { drawSoon, pageOf } from "./page.js";
 import { applyUpdate } from "./state.js";
 import { View } from "./view.js";
 
@@ -17,26 +18,25 @@ function hideTwin(mark) {
 
 /** One instance of this module serves one model: its state here, its views beside it. */
 export default function live() {
-  const tab = Math.random().toString(36).slice(2);
   const views = new Set();
   let state = null;
   let alive = true;
-  let frame = 0;
   let model = null;
+  let page = null;
+  let mark = "";
   const file = new Download();
 
   const send = (message) => {
     if (message.type === "export") file.begin(message.format);
-    if (alive) model.send({ ...message, tab });
+    if (alive) model.send({ ...message, tab: page.tab });
   };
-  const hello = () => send({ type: "hello", sequence: state?.sequence ?? -1 });
+  const hello = () => send({ type: "hello", sequence: state.sequence });
   const draw = () => {
-    frame = 0;
     for (const view of views) view.draw(state, alive);
-    send({ type: "drawn", sequence: state.sequence });
+    return state.sequence;
   };
-  const schedule = () => {
-    if (!frame && views.size && !document.hidden) frame = requestAnimationFrame(draw);
+  const schedule = (answer) => {
+    if (views.size && !document.hidden) drawSoon(page, mark, draw, answer);
   };
   const visibility = () => {
     if (document.hidden) send({ type: "hidden" });
@@ -45,35 +45,49 @@ export default function live() {
       hello();
     }
   };
-  const receive = (message, buffers) => {
-    if (message.type === "part" && message.tab === tab) {
-      file.take(buffers);
-      if (message.done) file.save(state.head.path);
-      else send({ type: "part" });
-    }
-    if (message.type === "edited" && message.tab === tab) for (const view of views) view.grid?.edited(message);
-    if (message.type !== "update") return;
-    const next = applyUpdate(state, message);
+  /** Take an update that came by whichever view; `answer` sends to the kernel by that one. */
+  const take = (update, answer) => {
+    const next = applyUpdate(state, update);
     if (next === null) {
       hello(); // a message was lost: ask for the whole
       return;
     }
-    state = { ...next, whole: message.base === null };
-    schedule();
+    state = { ...next, whole: update.base === null };
+    schedule(answer);
+  };
+  const receive = (message, buffers) => {
+    if (message.type === "updates") {
+      for (const [of, update] of message.of) page.views.get(of)?.(update, send);
+    } else if (message.tab === page.tab) {
+      if (message.type === "part") {
+        file.take(buffers);
+        if (message.done) file.save(state.head.path);
+        else send({ type: "part" });
+      }
+      if (message.type === "edited") for (const view of views) view.grid?.edited(message);
+    }
   };
 
   return {
     initialize({ model: given }) {
       model = given;
+      page = pageOf(model);
+      mark = model.get("mark");
       state = { ...applyUpdate(null, model.get("snapshot")), whole: true };
+      const leave = () => {
+        if (page.views.get(mark) === take) page.views.delete(mark);
+      };
       const died = () => {
         alive = false;
-        for (const view of views) view.draw(state, alive);
+        leave();
+        draw();
       };
+      page.views.set(mark, take);
       model.on("msg:custom", receive);
       model.on("comm_live_update", died);
       document.addEventListener("visibilitychange", visibility);
       return () => {
+        leave();
         model.off("msg:custom", receive);
         model.off("comm_live_update", died);
         document.removeEventListener("visibilitychange", visibility);
