@@ -6,12 +6,17 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from convex_nb.engine.search.keyspace import TermKeyspace
+
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
 
 
 class Interval(NamedTuple):
-    """The keys ``lo <= key < hi`` of one index: everything that a read consumed, absence included."""
+    """The keys ``lo <= key < hi`` of one index: everything that a read consumed, absence included.
+
+    Of a search the index is the `TermKeyspace` of its terms.
+    """
 
     table: str
     index_name: str
@@ -84,6 +89,7 @@ class ReadSet:
         """The first document of ``commit`` that this read set depends on, or ``None``."""
         ids = self.ids
         spans = self.merged()
+        searched = [(table, index) for table, index in spans if isinstance(index, TermKeyspace)]
         for write in commit.writes:
             if write.id in ids:
                 return Dependency(write.table, write.id)
@@ -95,6 +101,11 @@ class ReadSet:
                         or (write.new_keys is not None and _contains(span, write.new_keys[position]))
                     ):
                         return Dependency(write.table, write.id)
+            for table, terms in searched:
+                if table == write.table:
+                    span = spans[table, terms]
+                    if any(_contains(span, key) for key in terms.changed_keys(write)):
+                        return Dependency(table, write.id)
         for table in commit.replaced:
             # Which of the ids were in it is not known any more: a point read of any table counts.
             if ids or any(name == table for name, _ in spans):
@@ -103,6 +114,11 @@ class ReadSet:
             for position, index in enumerate(commit.indexes[table]):
                 span = spans.get((table, index.name))
                 if span is not None and any(part.touches(position, lo, hi) for lo, hi in zip(*span, strict=True)):
+                    return Dependency(table, None)
+            for name, terms in searched:
+                if name == table and any(
+                    terms.touches(part.segment, lo, hi) for lo, hi in zip(*spans[name, terms], strict=True)
+                ):
                     return Dependency(table, None)
             for id in ids:
                 if part.segment.find(id) >= 0:

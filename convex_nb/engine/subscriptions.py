@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.engine.interrupts import deferred
+from convex_nb.engine.search.keyspace import TermKeyspace
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
-    from convex_nb.engine.part import Part
     from convex_nb.engine.read_set import ReadSet
 
 Token = Any
@@ -123,15 +124,15 @@ class IntervalIndex:
                             found |= self._holders[span]
                 place -= 1
 
-    def within(self, part: Part, position: int, found: set[Token]) -> None:
-        """Add everybody who has a key of a new segment in an interval. Costs O(intervals x log rows)."""
-        if part.segment.num_rows:
+    def within(self, touches: Callable[[bytes, bytes], bool], found: set[Token]) -> None:
+        """Add everybody in whose interval a new segment ``touches``, having a key there. Asks once for each."""
+        if self._whole and touches(MIN_KEY, MAX_KEY):
             found |= self._whole
         for lo, holders in self._prefixes.items():
-            if not holders <= found and part.touches(position, lo, lo + MAX_KEY):
+            if not holders <= found and touches(lo, lo + MAX_KEY):
                 found |= holders
         for (lo, hi), holders in self._holders.items():
-            if not holders <= found and part.touches(position, lo, hi):
+            if not holders <= found and touches(lo, hi):
                 found |= holders
 
     def everybody(self) -> set[Token]:
@@ -210,6 +211,8 @@ class Subscriptions:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._indexes: dict[tuple[str, str], IntervalIndex] = {}
+        # Those of `_indexes` that are searches, by table.
+        self._keyspaces: dict[str, set[TermKeyspace]] = {}
         self._ids: dict[str, set[Token]] = {}
         self._read_sets: dict[Token, ReadSet] = {}
 
@@ -235,6 +238,8 @@ class Subscriptions:
                 intervals = self._indexes.get((table, index))
                 if intervals is None:
                     intervals = self._indexes[(table, index)] = IntervalIndex()
+                    if isinstance(index, TermKeyspace):
+                        self._keyspaces.setdefault(table, set()).add(index)
                 intervals.add(lo, hi, token)
 
     def remove(self, token: Token) -> None:
@@ -266,11 +271,16 @@ class Subscriptions:
                             intervals.find(old, found)
                         if new is not None and new != old:
                             intervals.find(new, found)
+                for terms in self._keyspaces.get(write.table, ()):
+                    for key in terms.changed_keys(write):
+                        indexes[write.table, terms].find(key, found)
             for table, part in commit.parts:
                 for position, index in enumerate(commit.indexes[table]):
                     intervals = indexes.get((table, index.name))
                     if intervals is not None:
-                        intervals.within(part, position, found)
+                        intervals.within(partial(part.touches, position), found)
+                for terms in self._keyspaces.get(table, ()):
+                    indexes[table, terms].within(partial(terms.touches, part.segment), found)
                 for id, holders in ids.items():
                     if part.segment.find(id) >= 0:
                         found |= holders
@@ -303,6 +313,9 @@ class Subscriptions:
                     ids.setdefault(id, set()).add(token)
             actual = {where: intervals.held() for where, intervals in self._indexes.items()}
             assert actual == expected, f"subscriptions {actual} are not the read sets {expected}"
+            keyspaces = {where for where in actual if isinstance(where[1], TermKeyspace)}
+            held = {(table, index) for table, indexes in self._keyspaces.items() for index in indexes}
+            assert held == keyspaces, f"searches {held} are not those of the read sets, {keyspaces}"
             assert self._ids == ids, f"watched ids {self._ids} are not those read {ids}"
             for intervals in self._indexes.values():
                 intervals.check()
@@ -325,3 +338,5 @@ class Subscriptions:
             intervals.remove(lo, hi, token)
             if not len(intervals):
                 del self._indexes[(table, index)]
+                if isinstance(index, TermKeyspace):
+                    self._keyspaces[table].discard(index)

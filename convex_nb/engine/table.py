@@ -14,10 +14,11 @@ from convex_nb.language.errors import IndexNotFoundError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, key_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from convex_nb.engine.commit import Commit, Write
     from convex_nb.engine.reading.columnar import TableColumns
+    from convex_nb.engine.search.sources import Source
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import TableDefinition
 
@@ -57,7 +58,18 @@ class TableState:
     are in no segment yet, with the documents. ``live`` is parallel to ``indexes``.
     """
 
-    __slots__ = ("_positions", "columns", "definition", "indexes", "live", "name", "number", "parts", "recent_columns")
+    __slots__ = (
+        "_positions",
+        "columns",
+        "definition",
+        "indexes",
+        "live",
+        "name",
+        "number",
+        "parts",
+        "recent_columns",
+        "sources",
+    )
 
     def __init__(
         self,
@@ -80,6 +92,8 @@ class TableState:
         self._positions: dict[str, int] | None = None
         # What SQL sees, kept by `columnar` once somebody asked for it.
         self.columns: TableColumns | None = None
+        # What searches look into, kept by `sources_of` once somebody searched.
+        self.sources: Sequence[Source] | None = None
 
     @classmethod
     def create(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.engine.commit import Write
@@ -220,6 +220,10 @@ class Transaction:
         for consumed in self._iterations:
             self._record(consumed())
         return self._read_set
+
+    def depend_on(self, intervals: Iterable[Interval]) -> None:
+        """Record what was read in another way than by a range of an index."""
+        self._read_set.intervals.extend(intervals)
 
     def _record(self, interval: Interval | None) -> None:
         if interval is not None:

@@ -265,7 +265,9 @@ class DocumentNotFoundError(ConvexNbError, LookupError):
 class IndexNotFoundError(ConvexNbError, LookupError):
     """A query named an index that its table does not have (or that is still staged); `table`, `index`, `available`."""
 
-    def __init__(self, table: str, index: str, available: Iterable[str] = (), *, staged: bool = False) -> None:
+    def __init__(
+        self, table: str, index: str, available: Iterable[str] = (), *, staged: bool = False, kind: str = "index"
+    ) -> None:
         self.table = table
         self.index = index
         self.available = tuple(available)
@@ -273,8 +275,10 @@ class IndexNotFoundError(ConvexNbError, LookupError):
         text = f"Index {table}.{index} not found."
         if staged:
             text = f"Index {table}.{index} is staged: it cannot be queried until `staged` is removed in a later push."
-        elif self.available:
-            text += f" The table has: {', '.join(self.available)}. Declare it in the schema: .index({index!r}, [...])."
+        elif self.available or kind != "index":
+            has = ", ".join(self.available) or f"no .{kind}(...)"
+            call = {"index": "[...]", "search_index": "search_field=...", "vector_index": "vector_field=..., ..."}[kind]
+            text += f" The table has: {has}. Declare it in the schema: .{kind}({index!r}, {call})."
         super().__init__(text)
 
 
@@ -287,6 +291,17 @@ class IndexRangeError(ConvexNbError, ValueError):
         self.table = table
         self.index = index
         self.fields = tuple(fields)
+        self.field = field
+        super().__init__(message)
+
+
+class SearchError(ConvexNbError, ValueError):
+    """A search that its index cannot answer: another field, a filter that is not declared, a vector of the wrong
+    length; `table`, `index`, `field`."""
+
+    def __init__(self, message: str, *, table: str = "", index: str = "", field: str | None = None) -> None:
+        self.table = table
+        self.index = index
         self.field = field
         super().__init__(message)
 

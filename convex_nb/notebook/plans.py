@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.engine.reading.explanation import Explanation
+    from convex_nb.engine.reading.search_explanation import SearchExplanation
 
 
 def explain(deployment: Deployment, name: str, *arguments: str) -> Card:
@@ -57,7 +58,7 @@ def _given(arguments: tuple[str, ...]) -> dict[str, Any]:
     return read_arguments(text, namespace, "%convex explain") if text else {}
 
 
-def _lines(query: Any, plans: list[Explanation]) -> list[list[Part]]:
+def _lines(query: Any, plans: list[Explanation | SearchExplanation]) -> list[list[Part]]:
     arguments = ", ".join(f"{name}={preview(value, 40)}" for name, value in query.args.items())
     runs = f"{query.runs:,} run{'' if query.runs == 1 else 's'}"
     as_of = time_text(query.timestamp // 1_000_000)[11:]
@@ -70,6 +71,9 @@ def _lines(query: Any, plans: list[Explanation]) -> list[list[Part]]:
     if query.error is not None:
         lines[0].append(("bad", f"error: {query.error}"))
     for plan in plans:
+        if plan.path == "search":
+            lines += _search_lines(plan)
+            continue
         index = f"{plan.table} by {plan.index} ({', '.join(plan.fields)}), {plan.order}"
         rows = f"{plan.rows_scanned:,} of {plan.rows_in_range:,}"
         lines.append([("code", plan.call), ("plain", index), ("soft", "range:"), ("plain", plan.range or "all of it")])
@@ -78,3 +82,14 @@ def _lines(query: Any, plans: list[Explanation]) -> list[list[Part]]:
         lines.append([("soft", "· path:"), ("plain", f"{plan.path}: {plan.why}")])
     lines += [[("code", "get"), ("plain", reads)] for reads in query.reads if reads.endswith("by id")]
     return lines if len(lines) > 1 else [*lines, [("plain", "reads nothing")]]
+
+
+def _search_lines(plan: SearchExplanation) -> list[list[Part]]:
+    words = ", ".join(map(str, plan.terms)) or "none"
+    index = f"{plan.table} by {plan.index}, text of {plan.field}"
+    lines: list[list[Part]] = [[("code", plan.call), ("plain", index), ("soft", "words:"), ("plain", words)]]
+    lines += [[("soft", "· equal:"), ("plain", f"{field!r} == {value!r}")] for field, value in plan.equalities]
+    lines += [[("soft", "· filter:"), ("plain", condition)] for condition in plan.filters]
+    lines.append([("soft", "· found:"), ("plain", f"{plan.matches:,} of {plan.documents:,}")])
+    lines += [[("soft", "· score:"), ("plain", str(scored))] for scored in plan.best[:3]]
+    return lines

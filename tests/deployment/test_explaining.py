@@ -15,7 +15,7 @@ def test_the_plans_of_a_run() -> None:
         dep.transact(lambda db: len(db.insert_many("a", [{"n": n} for n in range(5)])))
         function = convex_nb.query(both)
         plans = plans_of(dep, function, {"n": 2})
-        assert [(plan.table, plan.call, plan.rows_scanned, plan.path) for plan in plans] == [
+        assert [(plan.table, plan.call, plan.rows_scanned, plan.path) for plan in plans if plan.path != "search"] == [
             ("a", "take(2)", 2, "index"),
             ("b", "count()", 0, "empty"),
         ]

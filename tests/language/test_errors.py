@@ -84,6 +84,12 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         {"fields": ("a",), "field": "a"},
         "No.",
     ),
+    (
+        errors.SearchError("No.", table="t", index="i", field="f"),
+        ValueError,
+        {"table": "t", "index": "i", "field": "f"},
+        "No.",
+    ),
     (errors.SchemaDefinitionError("No.", table="t", index="i", field="f"), TypeError, {"field": "f"}, "No."),
     (errors.SchedulingError("No.", when=-1), ValueError, {"when": -1}, "No."),
     (errors.DeploymentPausedError("No."), RuntimeError, {}, "No."),

@@ -15,13 +15,16 @@ from convex_nb.engine.reading import planner
 if TYPE_CHECKING:
     from convex_nb.engine.reading.filters import Expression
     from convex_nb.engine.reading.planner import Range
+    from convex_nb.engine.reading.search_explanation import SearchExplanation
     from convex_nb.engine.transaction import Transaction
     from convex_nb.engine.usage import Usage
 
 Path: TypeAlias = Literal["empty", "index", "duckdb", "python", "columns", "count"]
 T = TypeVar("T")
 
-recorded: Final[ContextVar[list[Explanation] | None]] = ContextVar("convex_nb_recorded", default=None)
+recorded: Final[ContextVar[list[Explanation | SearchExplanation] | None]] = ContextVar(
+    "convex_nb_recorded", default=None
+)
 """Where queries say how they read, while somebody wants to know."""
 _UNTIL_ENOUGH: Final = ("take", "first", "unique", "paginate", "for")
 
@@ -85,9 +88,9 @@ class Explanation:
 
 
 @contextmanager
-def recording() -> Iterator[list[Explanation]]:
+def recording() -> Iterator[list[Explanation | SearchExplanation]]:
     """How the queries read that are read from inside the block, on this thread, in order."""
-    plans: list[Explanation] = []
+    plans: list[Explanation | SearchExplanation] = []
     token = recorded.set(plans)
     try:
         yield plans
@@ -95,7 +98,9 @@ def recording() -> Iterator[list[Explanation]]:
         recorded.reset(token)
 
 
-def record(plans: list[Explanation], planned: Explanation, call: str, read: Callable[[], T], usage: Usage) -> T:
+def record(
+    plans: list[Explanation | SearchExplanation], planned: Explanation, call: str, read: Callable[[], T], usage: Usage
+) -> T:
     """Read, and add to ``plans`` how that went."""
     before = usage.documents_read
     try:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 20
 _LONGEST_PAGE = 8192
-_AFTER, _END = b"\x01", b"\x02"
-_FINGERPRINT = 12
+AFTER, END = b"\x01", b"\x02"
+FINGERPRINT = 12
 _CHECK = 4
 
 
@@ -61,7 +61,7 @@ class Source(NamedTuple):
         table, index, lo, hi, reverse = self.range
         texts = (table, index, *self.fields, *map(repr, self.filters))
         parts = (lo, hi, bytes([reverse]), *[text.encode() for text in texts])
-        return hashlib.sha256(b"".join([len(part).to_bytes(4) + part for part in parts])).digest()[:_FINGERPRINT]
+        return hashlib.sha256(b"".join([len(part).to_bytes(4) + part for part in parts])).digest()[:FINGERPRINT]
 
 
 def page_options(options: int | Mapping[str, Any] | None, cursor: str | None) -> PageOptions:
@@ -103,45 +103,53 @@ def paginate(transaction: Transaction, source: Source, options: PageOptions) -> 
     that finds the journal of an earlier one, or an ``endCursor``, reads everything up to there, so that neighbouring
     pages stay adjacent whatever happens to the documents. ``isDone`` is true only if the end was really met.
     """
-    if transaction.paginated:
-        raise InvalidValueError(
-            "This query or mutation function ran multiple paginated queries. Convex only supports a single paginated "
-            "query in each function."
-        )
-    transaction.paginated = True
     fingerprint = source.fingerprint()
-    start = None if options.cursor is None else _position(options.cursor, fingerprint)
-    end = _end(transaction.journal, options, fingerprint)
-    if start == _END:
+    start, end = begin_page(transaction, options, fingerprint)
+    if start == END:
         # The end is a place as well: nothing lies behind it, whatever has been added before it.
-        transaction.journal = _cursor(_END, fingerprint)
+        transaction.journal = cursor_of(END, fingerprint)
         return Page(page=[], isDone=True, continueCursor=transaction.journal, splitCursor=None, pageStatus=None)
     reading = _read(transaction, source, options, _between(source.range, start, end), end is not None)
     if reading.complete:
-        position = _END if end is None else end
+        position = END if end is None else end
     else:
-        position = _AFTER + source.key_of(reading.looked_at(reading.rows - 1))
-    transaction.journal = _cursor(position, fingerprint)
+        position = AFTER + source.key_of(reading.looked_at(reading.rows - 1))
+    transaction.journal = cursor_of(position, fingerprint)
     split = None
     if reading.rows > 2:
-        split = _cursor(_AFTER + source.key_of(reading.looked_at((reading.rows - 1) // 2)), fingerprint)
+        split = cursor_of(AFTER + source.key_of(reading.looked_at((reading.rows - 1) // 2)), fingerprint)
     return Page(
         page=reading.documents,
-        isDone=position == _END,
+        isDone=position == END,
         continueCursor=transaction.journal,
         splitCursor=split,
         pageStatus=reading.status(options),
     )
 
 
+def begin_page(transaction: Transaction, options: PageOptions, fingerprint: bytes) -> tuple[bytes | None, bytes | None]:
+    """The positions behind which a page begins, and at which it has to end if that is settled.
+
+    Raises ``InvalidCursorError``, and ``InvalidValueError`` for the second page of one function.
+    """
+    if transaction.paginated:
+        raise InvalidValueError(
+            "This query or mutation function ran multiple paginated queries. Convex only supports a single paginated "
+            "query in each function."
+        )
+    transaction.paginated = True
+    start = None if options.cursor is None else position_of(options.cursor, fingerprint)
+    return start, _end(transaction.journal, options, fingerprint)
+
+
 def _end(journal: str | None, options: PageOptions, fingerprint: bytes) -> bytes | None:
     """The position at which the page has to end, if it is settled."""
     if options.end_cursor is not None:
-        return _position(options.end_cursor, fingerprint)
+        return position_of(options.end_cursor, fingerprint)
     if journal is None:
         return None
     try:
-        return _position(journal, fingerprint)
+        return position_of(journal, fingerprint)
     except InvalidCursorError:
         # The code has changed since: this is the first run of another query.
         return None
@@ -153,7 +161,7 @@ def _between(whole: Range, start: bytes | None, end: bytes | None) -> Range:
     if start is not None:
         key = start[1:]
         lo, hi = (lo, min(hi, key)) if whole.reverse else (max(lo, key + b"\x00"), hi)
-    if end is not None and end != _END:
+    if end is not None and end != END:
         key = end[1:]
         lo, hi = (max(lo, key), hi) if whole.reverse else (lo, min(hi, key + b"\x00"))
     return whole._replace(lo=lo, hi=max(lo, hi))
@@ -216,18 +224,19 @@ def _read_capped(
     return _Read(documents, len(seen), True, seen.__getitem__, size)
 
 
-def _cursor(position: bytes, fingerprint: bytes) -> str:
+def cursor_of(position: bytes, fingerprint: bytes) -> str:
+    """The text that stands for a position in one query."""
     check = hashlib.sha256(fingerprint + position).digest()[:_CHECK]
     return base64.urlsafe_b64encode(fingerprint + check + position).decode().rstrip("=")
 
 
-def _position(cursor: str, fingerprint: bytes) -> bytes:
-    """The position at which a cursor stands: ``_END``, or ``_AFTER`` and a key. Raises ``InvalidCursorError``."""
+def position_of(cursor: str, fingerprint: bytes) -> bytes:
+    """The position at which a cursor stands: ``END``, or ``AFTER`` and a key. Raises ``InvalidCursorError``."""
     try:
         content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except (binascii.Error, ValueError):
         content = b""
-    of, rest = content[:_FINGERPRINT], content[_FINGERPRINT:]
+    of, rest = content[:FINGERPRINT], content[FINGERPRINT:]
     check, position = rest[:_CHECK], rest[_CHECK:]
     if not position or hashlib.sha256(of + position).digest()[:_CHECK] != check:
         raise InvalidCursorError(

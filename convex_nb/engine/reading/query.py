@@ -11,13 +11,16 @@ from convex_nb.engine.reading.explanation import Explanation, as_it_went, explai
 from convex_nb.engine.reading.filters import Expression, FilterBuilder, build_filter
 from convex_nb.engine.reading.pagination import Page, Source, page_options, paginate
 from convex_nb.engine.reading.planner import Range, count_filtered, passes, read_columns, read_filtered
-from convex_nb.language.errors import IndexNotFoundError, InvalidValueError, NotUniqueError
+from convex_nb.engine.reading.reading_calls import check_columns, check_number, only_document
+from convex_nb.language.errors import IndexNotFoundError, InvalidValueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+    from convex_nb.engine.reading.search_query import SearchQuery
+    from convex_nb.engine.search.text_search import TextFunction
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
 
@@ -33,6 +36,9 @@ _INSTEAD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("all", "tolist", "fetchall", "run", "execute"), " All documents are .collect()."),
     **dict.fromkeys(("topandas", "dataframe"), " A DataFrame of it is .df()."),
     "withindex": " In Python it is .with_index(name, lambda q: ...).",
+    **dict.fromkeys(
+        ("withsearchindex", "search"), " Text is searched by .with_search_index(name, lambda q: q.search(field, text))."
+    ),
     "fulltablescan": " In Python it is .full_table_scan().",
     "size": " How many there are is .count().",
 }
@@ -98,7 +104,7 @@ class OrderedQuery:
 
     def take(self, n: int) -> list[Document]:
         """The first ``n`` documents that pass the filters; later ones are not read."""
-        _check_number("take(n)", n)
+        check_number("take(n)", n)
         return self._read(lambda: self._take(n), "take", n)
 
     def _take(self, n: int) -> list[Document]:
@@ -113,16 +119,7 @@ class OrderedQuery:
 
     def unique(self) -> Document | None:
         """The only document, or ``None``. Raises ``NotUniqueError`` if there is a second one."""
-        documents = self._read(lambda: self._take(2), "unique")
-        if len(documents) > 1:
-            ids = [document["_id"] for document in documents]
-            raise NotUniqueError(
-                f"unique() query returned more than one result from table {self._range.table}: [{', '.join(ids)}]. "
-                "Use first() or take(n) where several are expected.",
-                table=self._range.table,
-                document_ids=ids,
-            )
-        return documents[0] if documents else None
+        return only_document(self._range.table, self._read(lambda: self._take(2), "unique"))
 
     def count(self) -> int:
         """How many documents there are; none is made. Costs O(log documents), with filters O(documents)."""
@@ -153,12 +150,7 @@ class OrderedQuery:
         return to_frame(self._columns("df", fields, limit, times=True))
 
     def _columns(self, call: str, fields: Sequence[str] | None, limit: int | None, *, times: bool) -> pyarrow.Table:
-        if limit is not None:
-            _check_number(f"{call}(limit=...)", limit)
-        if isinstance(fields, str) or not all(isinstance(field, str) for field in fields or ()):
-            raise InvalidValueError(
-                f"{call}(fields=...) takes a list of names of fields, got {fields!r}.", value=fields
-            )
+        check_columns(call, fields, limit)
         return self._read(
             lambda: read_columns(self._transaction, self._range, self._filters, fields, limit, times=times), call
         )
@@ -257,7 +249,16 @@ class QueryInitializer(Query):
         lo, hi = key_interval(table, index, fields, bounds) if bounds else (MIN_KEY, MAX_KEY)
         return Query(transaction, Range(table, index, lo, hi, False), bounds, self._filters)
 
+    def with_search_index(self, index: str, search_function: TextFunction, /) -> SearchQuery:
+        """Search text: ``with_search_index(name, lambda q: q.search("body", text).eq("channel", c))``.
 
-def _check_number(call: str, n: object) -> None:
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise InvalidValueError(f"{call} takes a whole number that is not negative, got {n!r}.", value=n)
+        Documents that have one of the words, best first; the last word may be the beginning of one. Raises
+        ``SearchError``, ``IndexNotFoundError`` and ``LimitError``.
+        """
+        from convex_nb.engine.reading.search_query import SearchQuery
+        from convex_nb.engine.search.text_search import text_search
+
+        transaction = self._transaction
+        state = transaction.table_or_new(self._range.table)
+        search = text_search(state, index, search_function, transaction.database.limits)
+        return SearchQuery(transaction, search, self._filters)

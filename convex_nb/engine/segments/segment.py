@@ -41,7 +41,7 @@ class Segment:
     fields in the order in which the segment first saw them. ``document(row)`` costs about a microsecond.
     """
 
-    __slots__ = ("__weakref__", "_documents", "_lookup", "columns", "document", "find", "layout", "num_rows")
+    __slots__ = ("__weakref__", "_documents", "_lookup", "columns", "derived", "document", "find", "layout", "num_rows")
 
     document: Callable[[int], Document]
     find: Callable[[str], int]
@@ -54,6 +54,8 @@ class Segment:
         self.document = row_decoder(columns)
         self._documents = batch_decoder(columns)
         self._lookup: IdLookup | None = None
+        self.derived: dict[Any, Any] = {}
+        """What was made of the rows and can be made of them again: what searches look into, by what it is."""
 
     def __getattr__(self, name: str) -> Any:
         # ``find`` is a slot that is empty until somebody looks for an id: many segments are only read and dropped.
@@ -129,9 +131,10 @@ class Segment:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the columns, and of the id lookup once there is one."""
+        """Bytes of the columns, and of the id lookup and what else was made of them."""
         lookup = 0 if self._lookup is None else self._lookup.nbytes
-        return sum(column.nbytes for column in self.columns.values()) + lookup
+        derived = sum([made.nbytes for made in tuple(self.derived.values())])
+        return sum(column.nbytes for column in self.columns.values()) + lookup + derived
 
     def check(self) -> None:
         """Verifies every invariant, by reading every document. Costs O(n)."""

@@ -242,6 +242,7 @@ def test_a_read_is_recorded_as_it_went(read: Read, call: str, scanned: int, path
     with recording() as plans:
         read(reading(database)[1].query(TABLE))
     (plan,) = plans
+    assert plan.path != "search"
     assert (plan.call, plan.rows_scanned, plan.rows_in_range, plan.path) == (call, scanned, 10, path)
     assert plan.why
     assert (f"read    {call}" in repr(plan)) is (call != "collect()")
@@ -267,6 +268,7 @@ def test_a_long_read_is_recorded_as_it_went(
     with recording() as plans:
         read(db.query(TABLE).filter(lambda q: q.field("even") == False))  # noqa: E712
     (plan,) = plans
+    assert plan.path != "search"
     assert (plan.call, plan.rows_scanned, plan.path) == (call, scanned, path)
     assert [step.runs_in for step in plan.filters] == [runs_in]
     assert why in plan.why
@@ -276,7 +278,7 @@ def test_a_read_that_raises_is_recorded_up_to_there() -> None:
     _, db = reading(numbered(range(9)))
     with recording() as plans, pytest.raises(FilterError):
         db.query(TABLE).filter(lambda q: q.field("even") + 1 > 0).collect()
-    assert [plan.rows_scanned for plan in plans] == [1]
+    assert [plan.rows_scanned for plan in plans if plan.path != "search"] == [1]
 
 
 def test_errors_have_a_common_base() -> None:
