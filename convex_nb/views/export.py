@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from convex_nb.deployment.data.results import result_to_arrow
 from convex_nb.language.encoding import dumps
 from convex_nb.language.values import UNDEFINED
 from convex_nb.views.cells import number_text
-from convex_nb.views.frames import to_arrow
 
 ROWS_PER_PART: Final = 5_000
 BYTES_PER_PART: Final = 1 << 20
@@ -47,7 +47,7 @@ def parquet_parts(rows: Sequence[Any]) -> Iterator[bytes]:
     import pyarrow.parquet
 
     file = io.BytesIO()
-    pyarrow.parquet.write_table(to_arrow(list(rows)), file)
+    pyarrow.parquet.write_table(result_to_arrow(list(rows)), file)
     content = file.getvalue()
     for start in range(0, len(content), BYTES_PER_PART):
         yield content[start : start + BYTES_PER_PART]

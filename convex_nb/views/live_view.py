@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from uuid import uuid4
@@ -13,6 +13,7 @@ import anywidget
 import traitlets
 
 from convex_nb.deployment.clients.paginated import Followed
+from convex_nb.deployment.data.results import result_to_arrow, result_to_frame
 from convex_nb.language.values import copy_value
 from convex_nb.views.carrier import Carrier
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
@@ -21,7 +22,6 @@ from convex_nb.views.drawing import draw
 from convex_nb.views.editing import Editing
 from convex_nb.views.export import Exports
 from convex_nb.views.form_fields import EntryError
-from convex_nb.views.frames import to_arrow, to_pandas
 from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
@@ -36,6 +36,8 @@ from convex_nb.views.window import Window, kind_of
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+    from convex_nb.language.schema import SchemaDefinition
 
 SLOW_MS: Final = 300
 """Milliseconds from which a run is worth a sign that it is under way."""
@@ -286,12 +288,18 @@ class LiveView(anywidget.AnyWidget):
     # -- the result
 
     def df(self) -> pandas.DataFrame:
-        """Return the result at `timestamp` as a DataFrame. O(n)."""
-        return to_pandas(self._value)
+        """Return the result at `timestamp` as a DataFrame, of the types of `dep.table(name).df()`. O(n)."""
+        return result_to_frame(self._value, *self._origin())
 
     def arrow(self) -> pyarrow.Table:
-        """Return the result at `timestamp` as an Arrow table. O(n)."""
-        return to_arrow(self._value)
+        """Return the result at `timestamp` as an Arrow table, of the types of `dep.table(name).arrow()`. O(n)."""
+        return result_to_arrow(self._value, *self._origin())
+
+    def _origin(self) -> tuple[SchemaDefinition | None, Iterable[str]]:
+        """The schema, and the tables that were read."""
+        if self._surroundings is None or self._query is None:
+            return None, ()
+        return self._surroundings.schema, self._query.tables
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.arrow().__arrow_c_stream__(requested_schema)

@@ -9,6 +9,7 @@ from convex_nb.views.columns import columns_of_table
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.language.schema import SchemaDefinition
 
 
 class Surroundings:
@@ -19,9 +20,14 @@ class Surroundings:
 
     def columns(self, table: str) -> Mapping[str, str]:
         """Return the fields that the schema gives to a table, with the names of their types."""
-        schema = self._deployment.schema
+        schema = self.schema
         definition = None if schema is None else schema.tables.get(table)
         return {} if definition is None else columns_of_table(definition)
+
+    @property
+    def schema(self) -> SchemaDefinition | None:
+        """The schema of the newest commit, if there is one."""
+        return self._deployment.schema
 
     def commits(self) -> int:
         """Return how many commits there were so far. O(tables)."""

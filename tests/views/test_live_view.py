@@ -13,7 +13,6 @@ import pytest
 from convex_nb.language.documents import Document
 from convex_nb.language.values import Id, Int64
 from convex_nb.views.columns import cells_of
-from convex_nb.views.frames import to_pandas
 from convex_nb.views.live_view import LiveView
 from convex_nb.views.window import kind_of
 
@@ -344,15 +343,9 @@ def test_frames_take_a_view_as_it_is(views: list[LiveView]) -> None:
     assert list(view.df()["body"]) == ["message 1", "message 2", "message 3"]
     assert view.df()["n"].isna().tolist() == [False, True, True]
     table = pyarrow.table(view)
-    assert table.column("tags").to_pylist() == ['["a"]', '[1,"b"]', None]
+    assert table.column("tags").to_pylist() == [['"a"'], ["1", '"b"'], None]
     assert polars.DataFrame(view)["_id"].to_list() == ["id1", "id2", "id3"]
     assert duckdb.from_arrow(view).aggregate("count(*)").fetchall() == [(3,)]
-
-
-def test_a_frame_of_anything_else_has_one_value() -> None:
-    assert to_pandas(5).to_dict("list") == {"value": [5]}
-    assert to_pandas([1, 2]).to_dict("list") == {"value": [1, 2]}
-    assert to_pandas([]).empty
 
 
 def test_the_static_table_says_where_and_when(views: list[LiveView]) -> None:
