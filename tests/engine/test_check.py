@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.indexes.sorted_chunks import SortedChunks
+from convex_nb.engine.indexes.sorted_chunks import Lists, SortedChunks
 from convex_nb.engine.part import Part
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
@@ -74,7 +74,7 @@ def a_run_of_another_index(state: TableState) -> TableState:
 
 
 def a_broken_map(state: TableState) -> TableState:
-    broken: SortedChunks[Any] = SortedChunks([b"b"], [[b"b", b"a"]], [[1, 2]], 2)
+    broken: SortedChunks[Any] = SortedChunks(Lists([b"b"], [[b"b", b"a"]], [[1, 2]], 2))
     return changed(state, live=replaced(state.live, 2, broken))
 
 

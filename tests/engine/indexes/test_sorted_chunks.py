@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from convex_nb.engine.indexes.sorted_chunks import SortedChunks
+from convex_nb.engine.indexes.sorted_chunks import Lists, SortedChunks
 
 
 class TinyChunks(SortedChunks[int]):
     CHUNK_SIZE = 4
+    MOST_NOTED = 7
 
 
 class PairChunks(SortedChunks[int]):
@@ -79,13 +82,14 @@ class AgainstDict(RuleBasedStateMachine):
         assert self.chunks.first(lo, hi, reverse=True) == (expected[-1] if expected else None)
         assert self.chunks.get(lo) == self.model.get(lo)
 
-    @invariant()
+    @rule()
     def holds(self) -> None:
         self.chunks.check()
         assert len(self.chunks) == len(self.model)
         assert list(self.chunks) == sorted(self.model.items())
 
     def teardown(self) -> None:
+        self.holds()
         for chunks, content in self.versions:
             assert list(chunks) == content
             assert chunks.values() == [value for _, value in content]
@@ -128,7 +132,44 @@ def test_appending_leaves_full_chunks_behind() -> None:
     chunks: SortedChunks[int] = SortedChunks.empty()
     for n in range(2000):
         chunks = chunks.insert(n.to_bytes(2, "big"), n)
-    assert len(chunks._keys) == -(-2000 // SortedChunks.CHUNK_SIZE)
+    assert len(chunks._settled().keys) == -(-2000 // SortedChunks.CHUNK_SIZE)
+
+
+def test_inserts_that_nobody_reads_touch_no_chunk() -> None:
+    before = SortedChunks.from_sorted([(b"%04d" % n, n) for n in range(1000)])
+    chunks = before
+    for n in range(SortedChunks.MOST_NOTED):
+        chunks = chunks.insert(b"%04d" % n, -1)
+    assert chunks._lists is before._lists
+    assert chunks.insert(b"x", 0)._lists is not before._lists
+    assert chunks.get(b"0001") == -1
+    assert before.get(b"0001") == 1
+
+
+def test_the_newest_of_what_was_noted_counts() -> None:
+    chunks = TinyChunks.empty().insert(b"a", 1).insert(b"b", 2).insert(b"a", 3)
+    assert list(chunks) == [(b"a", 3), (b"b", 2)]
+    assert list(chunks.remove(b"a").insert(b"b", 4)) == [(b"b", 4)]
+
+
+class ReadMeanwhile(SortedChunks[int]):
+    """Somebody else reads the map while what was noted is brought into its lists."""
+
+    seen: ClassVar[list[list[tuple[bytes, int]]]] = []
+
+    def _with(self, lists: Lists[int], pairs: Sequence[tuple[bytes, int]]) -> Lists[int]:
+        result = super()._with(lists, pairs)
+        if not self.seen:
+            self.seen.append([])
+            self.seen.append(list(self))
+            self.seen.append(list(self.insert(b"c", 3)))
+        return result
+
+
+def test_a_map_may_be_read_by_two_threads_at_once() -> None:
+    chunks = ReadMeanwhile.from_sorted([(b"a", 1)]).insert(b"b", 2)
+    assert list(chunks) == [(b"a", 1), (b"b", 2)]
+    assert ReadMeanwhile.seen[1:] == [[(b"a", 1), (b"b", 2)], [(b"a", 1), (b"b", 2), (b"c", 3)]]
 
 
 def test_nbytes_grows_with_the_entries() -> None:
@@ -139,7 +180,7 @@ def test_nbytes_grows_with_the_entries() -> None:
 
 def test_check_prints_the_state() -> None:
     chunks = TinyChunks.from_sorted([(bytes([n]), n) for n in range(9)])
-    place = bisect_left(chunks._maxima, b"\x04")
-    chunks._keys[place].reverse()
+    place = bisect_left(chunks._lists.maxima, b"\x04")
+    chunks._lists.keys[place].reverse()
     with pytest.raises(AssertionError, match=r"ascend[\s\S]*keys \[\["):
         chunks.check()
