@@ -15,6 +15,7 @@ import traitlets
 from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.deployment.data.results import result_to_arrow, result_to_frame
 from convex_nb.language.values import copy_value
+from convex_nb.views.arrangement import Arrangement
 from convex_nb.views.carrier import Carrier
 from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
 from convex_nb.views.columns import Columns, cells_of
@@ -120,6 +121,7 @@ class LiveView(anywidget.AnyWidget):
         self._kind: Kind = "table"
         self._window = Window() if window is None else window
         self._columns = Columns()
+        self._arrangement = Arrangement()
         self._exports = Exports()
         self._value: Any = None
         self._body: Cell | Node = None
@@ -320,7 +322,8 @@ class LiveView(anywidget.AnyWidget):
             if self._kind != "table":
                 return Sheet([Heading("value")], [[cell_text(self._value)]], **saved)
             page = self._window.page()[:rows]
-            return sheet_of_rows(page, self._columns.widen(page), len(self._window), **saved)
+            columns = self._columns.widen(page)
+            return sheet_of_rows(page, self._arrangement.shown(columns), len(self._window), len(columns), **saved)
 
     def rendered(self) -> Any:
         """Return what `render` makes of the value; what is wrong, where there is none or it raises."""
@@ -395,7 +398,8 @@ class LiveView(anywidget.AnyWidget):
     def _picture(self) -> Picture:
         is_table = self._kind == "table"
         page = self._window.page() if is_table else []
-        columns = self._columns.widen(page)
+        arranged = self._arrangement.arranged(self._columns.widen(page))
+        columns = self._arrangement.shown(arranged)
         state = self._state_now()
         head: Head = {
             "path": self.path,
@@ -410,6 +414,8 @@ class LiveView(anywidget.AnyWidget):
             "timestamp": str(self.timestamp),
             "duration": round(self._duration, 3),
             "columns": columns if is_table else [],
+            "fields": [column["name"] for column in arranged] if is_table else [],
+            "widths": self._arrangement.widths,
             "sort": list(self._window.sort),
             "start": self._window.start,
             "size": self._window.size,
@@ -489,6 +495,9 @@ class LiveView(anywidget.AnyWidget):
                 screen.touch()
             elif kind == "filter":
                 window.filter_by(RowFilter(content["text"], self._columns.names))
+                screen.touch()
+            elif kind == "arrange":
+                self._arrangement.take(content["order"], content["hidden"], content["widths"])
                 screen.touch()
             elif kind == "sort":
                 window.cycle(content["column"], add=content["add"])

@@ -60,7 +60,9 @@ class Head(TypedDict):
     filter: str  # what the reader wrote
     timestamp: str  # of the commit that the result belongs to: nanoseconds, as text, since they exceed a JS number
     duration: float  # of the last run, in milliseconds
-    columns: list[Column]
+    columns: list[Column]  # those that are shown, in the reader's order
+    fields: list[str]  # all of them
+    widths: dict[str, int]  # in pixels, of columns that were made wider or narrower by hand
     sort: list[SortKey]
     start: int  # the page's first row in the result, from 0
     size: int  # rows of a page
@@ -149,6 +151,15 @@ class Sort(TypedDict):
     add: bool
 
 
+class Arrange(TypedDict):
+    """Arrange the columns: their order by name, which are hidden, and the widths that are not to be the table's own."""
+
+    type: Literal["arrange"]
+    order: list[str]
+    hidden: list[str]
+    widths: dict[str, float]
+
+
 class Hold(TypedDict):
     type: Literal["pause", "resume"]
 
@@ -214,7 +225,20 @@ class LoadMore(TypedDict):
 
 
 Request: TypeAlias = (
-    Hello | Drawn | Hidden | Turn | Anchor | Sort | Hold | LoadMore | Filter | Export | NextPart | Select | Edit
+    Hello
+    | Drawn
+    | Hidden
+    | Turn
+    | Anchor
+    | Sort
+    | Arrange
+    | Hold
+    | LoadMore
+    | Filter
+    | Export
+    | NextPart
+    | Select
+    | Edit
 )
 
 

@@ -23,9 +23,17 @@ def sheet_of(value: Any, *, title: str = "", caption: str = "") -> Sheet:
 
 
 def sheet_of_rows(
-    page: Sequence[Any], columns: Sequence[Column], total: int, *, title: str = "", caption: str = "", **rest: str
+    page: Sequence[Any],
+    columns: Sequence[Column],
+    total: int,
+    of_columns: int = 0,
+    *,
+    title: str = "",
+    caption: str = "",
+    **rest: str,
 ) -> Sheet:
-    """Return rows as a table, own fields only where there are any; the caption begins with how many rows there are."""
+    """Return rows as a table, own fields only where there are any; the caption begins with how many rows there are, and
+    says how many of its `of_columns` a reader has hidden."""
     # Ids and creation times say little on paper, and would make every execution of a notebook look different.
     shown = [column for column in columns if not column["system"]] or list(columns)
     headings = [Heading(column["name"], column["align"]) for column in shown]
@@ -33,4 +41,6 @@ def sheet_of_rows(
     count = f"{total:,} row{'' if total == 1 else 's'}"
     if len(page) < total:
         count += f", {len(page)} shown"
+    if len(columns) < of_columns:
+        count += f"; {len(columns)} of {of_columns} columns"
     return Sheet(headings, texts, title=title, caption=f"{count}; {caption}" if caption else count, **rest)

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const modules = ["state.js", "words.js", "cells.js", "table.js"].map((name) => import(`${process.env.STATIC}/${name}`));
+const modules = ["state.js", "words.js", "cells.js", "table.js", "heads.js"].map((name) => import(`${process.env.STATIC}/${name}`));
 const live = Object.assign({}, ...(await Promise.all(modules)));
 
 test("deltas make the same pages as in Python", () => {
@@ -71,4 +71,12 @@ test("counts and ids read well", () => {
   assert.equal(live.counted(1204, "row"), "1,204 rows");
   assert.deepEqual([0, 0.06, 9.96, 12.3, 1234.5].map(live.took), ["<0.1 ms", "0.1 ms", "10.0 ms", "12 ms", "1,235 ms"]);
   assert.equal(live.shortId("jd7f2k9m3p5q8r1s4t6v0w2x4y6z8abc"), "jd7f2…8abc");
+});
+
+test("a column moves beside another one, hidden ones stay where they are", () => {
+  assert.deepEqual(live.movedBeside(["a", "b", "c", "d"], "d", "b", false), ["a", "d", "b", "c"]);
+  assert.deepEqual(live.movedBeside(["a", "b", "c", "d"], "a", "c", true), ["b", "c", "a", "d"]);
+  const head = { columns: [{ name: "c" }, { name: "a" }], fields: ["c", "b", "a"], widths: { a: 90 } };
+  assert.deepEqual(live.arrangement(head, {}), { order: ["c", "b", "a"], hidden: ["b"], widths: { a: 90 } });
+  assert.deepEqual(live.arrangement(head, { hidden: [] }).hidden, []);
 });

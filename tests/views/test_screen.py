@@ -25,6 +25,8 @@ HEAD: Head = {
     "timestamp": "0",
     "duration": 0.0,
     "columns": [],
+    "fields": [],
+    "widths": {},
     "sort": [],
     "start": 0,
     "size": 50,

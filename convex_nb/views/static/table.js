@@ -3,6 +3,7 @@
 import { cellText, drawCell, tsv } from "./cells.js";
 import { openEditor, showRefusal } from "./edit.js";
 import { button, copy, dot, element, play, reducedMotion } from "./elements.js";
+import { Heads } from "./heads.js";
 import { counted } from "./words.js";
 
 const FLASH_SHARE = 0.2; // more changed rows than this, and more than FLASH_ROWS, is a new page rather than an event
@@ -20,7 +21,8 @@ export class Grid {
     this.root = element("div", "cx-scroll");
     this.table = element("table");
     this.table.setAttribute("role", "grid");
-    this.head = element("thead");
+    this.heads = new Heads(this.table, send, announce);
+    this.head = this.heads.root;
     this.body = element("tbody");
     this.table.append(this.head, this.body);
     this.chip = button("", "show the newest rows", () => this.toTop());
@@ -29,7 +31,6 @@ export class Grid {
     this.root.append(this.table);
     this.trs = new Map();
     this.rows = [];
-    this.columns = null;
     this.cursor = null; // {key | null for the heads, column, row: last known place}
     this.range = null; // the other corner of the selection, {key, column}
     this.newAbove = 0;
@@ -46,9 +47,11 @@ export class Grid {
     const { head, rows } = state;
     const anchor = fresh ? null : this.firstVisible();
     this.state = state;
-    if (this.columns !== head.columns) this.drawColumns(head.columns);
-    this.drawSort(head.sort);
-    const effects = this.drawRows(rows, head, fresh);
+    // The browser takes the focus from what leaves the page.
+    this.hadFocus = this.table.contains(document.activeElement);
+    const isRearranged = this.heads.draw(head);
+    if (isRearranged) this.trs.clear();
+    const effects = this.drawRows(rows, head, fresh || isRearranged);
     this.rows = rows;
     this.table.setAttribute("aria-rowcount", String(head.rows + 1));
     if (anchor && anchor.tr.isConnected) {
@@ -56,44 +59,10 @@ export class Grid {
       this.newAbove += effects.inserted.filter((tr) => tr.offsetTop < anchor.tr.offsetTop).length;
     }
     if (fresh) this.newAbove = 0;
-    this.keepWidthsSoon(fresh);
+    this.heads.keepWidthsSoon(fresh);
     this.drawChip(head);
     this.restoreCursor();
     return effects;
-  }
-
-  drawColumns(columns) {
-    this.columns = columns;
-    const tr = element("tr");
-    tr.setAttribute("role", "row");
-    tr.setAttribute("aria-rowindex", "1");
-    columns.forEach((column, number) => {
-      const th = element("th", `cx-${column.align}${column.system ? " cx-system" : ""}`);
-      th.scope = "col";
-      th.tabIndex = -1;
-      th.setAttribute("role", "columnheader");
-      th.setAttribute("aria-colindex", String(number + 1));
-      const line = element("div", "cx-th");
-      line.append(element("span", "cx-name", column.name), element("span", "cx-type", column.type), element("span", "cx-arrow"));
-      th.title = `${column.name}: ${column.type}\nclick to sort, Shift+click to sort by this as well`;
-      th.append(line);
-      tr.append(th);
-    });
-    this.head.replaceChildren(tr);
-    this.table.setAttribute("aria-colcount", String(columns.length));
-    this.body.replaceChildren();
-    this.trs.clear();
-  }
-
-  drawSort(sort) {
-    this.columns.forEach((column, number) => {
-      const th = this.head.rows[0].cells[number];
-      const place = sort.findIndex((key) => key.column === column.name);
-      const direction = place < 0 ? "none" : sort[place].descending ? "descending" : "ascending";
-      th.setAttribute("aria-sort", direction);
-      const arrow = direction === "none" ? "" : direction === "ascending" ? "↑" : "↓";
-      th.querySelector(".cx-arrow").textContent = arrow + (arrow && sort.length > 1 ? place + 1 : "");
-    });
   }
 
   /** Make the body show `rows`, touching only what differs; say what was inserted, changed and removed. */
@@ -168,6 +137,7 @@ export class Grid {
         td.classList.toggle("cx-editable", Boolean(edit[column.name]));
       }
       drawCell(td, cell);
+      this.heads.fitCell(td, number);
       tr.append(td);
     });
     return tr;
@@ -182,21 +152,6 @@ export class Grid {
     tr.setAttribute("aria-hidden", "true");
     play(tr, "gone");
     setTimeout(() => tr.remove(), 200);
-  }
-
-  /** Columns only grow, so that a longer value does not make the whole table jump back and forth. */
-  keepWidthsSoon(fresh) {
-    if (fresh) for (const th of this.head.rows[0].cells) th.style.minWidth = "";
-    clearTimeout(this.widthTimer);
-    this.widthTimer = setTimeout(() => {
-      // To ask a table out of sight for its widths would lay it out for nobody.
-      if (this.root.checkVisibility?.({ contentVisibilityAuto: true }) === false) return;
-      const ths = [...this.head.rows[0].cells];
-      const widths = ths.map((th) => `${th.offsetWidth}px`);
-      ths.forEach((th, number) => {
-        if (widths[number] !== "0px" && th.style.minWidth !== widths[number]) th.style.minWidth = widths[number];
-      });
-    }, 200);
   }
 
   // -- scroll
@@ -257,6 +212,10 @@ export class Grid {
 
   // -- focus, selection, keys
 
+  get columns() {
+    return this.heads.columns;
+  }
+
   cellAt(corner) {
     if (!corner) return null;
     const tr = corner.key === null ? this.head.rows[0] : this.trs.get(corner.key);
@@ -275,8 +234,6 @@ export class Grid {
 
   /** One cell is in the tab order: the cursor, or the first one. A cursor whose row has gone moves to its neighbour. */
   restoreCursor() {
-    const inside = this.table.contains(document.activeElement) || this.lostFocus;
-    this.lostFocus = false;
     if (this.pendingFocus !== null && this.rows.length) {
       const place = this.pendingFocus < 0 ? this.rows.length - 1 : Math.min(this.pendingFocus, this.rows.length - 1);
       this.pendingFocus = null;
@@ -287,9 +244,9 @@ export class Grid {
       const place = Math.min(Math.max(0, this.cursor.row), this.rows.length - 1);
       this.range = null;
       this.cursor = place < 0 ? null : { key: this.rows[place][0], column: this.cursor.column, row: place };
-      if (inside && this.cursor) this.focus(this.cursor);
+      if (this.hadFocus && this.cursor) this.focus(this.cursor);
       else if (this.cursor) this.selectSoon(this.cursor.key);
-    }
+    } else if (this.hadFocus && this.cursor && !this.table.contains(document.activeElement)) this.focus(this.cursor);
     const cell = this.cellAt(this.cursor) ?? this.body.rows[0]?.cells[0] ?? this.head.rows[0].cells[0];
     if (cell && cell !== this.tabStop) {
       if (this.tabStop) this.tabStop.tabIndex = -1;
@@ -386,11 +343,15 @@ export class Grid {
     const { row, column } = corner;
     const { start, size } = this.state.head;
     const last = this.rows.length - 1;
+    const arrow = chord ? 0 : { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
     let handled = true;
     if (event.key === "ArrowDown" && !chord) {
       if (row < last || !this.turn(start + size, 0)) go(row + 1, column);
     } else if (event.key === "ArrowUp" && !chord) {
       if (row > 0 || start === 0 || row < 0 || !this.turn(start - size, -1)) go(row - 1, column);
+    } else if (arrow && row < 0 && event.altKey) this.heads.widen(column, arrow);
+    else if (arrow && row < 0 && event.shiftKey) {
+      if (this.heads.shift(column, arrow)) this.cursor.column += arrow;
     } else if (event.key === "ArrowLeft" && !chord) go(row, column - 1);
     else if (event.key === "ArrowRight" && !chord) go(row, column + 1);
     else if (event.key === "PageDown" && !chord) {
@@ -422,8 +383,10 @@ export class Grid {
   clicked(event) {
     const cell = event.target.closest("td, th");
     if (!cell) return;
-    if (cell.tagName === "TH") this.sort(cell.cellIndex, event.shiftKey);
-    else if (cell.classList.contains("cx-id") && !event.shiftKey) {
+    if (cell.tagName === "TH") {
+      if (!this.heads.dragged) this.sort(cell.cellIndex, event.shiftKey);
+      this.heads.dragged = false;
+    } else if (cell.classList.contains("cx-id") && !event.shiftKey) {
       copy(cellText(cell.parentElement.shown[cell.cellIndex]));
       play(cell, "copied");
       this.announce("id copied", true);
@@ -470,7 +433,7 @@ export class Grid {
 
   sort(column, add) {
     this.cursor = { key: null, column, row: -1 };
-    this.send({ type: "sort", column: this.columns[column].name, add });
+    this.heads.sort(column, add);
   }
 
   copySelection(cell) {

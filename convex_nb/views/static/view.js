@@ -1,6 +1,7 @@
 // A view on the page: its header, its bands, what it shows, and its footer.
 
 import { cellText, drawCell } from "./cells.js";
+import { Chooser } from "./chooser.js";
 import { button, element, play, reducedMotion } from "./elements.js";
 import { Grid } from "./table.js";
 import { drawTree } from "./tree.js";
@@ -24,7 +25,8 @@ export class View {
     const state = element("span", "cx-state");
     state.append(this.dot, this.word);
     this.filter = filterBox((text) => this.send({ type: "filter", text }));
-    header.append(this.title, this.filter, state, this.hold);
+    this.chooser = new Chooser(send);
+    header.append(this.title, this.chooser.button, this.filter, state, this.hold);
     this.band = element("div", "cx-band");
     this.band.setAttribute("role", "status");
     this.middle = element("div", "cx-middle");
@@ -43,7 +45,7 @@ export class View {
     footer.append(this.facts, this.more, this.pager, this.files);
     this.said = element("div", "cx-said");
     this.said.setAttribute("aria-live", "polite");
-    this.root.append(header, this.band, this.middle, footer, this.said);
+    this.root.append(header, this.chooser.root, this.band, this.middle, footer, this.said);
     this.root.addEventListener("keydown", (event) => {
       // A plain key would be a command of the notebook (b inserts a cell); chords, such as Ctrl+S, stay the notebook's.
       if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
@@ -96,6 +98,7 @@ export class View {
     this.hold.title = paused ? "catch up with the newest commit" : "pause this view";
     this.hold.setAttribute("aria-label", this.hold.title);
     this.hold.hidden = shown === "stale" || shown === "loading";
+    this.chooser.draw(head, shown !== "stale");
     this.filter.hidden = head.kind !== "table" || shown === "stale" || (head.total < 2 && !head.filter);
     if (this.filter !== document.activeElement) this.filter.value = head.filter;
   }
