@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         StorageError as StorageError,
         StorageExistsError as StorageExistsError,
         StorageVersionError as StorageVersionError,
+        UploadTokenError as UploadTokenError,
         WriteConflictError as WriteConflictError,
     )
     from convex_nb.language.keys import encode_key as encode_key
@@ -155,6 +156,7 @@ _NAMES_OF_MODULES = {
         "StorageError",
         "StorageExistsError",
         "StorageVersionError",
+        "UploadTokenError",
         "WriteConflictError",
     ),
     "language.keys": ("encode_key",),

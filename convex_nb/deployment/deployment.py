@@ -11,6 +11,7 @@ from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.data.tables import Tables
 from convex_nb.deployment.environment import Environment
+from convex_nb.deployment.files.files import Files
 from convex_nb.deployment.function_table import FunctionTable
 from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.deployment.loading import load_modules
@@ -108,6 +109,11 @@ class Deployment(Calling, Data):
     def env(self) -> Environment:
         """The environment variables: a mapping that can be changed."""
         return Environment(self._head, self._runner, self._after_commit)
+
+    @property
+    def files(self) -> Files:
+        """The stored files, by id; `store` and `delete` change them."""
+        return Files(self._head, self._database, self._urls, self._after_commit, self._ask_again)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
 from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedError
 from convex_nb.services.environment import EnvironmentService
+from convex_nb.services.files.storage import StorageService
+from convex_nb.services.files.urls import FileUrls
 from convex_nb.services.scheduling.scheduler import SchedulerService
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Foundation:
         self._mode: Mode = mode
         self._registry = Registry()
         self._log = ExecutionLog()
+        self._urls = FileUrls()
         self._services: dict[str, Service] = {"env": EnvironmentService()}
         self._runner = Runner(self._database, self._registry, self._log, services=self._services)
         self._cache = QueryCache(self._runner)
@@ -58,6 +61,7 @@ class Foundation:
         determinism.install()
         self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))
         self._services["scheduler"] = SchedulerService(self._scheduling.after_commit)
+        self._services["storage"] = StorageService(self._urls, self._scheduling.after_commit)
         self._release = weakref.finalize(
             self, _release, self._worker, self._scheduling, self._reactor, self._database, self._log
         )
@@ -82,6 +86,12 @@ class Foundation:
     def when_held(self, refresh: Callable[[], object]) -> None:
         """Let `refresh()` be called after a commit of a running cell, if views wait for that cell's thread to run."""
         self._reactor.on_held = refresh
+
+    def _ask_again(self) -> None:
+        """What queries have answered may not be so any more, though no document has changed."""
+        self._cache.clear()
+        self._reactor.invalidate()
+        self._reactor.flush()
 
     def _head(self) -> Snapshot:
         self._check_open()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from convex_nb.engine.files.check import check_files
 from convex_nb.engine.part import BY_ID
 from convex_nb.engine.schema_push import Backfill, backfills
 from convex_nb.engine.table import TableState
@@ -128,3 +129,4 @@ def check_database(database: Database) -> None:
         assert stamps == sorted(set(stamps)), f"commit timestamps do not ascend: {stamps}"
         assert history.floor <= database.head.timestamp, f"history begins at {history.floor}, after {head!r}"
     database.subscriptions.check()
+    check_files(database)

@@ -16,6 +16,8 @@ import numpy as np
 from convex_nb.engine.check import DatabaseStatistics, check_database, table_statistics
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
+from convex_nb.engine.files.collection import Collection
+from convex_nb.engine.files.file_store import FileStore
 from convex_nb.engine.history import History
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
@@ -92,6 +94,8 @@ class Database:
         self.subscriptions = Subscriptions()
         self.on_commit: list[Callable[[Commit], None]] = []
         """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
+        self.files = FileStore(random_bytes)
+        self._collection = Collection(self)
         self._maintenance = Maintenance(self)
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
@@ -167,6 +171,7 @@ class Database:
         return self.committer.commit(transaction, source, self._committed)
 
     def _committed(self, commit: Commit) -> None:
+        self._collection.committed(commit)
         for callback in self.on_commit:
             callback(commit)
 
@@ -385,7 +390,7 @@ class Database:
             # An interrupt between taking the lock and knowing it would leave it taken for ever.
             with deferred:
                 mine = self._maintaining.acquire(blocking=False)
-            return mine and self._maintenance.run(budget_ms)
+            return mine and (self._maintenance.run(budget_ms) or self._collection.step())
         finally:
             if mine:
                 self._maintaining.release()
@@ -412,6 +417,7 @@ class Database:
     def close(self) -> None:
         """Release the log."""
         self.committer.close()
+        self.files.close()
 
 
 def _utc(timestamp: int) -> str:

@@ -37,6 +37,9 @@ SYSTEM_TABLES: Final[Mapping[str, SystemTable]] = {
     "_cron_jobs": SystemTable(4, public=False, indexes={"by_name": ("name",), "by_next_run": ("nextRun",)}),
     "_cron_runs": SystemTable(5, public=False, indexes={"by_name": ("name",)}),
     "_environment": SystemTable(6, public=False, indexes={"by_name": ("name",)}),
+    "_files": SystemTable(
+        7, public=False, indexes={"by_file": ("file",), "by_token": ("token",), "by_number": ("number",)}
+    ),
 }
 """Whoever adds one gives it a number below `FIRST_USER_TABLE` that none of them has or had."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.registry import Target
     from convex_nb.services.environment import Variables
+    from convex_nb.services.files.storage import ActionStorage, StorageReader, StorageWriter
     from convex_nb.services.scheduling.scheduler import Scheduler
 
 _HINTS = {
@@ -90,6 +91,12 @@ class QueryCtx(Context):
         self._execution = execution
         self.db = db
 
+    @property
+    def storage(self) -> StorageReader:
+        """The files: what is known of them."""
+        found: StorageReader = self._execution.service("storage").query
+        return found
+
     def now(self) -> float:
         """Milliseconds since the epoch at which this call began. The same in all of it."""
         self._execution.reads_clock = True
@@ -109,6 +116,12 @@ class MutationCtx(QueryCtx):
     db: DatabaseWriter
     scheduler: Scheduler
 
+    @property
+    def storage(self) -> StorageWriter:
+        """The files: upload URLs, and deleting as a part of the transaction."""
+        found: StorageWriter = self._execution.service("storage").mutation
+        return found
+
     def run_mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another mutation as a part of this one. If it raises, its own writes are undone, and only those."""
         return self._execution.runner.nested_mutation(self._execution, function, args, kwargs)
@@ -124,6 +137,12 @@ class ActionCtx(Context):
     def __init__(self, execution: Execution, calls: Calls) -> None:
         self._execution = execution
         self._calls = calls
+
+    @property
+    def storage(self) -> ActionStorage:
+        """The files: storing and reading them."""
+        found: ActionStorage = self._execution.service("storage").action
+        return found
 
     def now(self) -> float:
         """Milliseconds since the epoch, now."""

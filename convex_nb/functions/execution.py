@@ -42,6 +42,8 @@ class Execution:
         "conflict",
         "deadline",
         "depth",
+        "file_bytes_read",
+        "file_bytes_written",
         "handler_seconds",
         "kind",
         "lines",
@@ -75,6 +77,8 @@ class Execution:
         self.reads_clock = False
         self.reads_identity = False
         self.handler_seconds = 0.0
+        self.file_bytes_read = 0
+        self.file_bytes_written = 0
         self.conflict: Conflict | None = None
         # The timestamp of the commit of a mutation that wrote something.
         self.committed_at = 0
@@ -145,6 +149,14 @@ class Execution:
     def leave(self) -> None:
         """A nested call is over."""
         self.depth -= 1
+
+    def count_file_read(self, number: int) -> None:
+        """So many bytes of files were read."""
+        self.file_bytes_read += number
+
+    def count_file_written(self, number: int) -> None:
+        """So many bytes of files were stored."""
+        self.file_bytes_written += number
 
     @contextmanager
     def operation(self) -> Iterator[None]:

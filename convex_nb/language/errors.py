@@ -227,6 +227,14 @@ class LimitError(ConvexNbError, RuntimeError):
         super().__init__(message)
 
 
+class UploadTokenError(ConvexNbError, PermissionError):
+    """A URL to upload to that is not one, or not any more; `code` is the reference's for it. Nothing was stored."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        self.code = code
+        super().__init__(message)
+
+
 class WriteConflictError(ConvexNbError, RuntimeError):
     """Other writes kept changing what a mutation read; `table`, `document_id`, and `source`, the other function."""
 

@@ -42,6 +42,7 @@ class Limits:
     log_lines: int = 256
     query_operators: int = 256
     http_body_bytes: int = 20 << 20
+    file_data_url_bytes: int = 1 << 20
 
     # Definitions.
     tables: int = 10_000

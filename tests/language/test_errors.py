@@ -121,6 +121,7 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         {"path": "a.convex", "version": 3, "newest": 1},
         "No.",
     ),
+    (errors.UploadTokenError("No.", code="Expired"), PermissionError, {"code": "Expired"}, "No."),
     (errors.StorageCorruptError("No.", path="x", table="t"), RuntimeError, {"path": "x", "table": "t"}, "No."),
     (errors.SqlError("No.", sql="select"), ValueError, {"sql": "select"}, "No."),
 ]

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.deployment.data.tables import Table, Tables
+from convex_nb.deployment.files.files import StoredFiles
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.services.files.urls import FileUrls
 
 if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
@@ -68,6 +70,11 @@ class Past:
     def table(self, name: str) -> Table:
         """A table as it was."""
         return Table(name, lambda: self._snapshot)
+
+    @property
+    def files(self) -> StoredFiles:
+        """The files as they were, by id."""
+        return StoredFiles(lambda: self._snapshot, self._runner.database, FileUrls())
 
     def sql(self, sql: str, parameters: Mapping[str, Any] | None = None, /, **given: Any) -> SqlResult:
         """Run one SELECT over the tables as they were: see `Deployment.sql`."""

@@ -14,6 +14,7 @@ from convex_nb.language.values import Id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from convex_nb.engine.database import Database
     from convex_nb.engine.reading.reader import DatabaseReader
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
@@ -74,6 +75,11 @@ class SystemWriter:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+
+    @property
+    def database(self) -> Database:
+        """The database that it writes to."""
+        return self._transaction.database
 
     def get(self, id: str) -> Document | None:
         """The document with this id, or ``None``."""

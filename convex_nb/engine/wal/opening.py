@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.database import Database, SystemClock
+from convex_nb.engine.files.moving import Move
+from convex_nb.engine.files.sqlite_chunks import ReadOnlyChunks, SqliteChunks
 from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, write_checkpoint
 from convex_nb.engine.wal.disk import remove, sidecar
 from convex_nb.engine.wal.file_lock import FileLock
@@ -94,6 +96,7 @@ def _open(
             recovery.replay(database)
             log = SqliteLog(file, lock, root, recovery.copies, recovery.kept, recovery.entries, recovery.logged_bytes)
             database.committer.change_log(lambda _: log)
+            database.files.chunks = SqliteChunks(file)
         except BaseException:
             file.close()
             raise
@@ -117,6 +120,7 @@ def _look_at(path: Path, clock: Clock | None, options: dict[str, Any]) -> Databa
             file.close()
     log = ReadOnlyLog(path, recovery.position)
     database.committer.change_log(lambda _: log)
+    database.files.chunks = ReadOnlyChunks(path)
     return database
 
 
@@ -250,18 +254,22 @@ def _save(
         with file.transaction("save"):
             file.write_first_root(root)
         _complete(write_checkpoint(file, copies, root, database.head, database.last_creation_time))
+        files = Move(database, SqliteChunks(file))
+        files.copy()
         file.sync()
 
         def finish(head: Snapshot) -> SqliteLog:
             rest = write_checkpoint(file, copies, root, head, database.last_creation_time)
             checkpoint = _complete(rest)
-            file.finish(path)
-            try:
-                saved = StorageFile.open(path, durability, reached)
-                saved.read_root()
-            except BaseException:
-                remove(path)
-                raise
+            with files.rest(head):
+                file.finish(path)
+                try:
+                    saved = StorageFile.open(path, durability, reached)
+                    saved.read_root()
+                except BaseException:
+                    remove(path)
+                    raise
+                files.finish(SqliteChunks(saved))
             return SqliteLog(saved, lock, checkpoint.root, copies, checkpoint.blobs)
 
         # The first checkpoint has nearly everything; commits wait only for what came since.

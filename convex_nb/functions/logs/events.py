@@ -26,6 +26,8 @@ def execution_event(record: ExecutionRecord, deployment: Event) -> Event:
             "database_write_bytes": record.bytes_written,
             "database_read_documents": record.documents_read,
             "database_write_documents": record.documents_written,
+            "file_storage_read_bytes": record.file_bytes_read,
+            "file_storage_write_bytes": record.file_bytes_written,
         },
     }
     if record.error is not None:

@@ -79,6 +79,10 @@ class ExecutionRecord(NamedTuple):
     """Mutations of its client that were waiting for one another, this one included."""
     job_id: str | None
     """The scheduled job that it was."""
+    file_bytes_read: int
+    """Bytes of stored files that it read, or gave out in URLs."""
+    file_bytes_written: int
+    """Bytes that it stored as files."""
 
 
 class LogLine(NamedTuple):
@@ -237,6 +241,8 @@ class ExecutionLog:
             },
             origin.queue_length,
             origin.job_id,
+            execution.file_bytes_read,
+            execution.file_bytes_written,
         )
         self._records.append(record)
         self._count(record)
@@ -298,6 +304,8 @@ class ExecutionLog:
             None,
             0,
             None,
+            0,
+            0,
         )
         self._records.append(record)
         self._count(record)

@@ -1,0 +1,1 @@
+"""Files from outside of functions: what `dep.files` gives, and how they look."""

@@ -1,0 +1,1 @@
+"""The bytes of files: kept in chunks beside the documents that tell of them."""

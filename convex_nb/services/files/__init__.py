@@ -1,0 +1,1 @@
+"""Files: what `ctx.storage` offers, and the documents that tell of them."""
