@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from convex_nb.language.errors import (
         ArgumentValidationError as ArgumentValidationError,
+        AuthenticationError as AuthenticationError,
         ConvexError as ConvexError,
         ConvexNbError as ConvexNbError,
         DeploymentClosedError as DeploymentClosedError,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         InvalidIdError as InvalidIdError,
         InvalidValueError as InvalidValueError,
         LimitError as LimitError,
+        MissingDependencyError as MissingDependencyError,
         NotUniqueError as NotUniqueError,
         ReadOnlyError as ReadOnlyError,
         ReturnValidationError as ReturnValidationError,
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
         SchemaValidationError as SchemaValidationError,
         SearchError as SearchError,
         ServerError as ServerError,
+        ServingError as ServingError,
         SqlError as SqlError,
         StorageCorruptError as StorageCorruptError,
         StorageError as StorageError,
@@ -128,6 +131,7 @@ _NAMES_OF_MODULES = {
     "language.encoding": ("dumps", "from_json", "loads", "to_json", "to_plain_json"),
     "language.errors": (
         "ArgumentValidationError",
+        "AuthenticationError",
         "ConvexError",
         "ConvexNbError",
         "DeploymentClosedError",
@@ -143,6 +147,7 @@ _NAMES_OF_MODULES = {
         "InvalidIdError",
         "InvalidValueError",
         "LimitError",
+        "MissingDependencyError",
         "NotUniqueError",
         "ReadOnlyError",
         "ReturnValidationError",
@@ -151,6 +156,7 @@ _NAMES_OF_MODULES = {
         "SchemaValidationError",
         "SearchError",
         "ServerError",
+        "ServingError",
         "SqlError",
         "StorageCorruptError",
         "StorageError",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data.data import Data
@@ -31,6 +32,7 @@ from convex_nb.services.scheduling.cron_table import check_crons
 from convex_nb.services.scheduling.crons import CronJobs
 
 if TYPE_CHECKING:
+    from convex_nb.deployment.remote.remote import Server
     from convex_nb.engine.commit import Commit
 
 
@@ -178,9 +180,20 @@ class Deployment(Calling, Data):
         """Take calls again: live queries catch up, scheduled functions that were due run, crons go on from now."""
         self._check_open()
         self._scheduling.resuming()
-        self._reactor.paused = self._blocked = False
-        self._reactor.flush()
+        self._blocked = False
+        self._reactor.resume()
         self._scheduling.resumed()
+
+    def serve(self, port: int | None = None, **options: Any) -> Server:
+        """Let Convex clients in by HTTP and WebSocket, at `.url` of what this returns, until its `.close()`.
+
+        `port` is 3210 where that is free and another one where not, 0 for any. Only this machine gets in, and pages of
+        it: `host`, `site_port`, `origins`, `hosts`, `admin_key` say otherwise, see `convex_nb.server.Server`.
+        """
+        self._check_open()
+        # A front door, which stands on this and not the other way round.
+        server: Server = import_module("convex_nb.server").serve(self, port, **options)
+        return server
 
     def statistics(self) -> DeploymentStatistics:
         """Figures of every part. Costs O(tables + live queries)."""
@@ -203,6 +216,8 @@ class Deployment(Calling, Data):
         """End it: subscriptions close, and every later call raises `DeploymentClosedError`. Twice is fine."""
         if self._closed is None:
             try:
+                for door in list(self._doors):
+                    door.close()
                 self._scheduling.close()
             finally:
                 # An interrupt of the moment that jobs get must not leave the file taken.

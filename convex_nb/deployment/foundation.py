@@ -25,6 +25,7 @@ from convex_nb.services.scheduling.scheduler import SchedulerService
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from convex_nb.deployment.remote.remote import Door, Verifier
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
@@ -57,6 +58,8 @@ class Foundation:
         self._log.describe = partial(_describe, database, mode)
         self._closed: str | None = None
         self._blocked = False
+        self._doors: list[Door] = []
+        self._verify_token: Verifier | None = None
         output.capture()
         determinism.install()
         self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))

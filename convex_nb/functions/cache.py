@@ -108,6 +108,19 @@ class QueryCache:
         self._runner.log.answered(entry.path, started, perf_counter(), now_ms, origin)
         return result
 
+    def run(
+        self,
+        entry: Entry,
+        arguments: dict[str, Any],
+        snapshot: Snapshot,
+        materialised: Materialised | None,
+        origin: Origin,
+        journal: str,
+    ) -> Result:
+        """The result of a query whose page is to end where an earlier one did: true for that one only, and not kept."""
+        self._misses += 1
+        return self._runner.query(entry, arguments, snapshot, materialised, origin, journal)
+
     def forget(self, versions: Iterable[int]) -> None:
         """Drop the results of function versions that nobody can call any more. Costs O(results)."""
         gone = set(versions)

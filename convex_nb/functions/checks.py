@@ -15,6 +15,7 @@ from convex_nb.language.errors import (
     shorten,
 )
 from convex_nb.language.limits import UNLIMITED
+from convex_nb.language.validators import ObjectValidator
 from convex_nb.language.values import UNDEFINED, size_of, to_value
 
 if TYPE_CHECKING:
@@ -52,6 +53,18 @@ def check_arguments(
     if database.limits.argument_bytes < UNLIMITED:
         _check_size("arguments", path, size_of(arguments), database.limits.argument_bytes)
     return arguments
+
+
+def adapt_arguments(function: Function, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return arguments as a client of another language names them under the names that the function has for them.
+
+    It is the options of a page that have two: `paginationOpts`, and `pagination_opts` in Python.
+    """
+    if "paginationOpts" in args and isinstance(function.args, ObjectValidator):
+        fields = function.args.fields
+        if "pagination_opts" in fields and "paginationOpts" not in fields:
+            return {"pagination_opts" if name == "paginationOpts" else name: value for name, value in args.items()}
+    return args
 
 
 def check_result(function: Function, path: str, value: Any, database: Database) -> Any:

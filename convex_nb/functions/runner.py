@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.transaction import Transaction
-    from convex_nb.functions.logs.execution_log import ExecutionLog
+    from convex_nb.functions.logs.execution_log import ExecutionLog, Line
     from convex_nb.functions.registry import Entry, Ran, Registry, Target
 
 RETRIES: Final = 4
@@ -42,13 +42,16 @@ class Result:
 
     `timestamp` and `catalog` are the snapshot's, which is not kept: it would keep its whole state of the database.
     `reads_clock` tells that it looked at the time, and so is true for this call only; `reads_identity` that it is true
-    for whom it was asked. `ran` is the code that it rests on, besides the query's own: see `Registry.stands`.
+    for whom it was asked. `ran` is the code that it rests on, besides the query's own: see `Registry.stands`. `lines`
+    are what it printed; `journal` is where its page ended, for a run that is to end there again.
     """
 
     __slots__ = (
         "catalog",
         "duration_ms",
         "error",
+        "journal",
+        "lines",
         "ran",
         "read_set",
         "reads_clock",
@@ -67,6 +70,8 @@ class Result:
         self.reads_clock = False
         self.reads_identity = False
         self.ran: list[Ran] | None = None
+        self.lines: list[Line] | None = None
+        self.journal: str | None = None
         self.duration_ms = 0.0
 
 
@@ -109,13 +114,16 @@ class Runner:
         snapshot: Snapshot | None = None,
         materialised: Materialised | None = None,
         origin: Origin = ADMINISTRATOR,
+        journal: str | None = None,
     ) -> Result:
         """Run a query with checked arguments at a snapshot. What it raises is a part of the result.
 
-        Interrupts are not: they end the caller as well.
+        Interrupts are not: they end the caller as well. With the `journal` of an earlier run its page ends where that
+        one's did.
         """
         started = perf_counter()
         transaction = self.database.begin(snapshot, writable=False, materialised=materialised)
+        transaction.journal = journal
         execution = Execution(self, entry.path, "query", transaction, origin)
         if entry.names is not None:
             execution.ran = [(None, entry.names, entry.names.current())]
@@ -145,6 +153,8 @@ class Runner:
         result.reads_clock = execution.reads_clock
         result.reads_identity = execution.reads_identity
         result.ran = execution.ran
+        result.lines = execution.lines
+        result.journal = transaction.journal
         result.duration_ms = (ended - started) * 1e3
         return result
 

@@ -334,6 +334,30 @@ class SchedulingError(ConvexNbError, ValueError):
         super().__init__(message)
 
 
+class AuthenticationError(ConvexNbError, PermissionError):
+    """A client is not who it says it is, or nobody here can tell; `code` is the wire's, such as "NoAuthProvider"."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class ServingError(ConvexNbError, OSError):
+    """A deployment cannot be served at this `port`. Nothing is served."""
+
+    def __init__(self, message: str, *, port: int = 0) -> None:
+        self.port = port
+        super().__init__(message)
+
+
+class MissingDependencyError(ConvexNbError, ImportError):
+    """An extra of this package is not installed; `package` is what is missing."""
+
+    def __init__(self, message: str, *, package: str = "") -> None:
+        self.package = package
+        super().__init__(message)
+
+
 class DeploymentPausedError(ConvexNbError, RuntimeError):
     """The deployment is paused: no function runs until `resume()`."""
 

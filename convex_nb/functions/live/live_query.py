@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from convex_nb.engine.materialised import Materialised
     from convex_nb.functions.live.reactor import Reactor
+    from convex_nb.functions.logs.execution_log import Line
     from convex_nb.functions.origin import Origin
     from convex_nb.functions.registry import Entry, Ran
     from convex_nb.functions.runner import Result
@@ -29,7 +30,8 @@ class Outcome(NamedTuple):
     """The newest result of a followed query, as its followers see it.
 
     `value` is the last good value and stays the same object while it stays the same value; `error` is the current
-    error; `changes` counts the results that were to be announced.
+    error; `changes` counts the results that were to be announced. `lines` are what the run printed that gave it, and
+    `journal` says where its page ended.
     """
 
     changes: int
@@ -39,6 +41,8 @@ class Outcome(NamedTuple):
     read_set: ReadSet
     duration_ms: float
     reads_clock: bool = False
+    lines: list[Line] | None = None
+    journal: str | None = None
 
 
 class Follower(Protocol):
@@ -152,6 +156,8 @@ class SharedQuery:
             result.read_set,
             result.duration_ms,
             result.reads_clock,
+            result.lines,
+            result.journal,
         )
 
 

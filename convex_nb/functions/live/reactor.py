@@ -20,10 +20,11 @@ from convex_nb.functions.live.footing import Footing
 from convex_nb.functions.live.foreground import foreground
 from convex_nb.functions.live.groups import Groups
 from convex_nb.functions.live.live_query import NOTHING_YET, Follower, LiveQuery, SharedQuery, Subscription
+from convex_nb.functions.live.remote_query import RemoteQuery
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.runner import Result
 from convex_nb.functions.tracebacks import strip
-from convex_nb.language.errors import ConvexNbError
+from convex_nb.language.errors import ConvexNbError, DeploymentPausedError
 from convex_nb.language.ordering import same_key
 
 if TYPE_CHECKING:
@@ -134,6 +135,15 @@ class Reactor:
         self._catch_up(query, follower)
         return follower
 
+    def attach_remote(self, query: RemoteQuery, make: Callable[[SharedQuery], F]) -> F:
+        """The same for a query that is followed from outside of this process; one like it is shared."""
+        with self._lock:
+            shared = self._queries.setdefault(query.key, query)
+            follower = make(shared)
+            shared.subscriptions = (*shared.subscriptions, follower)
+        self._catch_up(shared, follower)
+        return follower
+
     def watch(self, entry: Entry, given: Mapping[str, Any] | None, on_stale: Callable[[], object]) -> LiveQuery:
         """Run a query now; `on_stale` is called when a commit has touched it, and it runs again in a `refresh`."""
         args = check_arguments(entry.function, entry.path, given, self._database)
@@ -213,6 +223,15 @@ class Reactor:
         with self._lock:
             for query in self._queries.values():
                 self._invalidate(query)
+
+    def resume(self) -> None:
+        """Take up again what waited, or was refused, because the deployment was paused."""
+        self.paused = False
+        with self._lock:
+            for query in self._queries.values():
+                if isinstance(query.outcome.error, DeploymentPausedError):
+                    self._invalidate(query)
+        self.flush()
 
     def expire(self, query: SharedQuery) -> None:
         """One followed query has to run again."""
@@ -392,6 +411,8 @@ class Reactor:
                 query.running -= 1
 
     def _result(self, query: SharedQuery, snapshot: Snapshot, materialised: Materialised | None) -> Result:
+        if isinstance(query, RemoteQuery):
+            return query.run(self._database, self._registry, self._cache, snapshot, materialised, paused=self.paused)
         try:
             entry = query.entry or self._registry.find(query.path, "query")
             arguments = check_arguments(entry.function, entry.path, query.args, self._database)

@@ -1,0 +1,104 @@
+"""A deployment as a server sees it: who calls, for whom, and what is sent back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from convex_nb.deployment.remote.caller import Caller
+from convex_nb.deployment.remote.session_requests import sweep
+from convex_nb.functions.identity import to_identity
+from convex_nb.functions.origin import Origin
+from convex_nb.language.errors import AuthenticationError, ConvexNbError, InvalidValueError
+
+if TYPE_CHECKING:
+    from convex_nb.deployment.calling import Calling
+
+
+class Verifier(Protocol):
+    """Tells from a token who its bearer is."""
+
+    def __call__(self, token: str, /) -> Mapping[str, Any]:
+        """The claims of a token that is good. Raises `AuthenticationError`."""
+        ...
+
+
+class Door(Protocol):
+    """Something that lets others in, and closes with the deployment."""
+
+    def close(self) -> None: ...
+
+
+class Server(Door, Protocol):
+    """What `dep.serve()` returns: a running server."""
+
+    @property
+    def url(self) -> str:
+        """What clients are given."""
+        ...
+
+    @property
+    def site_url(self) -> str:
+        """Where HTTP actions are."""
+        ...
+
+    @property
+    def admin_key(self) -> str:
+        """With it a client may do what the deployment's owner may."""
+        ...
+
+
+class Remote:
+    """What servers reach a deployment through. Safe for threads."""
+
+    def __init__(self, deployment: Calling) -> None:
+        self._deployment = deployment
+
+    @property
+    def name(self) -> str:
+        """What the deployment is called: its file, or "memory"."""
+        path = self._deployment._database.log.path
+        return "memory" if path is None else path.stem
+
+    @property
+    def timestamp(self) -> int:
+        """The newest commit."""
+        return self._deployment._database.head.timestamp
+
+    @property
+    def doors(self) -> list[Door]:
+        """What closes with the deployment."""
+        return self._deployment._doors
+
+    def now_ns(self) -> int:
+        """What the deployment's clock says."""
+        return self._deployment._database.clock.now_ns()
+
+    def nobody(self) -> Caller:
+        """Calls for a client that has not said who it is."""
+        return Caller(self._deployment, Origin("anonymous"))
+
+    def administrator(self, identity: Mapping[str, Any] | None = None) -> Caller:
+        """Calls as the owner, functions finding `identity`. Raises `AuthenticationError` for what is none."""
+        try:
+            return Caller(self._deployment, Origin("admin", to_identity(identity)))
+        except InvalidValueError as error:
+            raise AuthenticationError(str(error), code="InvalidIdentity") from None
+
+    def user(self, token: str) -> Caller:
+        """Calls for the bearer of a token. Raises `AuthenticationError`; it may ask the token's issuer for its keys."""
+        verify = self._deployment._verify_token
+        if verify is None:
+            raise AuthenticationError(
+                "No auth provider is configured on this deployment, so that nobody can tell whose token this is.",
+                code="NoAuthProvider",
+            )
+        return Caller(self._deployment, Origin("user", to_identity(verify(token))))
+
+    def sweep(self) -> None:
+        """Forget the requests of clients that have been away for long."""
+        try:
+            sweep(self._deployment._database)
+        except ConvexNbError:
+            # A deployment that is read only, or closing, has nothing to forget.
+            return

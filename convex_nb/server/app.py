@@ -1,0 +1,52 @@
+"""The routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+
+from convex_nb._version import __version__
+from convex_nb.server.security import Gate, plain
+from convex_nb.server.sync import sync
+
+if TYPE_CHECKING:
+    from starlette.websockets import WebSocket
+
+    from convex_nb.server.services import Services
+
+
+def make_app(services: Services, gate: Callable[..., Gate], started: Callable[[], object]) -> Starlette:
+    """Put an application together; `started` is called on its loop."""
+
+    async def serve_sync(socket: WebSocket) -> None:
+        await sync(socket, services)
+
+    async def echo(request: Request) -> Response:
+        return Response(await request.body())
+
+    async def say(text: str, _: Request) -> Response:
+        return plain(text)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        started()
+        yield
+
+    routes = [
+        WebSocketRoute("/api/sync", serve_sync),
+        WebSocketRoute("/api/{version}/sync", serve_sync),
+        Route("/", partial(say, "This Convex deployment is running. Clients connect to this address.")),
+        Route("/version", partial(say, __version__)),
+        Route("/instance_version", partial(say, __version__)),
+        Route("/instance_name", partial(say, services.remote.name)),
+        Route("/echo", echo, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(gate)], lifespan=lifespan)
