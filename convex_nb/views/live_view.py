@@ -14,25 +14,22 @@ import traitlets
 
 from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.deployment.data.results import result_to_arrow, result_to_frame
-from convex_nb.language.values import copy_value
-from convex_nb.views.arrangement import Arrangement
 from convex_nb.views.carrier import Carrier
-from convex_nb.views.cells import cell_text, encode_cell, preview, time_text
-from convex_nb.views.columns import Columns, cells_of
+from convex_nb.views.cells import preview, time_text
+from convex_nb.views.contents import Contents
 from convex_nb.views.drawing import draw
 from convex_nb.views.editing import Editing
 from convex_nb.views.export import Exports
 from convex_nb.views.form_fields import EntryError
-from convex_nb.views.messages import Cell, Column, Head, Kind, More, Node, Row, State, Update, Updates
+from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
-from convex_nb.views.result_sheet import ROWS_MOST, sheet_of_rows
-from convex_nb.views.row_filter import RowFilter
+from convex_nb.views.result import Result
+from convex_nb.views.result_sheet import ROWS_MOST
 from convex_nb.views.screen import Picture, Screen
-from convex_nb.views.sheet import Heading, Sheet
+from convex_nb.views.sheet import Sheet
 from convex_nb.views.surroundings import Surroundings
-from convex_nb.views.tree import tree_of
-from convex_nb.views.window import Window, kind_of
+from convex_nb.views.window import Window
 
 if TYPE_CHECKING:
     import pandas
@@ -48,20 +45,6 @@ _numbers = count(1)
 
 Watch: TypeAlias = Callable[[Mapping[str, Any]], Followed]
 """Starts a live query with these arguments."""
-
-
-class Result(traitlets.Any):
-    """A trait that never compares what it is set to: `==` of 100,000 documents is slow, and wrong (`1 == True`)."""
-
-    def set(self, obj: Any, value: Any) -> None:
-        old = obj._trait_values.get(self.name)
-        obj._trait_values[self.name] = value
-        if value is not old and {self.name, traitlets.All} & obj._trait_notifiers.keys():
-            obj._notify_trait(self.name, copy_value(old), copy_value(value))
-
-    def get(self, obj: Any, cls: Any = None) -> Any:
-        # The result is shared with the cache and other views: everybody else gets containers of their own.
-        return copy_value(super().get(obj, cls))
 
 
 class LiveView(anywidget.AnyWidget):
@@ -118,16 +101,10 @@ class LiveView(anywidget.AnyWidget):
         self._commits = 0  # of the deployment when the view was paused
         self._behind = 0
         self._updating = False
-        self._kind: Kind = "table"
-        self._window = Window() if window is None else window
-        self._columns = Columns()
-        self._arrangement = Arrangement()
+        self._contents = Contents(Window() if window is None else window, self._hints)
         self._exports = Exports()
         self._value: Any = None
-        self._body: Cell | Node = None
         self._duration = 0.0
-        self._encoded: dict[str, tuple[Any, Row]] = {}
-        self._encoded_columns: list[Column] = []
         self._carrier = Carrier() if carrier is None else carrier
         self._screen = Screen(self._picture, lambda update: self._carrier.send(self, update), is_busy)
         # Before the widget opens, so that it opens with its first page, or not at all if the query is refused.
@@ -175,9 +152,9 @@ class LiveView(anywidget.AnyWidget):
             else:
                 old, self._query, self._watch = self._query, query, start
                 if arguments != self._arguments:
-                    self._window.turn(0)
+                    self._contents.window.turn(0)
                 if watch is not None:
-                    self._columns = Columns()
+                    self._contents.forget_columns()
                 self._arguments = arguments
         if old is not None:
             old.close()
@@ -194,7 +171,7 @@ class LiveView(anywidget.AnyWidget):
                 error, timestamp, self._duration = query.error, query.timestamp, query.duration_ms
                 if error is None:
                     self._value = query.value
-                    self._take(self._value)
+                    self._contents.take(self._value)
             status, value = self._status_now(), self._value
         self.timestamp, self.status, self.error, self.value = timestamp, status, error, value
         with self._lock:
@@ -237,22 +214,11 @@ class LiveView(anywidget.AnyWidget):
                 self._screen.touch()
             self._screen.pump()
 
-    def _take(self, value: Any) -> None:
-        self._kind = kind_of(value)
-        if self._kind == "table":
-            was_empty = not self._window.total
-            self._window.show(value)
-            if was_empty or not value:
-                self._columns = Columns(self._hints())
-        else:
-            self._body = encode_cell(value) if self._kind == "figure" else tree_of(value)
-
-    def _hints(self) -> Mapping[str, str]:
+    def _hints(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
         """The schema's columns, when the rows are whole documents of one table or could become so."""
         if self._surroundings is None or self._query is None:
             return {}
         tables = set(self._query.tables)
-        rows = self._window.page()[:1]
         if rows:
             tables &= {getattr(rows[0].get("_id"), "table", None)}
         return self._surroundings.columns(tables.pop()) if len(tables) == 1 else {}
@@ -319,11 +285,7 @@ class LiveView(anywidget.AnyWidget):
                 return Sheet([], [], title=title, caption="waiting for its arguments", mark=self.mark)
             when = f"snapshot of {time_text(self.timestamp // 1_000_000)} UTC"
             saved = {"title": title, "caption": when, "hint": "run the notebook for live data", "mark": self.mark}
-            if self._kind != "table":
-                return Sheet([Heading("value")], [[cell_text(self._value)]], **saved)
-            page = self._window.page()[:rows]
-            columns = self._columns.widen(page)
-            return sheet_of_rows(page, self._arrangement.shown(columns), len(self._window), len(columns), **saved)
+            return self._contents.sheet(rows, **saved)
 
     def rendered(self) -> Any:
         """Return what `render` makes of the value; what is wrong, where there is none or it raises."""
@@ -368,14 +330,14 @@ class LiveView(anywidget.AnyWidget):
         tab = content["tab"]
         with self._lock:
             if content["type"] == "export":
-                self._exports.begin(tab, content["format"], self._window.rows, self._columns.names)
+                self._exports.begin(tab, content["format"], self._contents.window.rows, self._contents.names)
             part = self._exports.next_part(tab)
             if self.comm is not None:
                 self.send({"type": "part", "tab": tab, "done": part is None}, [] if part is None else [part])
 
     def _select(self, key: str) -> None:
         with self._lock:
-            row = self._window.row(key)
+            row = self._contents.window.row(key)
         id = None if row is None else row.get("_id")
         if id is not None:
             self.selection = id
@@ -383,7 +345,7 @@ class LiveView(anywidget.AnyWidget):
     def _edit(self, content: Mapping[str, Any]) -> None:
         key, column = content["key"], content["column"]
         with self._lock:
-            row = self._window.row(key)
+            row = self._contents.window.row(key)
         problem = ""
         try:
             if self.editing is None or row is None:
@@ -396,36 +358,21 @@ class LiveView(anywidget.AnyWidget):
                 self.send({"type": "edited", "tab": content["tab"], "key": key, "column": column, "problem": problem})
 
     def _picture(self) -> Picture:
-        is_table = self._kind == "table"
-        page = self._window.page() if is_table else []
-        arranged = self._arrangement.arranged(self._columns.widen(page))
-        columns = self._arrangement.shown(arranged)
+        table, rows = self._contents.drawn()
         state = self._state_now()
         head: Head = {
+            **table,
             "path": self.path,
             "arguments": self._chips(),
-            "kind": self._kind,
             "state": state,
             "note": self._note(state),
             "problem": problem_of(self.error) if self.error is not None else None,
-            "rows": len(self._window) if is_table else 1,
-            "total": self._window.total if is_table else 1,
-            "filter": self._window.filter.text,
             "timestamp": str(self.timestamp),
             "duration": round(self._duration, 3),
-            "columns": columns if is_table else [],
-            "fields": [column["name"] for column in arranged] if is_table else [],
-            "widths": self._arrangement.widths,
-            "sort": list(self._window.sort),
-            "start": self._window.start,
-            "size": self._window.size,
-            "above": self._window.above,
             "edit": self.editing.fields if self.editing is not None else None,
             "more": self._more(),
         }
-        if is_table:
-            return Picture(head, self._rows(page, columns))
-        return Picture(head, body=self._body)
+        return Picture(head, rows, self._contents.body)
 
     def _state_now(self) -> State:
         if self._paused:
@@ -451,19 +398,10 @@ class LiveView(anywidget.AnyWidget):
                 if self._behind
                 else "Paused."
             )
-        if self._query is None or self._surroundings is None or self._kind != "table" or self._window.total:
-            return "No row passes the filter." if self._window.filter and not len(self._window) else ""
+        contents, window = self._contents, self._contents.window
+        if self._query is None or self._surroundings is None or contents.kind != "table" or window.total:
+            return "No row passes the filter." if window.filter and not len(window) else ""
         return self._surroundings.empty_note(self._query.tables)
-
-    def _rows(self, page: Sequence[Any], columns: list[Column]) -> list[Row]:
-        # Results share their documents: one that is the same object needs no second look.
-        known = self._encoded if columns == self._encoded_columns else {}
-        encoded: dict[str, tuple[Any, Row]] = {}
-        for key, row in zip(self._window.keys(), page, strict=True):
-            old = known.get(key)
-            encoded[key] = old if old is not None and old[0] is row else (row, (key, cells_of(row, columns)))
-        self._encoded, self._encoded_columns = encoded, columns
-        return [row for _, row in encoded.values()]
 
     def _from_browser(self, content: Mapping[str, Any]) -> None:
         kind = content.get("type")
@@ -480,7 +418,7 @@ class LiveView(anywidget.AnyWidget):
         elif kind == "drawn":
             self._carrier.drawn(content["of"])
         with self._lock:
-            screen, window = self._screen, self._window
+            screen = self._screen
             if kind == "hello":
                 was_hidden = screen.is_hidden
                 screen.hello(content["tab"], content["sequence"])
@@ -488,18 +426,6 @@ class LiveView(anywidget.AnyWidget):
                     self._on_active()
             elif kind == "hidden":
                 screen.hidden(content["tab"])
-            elif kind == "anchor":
-                window.anchor(content["key"])
-            elif kind == "page":
-                window.turn(content["start"])
-                screen.touch()
-            elif kind == "filter":
-                window.filter_by(RowFilter(content["text"], self._columns.names))
-                screen.touch()
-            elif kind == "arrange":
-                self._arrangement.take(content["order"], content["hidden"], content["widths"])
-                screen.touch()
-            elif kind == "sort":
-                window.cycle(content["column"], add=content["add"])
+            elif self._contents.do(content):
                 screen.touch()
             screen.pump()

@@ -46,20 +46,13 @@ class Problem(TypedDict):
     traceback: str  # the user's frames only; may be empty
 
 
-class Head(TypedDict):
-    """Everything but the rows. Small: an update repeats only the entries that changed."""
+class TableHead(TypedDict):
+    """What is said about the rows; of a figure or a tree they are one."""
 
-    path: str
-    arguments: list[tuple[str, str]]
     kind: Kind
-    state: State
-    note: str  # a sentence for a state that needs one: why it is empty, stale or paused
-    problem: Problem | None
     rows: int  # that pass the filter, not only those of the page
     total: int  # in the result
     filter: str  # what the reader wrote
-    timestamp: str  # of the commit that the result belongs to: nanoseconds, as text, since they exceed a JS number
-    duration: float  # of the last run, in milliseconds
     columns: list[Column]  # those that are shown, in the reader's order
     fields: list[str]  # all of them
     widths: dict[str, int]  # in pixels, of columns that were made wider or narrower by hand
@@ -67,6 +60,18 @@ class Head(TypedDict):
     start: int  # the page's first row in the result, from 0
     size: int  # rows of a page
     above: int  # rows that came in above the page since the reader left the top
+
+
+class Head(TableHead):
+    """Everything but the rows. Small: an update repeats only the entries that changed."""
+
+    path: str
+    arguments: list[tuple[str, str]]
+    state: State
+    note: str  # a sentence for a state that needs one: why it is empty, stale or paused
+    problem: Problem | None
+    timestamp: str  # of the commit that the result belongs to: nanoseconds, as text, since they exceed a JS number
+    duration: float  # of the last run, in milliseconds
     edit: dict[str, Any] | None  # the columns that may be edited, each with the `Field` of its entries
     more: More | None  # whether more can be loaded, of a paginated query
 

@@ -154,7 +154,7 @@ def test_documents_that_stayed_the_same_object_are_not_looked_at_again(
         looked.append(row)
         return cells_of(row, columns)
 
-    monkeypatch.setattr("convex_nb.views.live_view.cells_of", look)
+    monkeypatch.setattr("convex_nb.views.contents.cells_of", look)
     source.set(view, [message(-1), *source.value])
     view.whole()
     assert [row["_id"] for row in looked] == ["id-1"]
