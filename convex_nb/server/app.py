@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from convex_nb._version import __version__
+from convex_nb.server.http_api import HttpApi
 from convex_nb.server.security import Gate, plain
 from convex_nb.server.sync import sync
 
@@ -41,6 +42,7 @@ def make_app(services: Services, gate: Callable[..., Gate], started: Callable[[]
         yield
 
     routes = [
+        *HttpApi(services).routes,
         WebSocketRoute("/api/sync", serve_sync),
         WebSocketRoute("/api/{version}/sync", serve_sync),
         Route("/", partial(say, "This Convex deployment is running. Clients connect to this address.")),

@@ -264,9 +264,7 @@ class Session:
 
     async def _act(self, message: Action, args: dict[str, Any], caller: Caller, size: int) -> None:
         async with self._slots:
-            answer = await self._loop.run_in_executor(
-                self._threads.actions, caller.call, "action", message.udf_path, args
-            )
+            answer = await self._loop.run_in_executor(self._threads.actions, caller.action, message.udf_path, args)
             self._outbox.append((self._answered("ActionResponse", message.request_id, answer), 0))
             self._wake.set()
         self._uncount(size)

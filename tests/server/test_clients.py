@@ -63,7 +63,7 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 
 @needs_node
-@pytest.mark.parametrize("script", ["live", "pages", "react"])
+@pytest.mark.parametrize("script", ["live", "http", "pages", "react"])
 def test_the_clients_of_npm(script: str, server: Server, modules: Path) -> None:
     finish(start(script, server, modules))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from convex_nb.deployment.asynchronous import run_coroutine
 from convex_nb.deployment.remote.query_set import QuerySet
@@ -11,6 +11,7 @@ from convex_nb.deployment.remote.session_requests import Repeated, SessionReques
 from convex_nb.deployment.remote.telling import Failure, failure, log_lines
 from convex_nb.functions.checks import adapt_arguments, check_arguments
 from convex_nb.functions.origin import Origin
+from convex_nb.language.errors import FunctionNotFoundError
 
 if TYPE_CHECKING:
     from convex_nb.deployment.acting import Acting
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.live.live_query import Outcome
     from convex_nb.functions.registry import Entry
-
-AnyKind: TypeAlias = Literal["query", "mutation", "action", "any"]
 
 
 class Answer(NamedTuple):
@@ -44,16 +43,12 @@ class Caller:
         self._deployment = deployment
         self.origin: Final = origin
 
-    def call(self, kind: AnyKind, path: str, args: Mapping[str, Any]) -> Answer:
-        """Call a function of a kind, or of whichever kind it is."""
-        if kind == "any":
-            try:
-                kind = self._deployment._registry.resolve(path).function.kind
-            except LookupError:
-                kind = "query"
-        if kind == "query":
-            return self.query(path, args)
-        return self.mutation(path, args) if kind == "mutation" else self.action(path, args)
+    def kind_of(self, path: str) -> Kind:
+        """What kind of function this is; a query if there is none, which then says so."""
+        try:
+            return self._deployment._registry.resolve(path).function.kind
+        except FunctionNotFoundError:
+            return "query"
 
     def query(self, path: str, args: Mapping[str, Any], timestamp: int | None = None) -> Answer:
         """Run a query, at the newest commit or at an earlier one. Raises `HistoryError` where that is not kept."""

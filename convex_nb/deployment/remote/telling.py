@@ -16,6 +16,7 @@ from convex_nb.language.errors import (
     FunctionNotFoundError,
     InvalidCursorError,
     ServerError,
+    WriteConflictError,
 )
 from convex_nb.language.values import UNDEFINED
 
@@ -39,6 +40,8 @@ class Failure(NamedTuple):
     request_id: str
     text: str
     """The message without the request's id."""
+    code: str | None
+    """What is wrong where it was not the function: it may be tried again."""
 
 
 def failure(error: Exception, kind: Kind, path: str, log: ExecutionLog, mode: Mode) -> Failure:
@@ -51,7 +54,13 @@ def failure(error: Exception, kind: Kind, path: str, log: ExecutionLog, mode: Mo
         text += f"\n{_described(error)}"
     # Half a surrogate pair in somebody's message cannot be sent.
     text = text.encode(errors="replace").decode()
-    return Failure(f"[Request ID: {request_id}] {text}", data, request_id, text)
+    return Failure(f"[Request ID: {request_id}] {text}", data, request_id, text, _code(error))
+
+
+def _code(error: Exception) -> str | None:
+    if isinstance(error, WriteConflictError):
+        return "OptimisticConcurrencyControlFailure"
+    return "DeploymentClosed" if isinstance(error, DeploymentClosedError) else None
 
 
 def _described(error: Exception) -> str:

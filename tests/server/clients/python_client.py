@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from convex import ConvexClient, ConvexError, ConvexInt64
+from convex.http_client import ConvexHttpClient
 
 client = ConvexClient(sys.argv[1])
 assert client.query("counter:get") == 0
@@ -28,3 +29,8 @@ for call in (client.query, client.mutation, client.action):
     assert data == {"code": 42.0, "why": "no"}
 assert client.mutation("messages:send", {"body": "hi"})
 assert [each["body"] for each in client.query("messages:list")] == ["hi"]
+
+http = ConvexHttpClient(sys.argv[1])
+assert http.query("counter:get") == 5
+assert http.mutation("counter:add", {"by": 1}) == 6
+assert http.action("act:echo", {"value": value})["bytes"] == b"\x00\xff"
