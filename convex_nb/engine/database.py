@@ -326,7 +326,7 @@ class Database:
             raise InvalidIdError(
                 f'Invalid argument `id` for `db.{operation}`: {text}, and this is an Id<"{name}">.', id=id, table=name
             )
-        if name is not None and 128 <= number < 16384:
+        if name is not None and 128 <= number < 16384 and not is_system_table(name):
             self._prefixes[id[:4]] = name
         return name
 

@@ -240,6 +240,13 @@ class Transaction:
         self._write(state, Write(table, id, None, document, None, state.keys_of(document)))
         return id
 
+    def put(self, table: str, document: Mapping[str, Any]) -> None:
+        """Add a document that brings its id and creation time; nothing about it is checked."""
+        state = self._writable_table(table)
+        self._read_set.ids.add(document["_id"])
+        new = freeze(dict(document))
+        self._write(state, Write(table, document["_id"], None, new, None, state.keys_of(new)))
+
     def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None, *, system: bool = False) -> None:
         """Merge ``fields`` into a document, shallowly; ``UNDEFINED`` removes a field."""
         state, old = self._existing("system.patch" if system else "patch", id, table)

@@ -18,10 +18,12 @@ from convex_nb.engine.system_tables import is_system_table
 from convex_nb.engine.table import TableState
 from convex_nb.engine.wal.opening import open_database, save_database
 from convex_nb.language.errors import StorageCorruptError, StorageError
+from convex_nb.services.files.incoming import SnapshotFiles
 from convex_nb.services.transfer.exported_fields import pages
 from convex_nb.services.transfer.tables_import import Content, import_content
 
 if TYPE_CHECKING:
+    from convex_nb.engine.files.file_store import FileStore
     from convex_nb.services.transfer.source import Batch
 
 _NAME: Final = re.compile(r"backup_(?P<time>[0-9]{16,20})\.convex")
@@ -151,15 +153,19 @@ class _SnapshotTable:
         return first[0]["_id"] if first else None
 
 
-def restore_snapshot(database: Database, snapshot: Snapshot, progress: Callable[[int, int], object]) -> dict[str, int]:
+def restore_snapshot(
+    database: Database, snapshot: Snapshot, files: FileStore, progress: Callable[[int, int], object]
+) -> dict[str, int]:
     """Put the documents of a snapshot in place of all that there are, as one commit; how many each table has.
 
-    They have to fit the schema in force. Raises `SchemaValidationError`; nothing changes then.
+    Its files, whose bytes `files` has, are added where they are missing. The documents have to fit the schema in force.
+    Raises `SchemaValidationError`; nothing changes then.
     """
     states = {name: state for name, state in sorted(snapshot.tables.items()) if not is_system_table(name)}
     content = Content(
         {name: _SnapshotTable(state) for name, state in states.items()},
         {name: state.number for name, state in states.items()},
+        SnapshotFiles(snapshot, files),
     )
     return import_content(database, content, "replace_all", progress)
 
@@ -171,4 +177,4 @@ def restore_backup(
     if not Path(path).expanduser().is_file():
         raise StorageError(f"There is no backup {path}: nothing was restored.", path=str(path))
     with _opened(path) as backup:
-        return restore_snapshot(database, backup.head, progress)
+        return restore_snapshot(database, backup.head, backup.files, progress)

@@ -77,7 +77,7 @@ class Backups(Foundation):
         with shown_progress("restoring", progress) as report:
             if isinstance(source, (int, datetime, timedelta)):
                 moment = timestamp_of(source, self._database.clock.now_ns())
-                counts = restore_snapshot(self._database, self._database.at(moment), report)
+                counts = restore_snapshot(self._database, self._database.at(moment), self._database.files, report)
             elif str(source).lower().endswith(".zip"):
                 path = Path(source).expanduser()
                 with opened_zip(path, path.name) as content:

@@ -82,11 +82,12 @@ class Past:
 
         return run_sql(self._snapshot, sql, {**(parameters or {}), **given})
 
-    def export(self, path: str | PathLike[str], table: str | None = None) -> Path:
+    def export(self, path: str | PathLike[str], table: str | None = None, *, include_files: bool = True) -> Path:
         """Write the tables as they were to a ZIP file, or one of them to a file: see `Deployment.export`."""
         from convex_nb.deployment.data.transfer import export_snapshot
 
-        return export_snapshot(self._snapshot, path, table, None)
+        files = self._runner.database.files if include_files else None
+        return export_snapshot(self._snapshot, path, table, None, files)
 
     def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run today's query over the documents of then. Raises what the query raises."""

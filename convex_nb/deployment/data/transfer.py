@@ -15,6 +15,7 @@ from convex_nb.language.errors import InvalidValueError, describe
 if TYPE_CHECKING:
     from convex_nb.deployment.data.importing import Format, Infer, Mode, Nulls
     from convex_nb.deployment.data.progress import Progress
+    from convex_nb.engine.files.file_store import FileStore
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.services.transfer.tables_import import ZipMode
 
@@ -75,10 +76,10 @@ class Transfer(Foundation):
     ) -> dict[str, int]:
         """Import a ZIP file that `export`, or Convex itself, wrote, as one commit; how many documents each table had.
 
-        Ids and creation times are kept. `mode="fail"` takes only tables without documents, `"append"` adds to them,
-        `"replace"` puts the documents in place of those tables', `"replace_all"` empties all other tables as well.
-        Raises `SchemaValidationError`, `InvalidValueError` and `InvalidIdError`; nothing changes then. Costs about ten
-        microseconds a document.
+        Ids and creation times are kept; stored files that are missing are added. `mode="fail"` takes only tables
+        without documents, `"append"` adds to them, `"replace"` puts the documents in place of those tables',
+        `"replace_all"` empties all other tables as well. Raises `SchemaValidationError`, `InvalidValueError` and
+        `InvalidIdError`; nothing changes then. Costs about ten microseconds a document.
         """
         from convex_nb.services.transfer.tables_import import import_content
         from convex_nb.services.transfer.zip_import import opened_zip
@@ -93,18 +94,31 @@ class Transfer(Foundation):
         self._after_commit()
         return counts
 
-    def export(self, path: str | PathLike[str], table: str | None = None, *, progress: Progress | None = None) -> Path:
+    def export(
+        self,
+        path: str | PathLike[str],
+        table: str | None = None,
+        *,
+        include_files: bool = True,
+        progress: Progress | None = None,
+    ) -> Path:
         """Write all tables to a ZIP file, or one to a CSV, JSON, Parquet or Arrow file; return the file's path.
 
-        It is one moment's state, while commits go on. The ZIP keeps every type and id, and Convex imports it; in a
-        folder it is called `snapshot_<timestamp>.zip`. A file of that name is replaced once the new one is complete.
+        It is one moment's state, while commits go on. The ZIP keeps every type and id, and the stored files unless
+        `include_files=False`; Convex imports it. In a folder it is called `snapshot_<timestamp>.zip`. A file of that
+        name is replaced once the new one is complete.
         Raises `StorageError` and `InvalidValueError`. Costs some microseconds a document.
         """
-        return export_snapshot(self._head(), path, table, progress)
+        files = self._database.files if include_files else None
+        return export_snapshot(self._head(), path, table, progress, files)
 
 
 def export_snapshot(
-    snapshot: Snapshot, path: str | PathLike[str], table: str | None, progress: Progress | None
+    snapshot: Snapshot,
+    path: str | PathLike[str],
+    table: str | None,
+    progress: Progress | None,
+    files: FileStore | None,
 ) -> Path:
     """Write a snapshot, or one table of it: see `Transfer.export`."""
     from convex_nb.services.transfer.table_export import export_table
@@ -129,5 +143,5 @@ def export_snapshot(
             value=str(path),
         )
     with shown_progress(f"exporting {place.name}", progress) as report:
-        export_zip(snapshot, place, report)
+        export_zip(snapshot, place, report, files)
     return place

@@ -9,6 +9,8 @@ from convex_nb.engine.committer import Conflict
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import ConvexNbError, InvalidValueError
 from convex_nb.language.ids import decode_id
+from convex_nb.services.files.file_table import TABLE as FILE_TABLE
+from convex_nb.services.files.incoming import Arrived, FileSource, add_files, arriving, table_number_of
 from convex_nb.services.transfer.source import Source
 from convex_nb.services.transfer.table_import import Rows, TableImport, add_rows, all_kept_ids
 from convex_nb.services.transfer.table_numbers import TableNumbers, document_count
@@ -29,10 +31,11 @@ class TableSource(Source, Protocol):
 
 
 class Content(NamedTuple):
-    """The tables of a deployment, and the numbers that their ids carry."""
+    """The tables of a deployment, the numbers that their ids carry, and the files."""
 
     tables: Mapping[str, TableSource]
     numbers: Mapping[str, int]
+    files: FileSource = ()
 
 
 def import_content(
@@ -41,19 +44,25 @@ def import_content(
     """Import all tables as one commit, or none; how many documents each had.
 
     `fail` takes only tables without documents, `append` adds to them, `replace` puts the documents in their place,
-    `replace_all` empties all other tables as well. Ids and creation times are kept. Raises `SchemaValidationError`,
+    `replace_all` empties all other tables as well. Files that are missing are added, none is deleted. Ids and creation
+    times are kept. Raises `SchemaValidationError`,
     `InvalidValueError` and `InvalidIdError`; nothing changes then.
     """
-    while True:
-        try:
-            return _import(database, content, mode, progress)
-        except Conflict:
-            # Another schema was pushed meanwhile, or somebody filled a table that has to be empty.
-            continue
+    with arriving(database, content.files) as arrived:
+        while True:
+            try:
+                return _import(database, content, mode, arrived, progress)
+            except Conflict:
+                # Another schema was pushed meanwhile, or somebody filled a table that has to be empty.
+                continue
 
 
 def _import(
-    database: Database, content: Content, mode: ZipMode, progress: Callable[[int, int], object]
+    database: Database,
+    content: Content,
+    mode: ZipMode,
+    arrived: list[Arrived],
+    progress: Callable[[int, int], object],
 ) -> dict[str, int]:
     preview = database.begin()
     numbers = _prepare(database, preview, content, mode)
@@ -79,9 +88,11 @@ def _import(
         if number is not None:
             final.check(table, number)
         add_rows(transaction, table, pieces)
+    add_files(transaction, arrived)
     final.commit(transaction)
     progress(done, done)
-    return {table: sum([piece.segment.num_rows for piece in pieces]) for table, (_, pieces) in imported.items()}
+    counts = {table: sum([piece.segment.num_rows for piece in pieces]) for table, (_, pieces) in imported.items()}
+    return {**counts, FILE_TABLE: len(arrived)} if len(content.files) else counts
 
 
 def _prepare(database: Database, transaction: Transaction, content: Content, mode: ZipMode) -> TableNumbers:
@@ -102,6 +113,9 @@ def _prepare(database: Database, transaction: Transaction, content: Content, mod
         for table in dict.fromkeys(emptied):
             transaction.recreate(table)
     numbers = TableNumbers(database)
+    file_number = table_number_of(content.files)
+    if file_number is not None:
+        numbers.claim(transaction, FILE_TABLE, file_number)
     without: list[str] = []
     for table, rows in content.tables.items():
         number = _number_in(rows.first_id())

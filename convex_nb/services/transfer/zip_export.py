@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import StorageError
 from convex_nb.services.transfer.exported_fields import ExportedFields, encode_line, pages
+from convex_nb.services.transfer.zip_files import write_files
 
 if TYPE_CHECKING:
+    from convex_nb.engine.files.file_store import FileStore
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.table import TableState
 
@@ -25,6 +27,7 @@ README: Final = """\
 `<table>/generated_schema.jsonl` says which of their strings stand for other values: its first line what the fields
 hold, each further line what one document holds beside that.
 `_tables/documents.jsonl` lists the tables, with the numbers that their ids carry.
+`_storage/documents.jsonl` lists the files, if there are any; the bytes of each are `_storage/<id>`.
 
 `dep.import_zip(path)` of convex_nb reads it, and so does `npx convex import`.
 """
@@ -33,8 +36,10 @@ _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 _SPOOLED_BYTES: Final = 8 << 20
 
 
-def export_zip(snapshot: Snapshot, path: Path, progress: Callable[[int, int], object]) -> None:
-    """Write all tables of users to a ZIP file, which has its name once it is complete.
+def export_zip(
+    snapshot: Snapshot, path: Path, progress: Callable[[int, int], object], files: FileStore | None = None
+) -> None:
+    """Write all tables of users to a ZIP file, and the files that `files` has; it has its name once it is complete.
 
     Memory is bounded by some thousands of documents. Costs some microseconds a document, and what packing them costs.
     Raises `StorageError` where it cannot be written; what had the name before is still there then.
@@ -50,6 +55,8 @@ def export_zip(snapshot: Snapshot, path: Path, progress: Callable[[int, int], ob
             for count in _write_table(archive, state):
                 done += count
                 progress(done, total)
+        if files is not None:
+            write_files(archive, _entry, snapshot, files)
 
 
 def _write_table(archive: zipfile.ZipFile, state: TableState) -> Iterator[int]:

@@ -19,6 +19,7 @@ from convex_nb.services.transfer.input_file import MissingFileError
 from convex_nb.services.transfer.json_source import parsed_object
 from convex_nb.services.transfer.tables_import import Content, ZipMode as ZipMode
 from convex_nb.services.transfer.type_shapes import UNKNOWN, Shape, decoded, parse_shape
+from convex_nb.services.transfer.zip_files import ZipFiles, id_of_entry
 
 MOST_LINE_BYTES: Final = 16 << 20
 """A document has at most a megabyte, each byte of which JSON may write as six."""
@@ -173,19 +174,27 @@ def _content(archive: zipfile.ZipFile, name: str) -> Content:
     schemas: dict[str, zipfile.ZipInfo] = {}
     numbers: dict[str, int] = {}
     seen: set[str] = set()
+    contents: dict[str, zipfile.ZipInfo] = {}
+    files = None
     for entry in archive.infolist():
         _check_entry(entry, name, seen)
         found = _ENTRY.match(entry.filename)
         if found is None:
+            id = id_of_entry(entry.filename)
+            if id is not None:
+                contents[id] = entry
             continue
         table = found["table"]
         if table == "_tables":
             numbers = _numbers(ZipTable(archive, table, entry))
-        elif table == "_storage" or is_system_table(table):
+        elif table == "_storage":
+            if found["what"] == "documents":
+                files = ZipTable(archive, table, entry)
+        elif is_system_table(table):
             if entry.file_size:
                 raise InvalidValueError(
-                    f"{name} holds the system table {table!r}, which cannot be imported: nothing was. Export without "
-                    "files, or take that entry out.",
+                    f"{name} holds the system table {table!r}, which cannot be imported: nothing was. Take that entry "
+                    "out.",
                     value=table,
                 )
         elif found["what"] == "documents":
@@ -201,7 +210,8 @@ def _content(archive: zipfile.ZipFile, name: str) -> Content:
             "imported.",
             value=name,
         )
-    return Content(dict(sorted(tables.items())), numbers)
+    documents = () if files is None else [document for batch in files.batches() for document in batch]
+    return Content(dict(sorted(tables.items())), numbers, ZipFiles(archive, contents, documents))
 
 
 def _check_entry(entry: zipfile.ZipInfo, name: str, seen: set[str]) -> None:
