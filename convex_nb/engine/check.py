@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from convex_nb.engine.files.check import check_files
 from convex_nb.engine.part import BY_ID
-from convex_nb.engine.schema_push import Backfill, backfills
+from convex_nb.engine.schema_push import Backfill, backfills, search_backfills
+from convex_nb.engine.search.upkeep import check_searches
 from convex_nb.engine.table import TableState
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.ordering import same_value
@@ -35,6 +36,8 @@ class TableStatistics:
     """Bytes of the segments' columns and index runs."""
     staged: dict[str, Backfill]
     """Staged indexes by name, and how far each is."""
+    searched: dict[str, Backfill]
+    """Text and vector indexes in force by name, and how far each has been made; a search makes the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def table_statistics(state: TableState) -> TableStatistics:
         dead=sum([len(part.dead[0]) for part in state.parts]),
         nbytes=sum([part.nbytes for part in state.parts]),
         staged=backfills(state),
+        searched=search_backfills(state, staged=False),
     )
 
 
@@ -113,6 +117,7 @@ def check_table(state: TableState) -> None:
         assert same_value(state.get(id), document), f"{state!r}: get({id!r}) gives {state.get(id)!r}, not {document!r}"
     for part in state.parts:
         part.segment.check()
+    check_searches(state)
 
 
 def check_database(database: Database) -> None:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from convex_nb.engine.part import Part
+from convex_nb.engine.search.upkeep import (
+    forget_searches,
+    indexed_rows,
+    prepare_searches,
+    search_definitions,
+    searched_field,
+)
 from convex_nb.engine.system_tables import definition_of, is_system_table
 from convex_nb.engine.table import TableIndex, TableState, table_indexes
 from convex_nb.language.errors import SchemaValidationError
@@ -38,7 +45,11 @@ def prepare(
             old = state.definition
             if not validated or old is None or old.validator != definition.validator:
                 check_documents(database, state, definition)
-        tables[name] = redefined(state, definition, build=not again)
+        table = tables[name] = redefined(state, definition, build=not again)
+        if list(search_definitions(definition)) != list(search_definitions(state.definition)):
+            forget_searches(table)
+            for part in () if again else table.parts:
+                prepare_searches(part.segment, definition)
     for name, definition in definitions.items():
         if name not in tables:
             tables[name] = TableState.create(name, database.table_number(name), definition)
@@ -100,9 +111,19 @@ class Backfill(NamedTuple):
 def backfills(state: TableState) -> dict[str, Backfill]:
     """The staged indexes of a table by name, and how far each is. Costs O(segments)."""
     rows = sum([part.segment.num_rows for part in state.parts])
-    return {
+    ordinary = {
         name: Backfill(fields, sum([part.segment.num_rows for part in state.parts if fields in part.prepared]), rows)
         for name, fields in staged_indexes(state)
+    }
+    return ordinary | search_backfills(state, staged=True)
+
+
+def search_backfills(state: TableState, *, staged: bool) -> dict[str, Backfill]:
+    """The same for text and vector indexes, staged or in force. What is missing of the latter a search makes."""
+    rows = sum([part.segment.num_rows for part in state.parts])
+    return {
+        each.name: Backfill((searched_field(each),), indexed_rows(state, each), rows)
+        for each in search_definitions(state.definition, staged=staged)
     }
 
 

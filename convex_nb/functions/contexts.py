@@ -5,12 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from convex_nb.engine.names import check_table_name
 from convex_nb.functions.identity import Auth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
+    from convex_nb.engine.search.vector_search import VectorFilterFunction, VectorMatches
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.registry import Target
     from convex_nb.services.environment import Variables
@@ -21,6 +23,7 @@ _HINTS = {
     "db": " An action reads and writes by `ctx.run_query` and `ctx.run_mutation`.",
     "run_mutation": " A query only reads; mutations and actions have it.",
     "scheduler": " A query only reads; mutations and actions schedule.",
+    "vector_search": " Only actions have it: their results are not followed. Text is searched by `with_search_index`.",
     "run_action": " Only actions have it: queries and mutations do nothing that could not be done again.",
 }
 
@@ -162,6 +165,27 @@ class ActionCtx(Context):
         """Run another action and wait for it."""
         with self._execution.operation():
             return self._calls.action(function, args, **kwargs)
+
+    def vector_search(
+        self,
+        table: str,
+        index: str,
+        *,
+        vector: Sequence[float],
+        limit: int = 10,
+        filter: VectorFilterFunction | None = None,
+    ) -> VectorMatches:
+        """The ids of the ``limit`` documents whose vectors are nearest to ``vector``, and their ``_score``, -1 to 1.
+
+        As of the newest commit, nearest first, ties by id: `[{"_id": ..., "_score": ...}]`, which may be awaited.
+        ``filter`` is `lambda q: q.eq(field, value)` or `q.or_(...)` of those. Raises `SearchError`.
+        """
+        from convex_nb.engine.search.vector_search import vector_search
+
+        with self._execution.operation():
+            database = self._execution.runner.database
+            state = database.begin(writable=False).table_or_new(check_table_name(table))
+            return vector_search(state, index, vector, limit, filter, database.limits)
 
     async def run_action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run another action; several at once with `asyncio.gather`."""

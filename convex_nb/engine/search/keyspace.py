@@ -65,7 +65,7 @@ class TermKeyspace(str):
         values = [FilterValues.of(segment, field) for field in self.filter_fields]
         index = TextIndex.of(segment, self.field)
         for number in range(len(index)):
-            rows = index.postings(number).rows_of(term.removesuffix(b"\x00"), prefix=prefix)
+            rows = index.make(number).rows_of(term.removesuffix(b"\x00"), prefix=prefix)
             for of_field, key in zip(values, keys, strict=True):
                 rows = rows[
                     of_field.numbers[index.starts[number] + rows.astype("int64")] == of_field.vocabulary.find(key)

@@ -92,6 +92,16 @@ class Postings:
         """The rows that have a term, or one that begins with it; a row may come several times."""
         return self.occurrences(*self.numbers(term, prefix=prefix)).rows
 
+    def content(self) -> set[tuple[bytes, int, int]]:
+        """Each term with its row and its place there. Costs O(words) slow steps."""
+        found = set()
+        for number in range(len(self.vocabulary)):
+            each = self.occurrences(number, number + 1)
+            rows = np.repeat(each.rows, each.frequencies).tolist()
+            places = self.positions(each, np.arange(len(each.rows))).tolist()
+            found |= {(self.vocabulary.key(number), *pair) for pair in zip(rows, places, strict=True)}
+        return found
+
     @property
     def nbytes(self) -> int:
         """Bytes of all of it."""

@@ -130,7 +130,7 @@ class Ranking:
         for source in sources_of(state):
             index = TextIndex.of(source.segment, self.search.definition.search_field)
             for number in range(len(index)):
-                postings = index.postings(number)
+                postings = index.make(number)
                 last = len(terms) - 1
                 spans = [postings.numbers(term, prefix=at == last) for at, term in enumerate(terms)]
                 matches = Matches(source, postings, index.starts[number], spans)

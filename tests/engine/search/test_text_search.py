@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -229,13 +229,10 @@ def test_limits() -> None:
     assert len(searched(db, "a").collect()) == 1024
     insert_all(database, TABLE, [{"text": "a", "n": 1024}])
     transaction, db = reading(database)
-    for read in (
-        lambda: searched(db, "a").collect(),
-        lambda: searched(db, "a").take(2000),
-        lambda: list(searched(db, "a")),
-    ):
+    reads: list[Callable[[SearchQuery], Any]] = [lambda query: query.collect(), lambda query: query.take(2000), list]
+    for read in reads:
         with pytest.raises(LimitError, match="scanned too many documents") as caught:
-            read()
+            read(searched(db, "a"))
         assert (caught.value.kind, caught.value.limit) == ("search_results", 1024)
     assert transaction.read_set.intervals, "a search that read too much depends on what it found"
     assert len(searched(db, "a").take(1024)) == 1024
