@@ -31,7 +31,7 @@ LOG_RECORDS = 10_000
 """or more than so many records: what opening has to replay."""
 RETRY_SECONDS = 5.0
 """Upkeep that the disk has refused is tried again after this."""
-_SHRINK_PAGES: Final = 64
+_SHRINK_PAGES: Final = (1 << 20) // PAGE_BYTES
 _SHRINK_FROM: Final = (16 << 20) // PAGE_BYTES
 
 _timestamp = attrgetter("timestamp")
@@ -251,10 +251,11 @@ class SqliteLog:
     def statistics(self) -> StorageStatistics:
         """Figures of the file."""
         pages, free = self.file.pages()
+        page_bytes = self.file.page_bytes()
         return StorageStatistics(
             path=str(self.file.path),
-            nbytes=pages * PAGE_BYTES,
-            free_bytes=free * PAGE_BYTES,
+            nbytes=pages * page_bytes,
+            free_bytes=free * page_bytes,
             logged=len(self._entries),
             checkpoints=self._checkpoints,
             failure=self._failure,

@@ -44,6 +44,9 @@ def reading(path: Path) -> Iterator[None]:
     """What SQLite finds wrong while it reads is a `DamagedError`, unless the disk is to blame."""
     try:
         yield
+    except UnicodeDecodeError:
+        # SQLite quotes what it finds in a damaged page, and Python cannot read that.
+        raise DamagedError("SQLite's structure") from None
     except sqlite3.Error as error:
         reason = _reason(error)
         if reason is None:

@@ -31,7 +31,8 @@ Durability: TypeAlias = Literal["full", "relaxed"]
 APPLICATION_ID: Final = 0x434E4244
 FORMAT: Final = 1
 """The version of what this file describes. A newer file is refused, an older one goes through ``upgrades``."""
-PAGE_BYTES: Final = 16_384
+PAGE_BYTES: Final = 4096
+"""The pages of a new file. A commit writes the log's last one again; one of 16 kB would cost it a fifth more."""
 CHUNK_BYTES: Final = 1 << 20
 """Rows are cut so that none is much longer: a commit that waits for one to be written waits milliseconds."""
 SIDECAR_BYTES: Final = 4 << 20
@@ -150,7 +151,7 @@ class StorageFile:
         known = self.path.stat()
         self._place = str(self.path), str(sidecar(self.path)), known.st_dev, known.st_ino
         if durability == "full":
-            fill(sidecar(self.path), SIDECAR_BYTES + (1 << 20))
+            fill(sidecar(self.path), SIDECAR_BYTES + (2 << 20))
 
     @classmethod
     def open_read_only(cls, path: Path, *, verify: bool = True) -> StorageFile:
@@ -425,6 +426,11 @@ class StorageFile:
         """How many pages the file has, and how many of them are free."""
         with self.lock:
             return self._number("pragma page_count"), self._number("pragma freelist_count")
+
+    def page_bytes(self) -> int:
+        """How large its pages are: those of an older file may be larger than ``PAGE_BYTES``."""
+        with self.lock:
+            return self._number("pragma page_size")
 
     def give_back(self, pages: int) -> None:
         """Make the file smaller by up to so many free pages, inside a transaction."""

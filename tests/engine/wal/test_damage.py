@@ -12,6 +12,7 @@ import pytest
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.wal.repair import repair
+from convex_nb.engine.wal.storage_file import PAGE_BYTES
 from convex_nb.language.errors import StorageCorruptError, StorageVersionError
 from tests.engine.databases import import_all, insert_all, items_schema, small_thresholds, transact
 from tests.engine.wal.files import open_quickly, sidecars, small_files
@@ -59,7 +60,7 @@ def flip(path: Path, whole: bytes, known: Contents, chance: random.Random) -> bo
     data = bytearray(whole)
     how = chance.choice(["bit", "bit", "bit", "byte", "stretch", "page", "swap", "cut"])
     place = chance.randrange(len(data)) if chance.random() < 0.7 else chance.randrange(100)
-    pages = len(data) // 16384
+    pages = len(data) // PAGE_BYTES
     if how == "bit":
         data[place] ^= 1 << chance.randrange(8)
     elif how == "byte":
@@ -67,12 +68,12 @@ def flip(path: Path, whole: bytes, known: Contents, chance: random.Random) -> bo
     elif how == "stretch":
         data[place : place + 20] = chance.randbytes(len(data[place : place + 20]))
     elif how == "page":
-        page = chance.randrange(pages) * 16384
-        data[page : page + 16384] = bytes(16384)
+        page = chance.randrange(pages) * PAGE_BYTES
+        data[page : page + PAGE_BYTES] = bytes(PAGE_BYTES)
     elif how == "swap":
-        one, other = (chance.randrange(pages) * 16384 for _ in range(2))
-        content = data[one : one + 16384], data[other : other + 16384]
-        data[other : other + 16384], data[one : one + 16384] = content
+        one, other = (chance.randrange(pages) * PAGE_BYTES for _ in range(2))
+        content = data[one : one + PAGE_BYTES], data[other : other + PAGE_BYTES]
+        data[other : other + PAGE_BYTES], data[one : one + PAGE_BYTES] = content
     else:
         del data[place:]
     return refused(path, bytes(data), known, f"{how} at {place}", read_only=chance.random() < 0.3)

@@ -18,6 +18,7 @@ from convex_nb.engine.part import Part
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.wal import opening, storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
+from convex_nb.engine.wal.storage_file import PAGE_BYTES
 from convex_nb.language.documents import Document
 from convex_nb.language.errors import (
     DeploymentClosedError,
@@ -384,6 +385,9 @@ def test_a_forked_child_cannot_write(path: Path) -> None:
     database.close()
 
 
+FRAME = 24 + PAGE_BYTES
+
+
 @pytest.mark.parametrize("durability", ["full", "relaxed"])
 def test_damage_in_the_sidecar_is_told_from_a_torn_end(path: Path, durability: Any) -> None:
     database = open_quickly(path, durability=durability)
@@ -392,13 +396,13 @@ def test_damage_in_the_sidecar_is_told_from_a_torn_end(path: Path, durability: A
     wal = path.with_name("a.convex-wal")
     # Behind what was written it has blocks of zeros.
     written = len(wal.read_bytes().rstrip(b"\0"))
-    content = bytearray(wal.read_bytes()[: 32 + -(-(written - 32) // 16408) * 16408])
+    content = bytearray(wal.read_bytes()[: 32 + -(-(written - 32) // FRAME) * FRAME])
     crashed = path.with_name("b.convex")
     shutil.copy(path, crashed)
     database.close()
     # The page of the fifth transaction from the end; and half of the last one.
     damaged = content.copy()
-    damaged[-5 * 16408 + 3000] ^= 1
+    damaged[-5 * FRAME + 3000] ^= 1
     sidecar = path.with_name("b.convex-wal")
     sidecar.write_bytes(damaged)
     if durability == "full":
@@ -410,7 +414,7 @@ def test_damage_in_the_sidecar_is_told_from_a_torn_end(path: Path, durability: A
         opened = open_quickly(crashed, durability=durability)
         assert 0 < len(items(opened)) < 10
         opened.close()
-    sidecar.write_bytes(content[:-5000])
+    sidecar.write_bytes(content[:-3000])
     if durability == "full":
         opened = open_quickly(crashed)
         assert len(items(opened)) == 9

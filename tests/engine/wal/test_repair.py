@@ -13,6 +13,7 @@ import pytest
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.wal.repair import RepairReport, repair
+from convex_nb.engine.wal.storage_file import PAGE_BYTES
 from convex_nb.language.errors import DeploymentLockedError, StorageCorruptError, StorageError, StorageExistsError
 from tests.engine.databases import import_all, insert_all, items_schema, small_thresholds, transact
 from tests.engine.wal.files import open_quickly, small_files
@@ -122,7 +123,7 @@ def test_any_damaged_row_costs_no_more_than_itself(path: Path, known: Contents) 
 
 def test_a_first_page_is_replaced(path: Path, known: Contents) -> None:
     data = bytearray(path.read_bytes())
-    data[:16384] = bytes(16384)
+    data[:PAGE_BYTES] = bytes(PAGE_BYTES)
     path.write_bytes(data)
     with pytest.raises(StorageCorruptError, match="first page is damaged"):
         open_quickly(path)
@@ -133,7 +134,7 @@ def test_a_first_page_is_replaced(path: Path, known: Contents) -> None:
 
 def test_a_file_that_is_cut_off(path: Path, known: Contents) -> None:
     data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 2 // 3 // 16384 * 16384])
+    path.write_bytes(data[: len(data) * 2 // 3 // PAGE_BYTES * PAGE_BYTES])
     with pytest.raises(StorageCorruptError):
         open_quickly(path)
     report, found = repaired(path)

@@ -224,7 +224,8 @@ def test_what_is_given_back_makes_the_file_smaller(path: Path, file: StorageFile
     assert free > pages * 0.9
     with file.transaction("shrink"):
         file.give_back(free // 2)
-    assert file.pages() == (pages - free // 2, free - free // 2)
+    # Beside them, a page that says of the pages after it whose they are.
+    assert file.pages() in [(pages - free // 2 - maps, free - free // 2) for maps in (0, 1)]
     with file.transaction("shrink"):
         file.give_back(10**6)
     file.close()
@@ -237,7 +238,7 @@ def test_the_sidecar_begins_anew(path: Path, file: StorageFile, monkeypatch: pyt
     for position in range(1, 301):
         file.append([Record(position, position, bytes(1000))])
         folds += file.fold()
-    assert folds > 10
+    assert folds > 5
     assert sidecar(path).stat().st_size < 600_000
     assert len(list(file.records(0))) == 300
 
@@ -309,3 +310,18 @@ def test_an_upgrade_that_fails_changes_nothing(path: Path, monkeypatch: pytest.M
     with pytest.raises(ZeroDivisionError):
         StorageFile.open(path, "full")
     assert path.read_bytes() == before
+
+
+def test_a_file_of_larger_pages_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "b.convex"
+    monkeypatch.setattr(storage_file, "PAGE_BYTES", 16_384)
+    built = StorageFile.build(tmp_path / "new")
+    built.write_first_root(ROOT)
+    built.finish(path)
+    monkeypatch.undo()
+    file = StorageFile.open(path, "full")
+    assert file.page_bytes() == 16_384
+    with file.transaction("write"):
+        file.write_chunk(1, 0, bytes(100_000))
+    file.close()
+    assert path.stat().st_size % 16_384 == 0
