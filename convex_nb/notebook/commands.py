@@ -21,6 +21,7 @@ from convex_nb.notebook.options import nearest
 from convex_nb.notebook.plans import explain
 from convex_nb.notebook.schedules import env, schedules
 from convex_nb.notebook.session import get_session
+from convex_nb.notebook.stored_files import files
 from convex_nb.views.card import Card, Part
 from convex_nb.views.sheet import Heading, Sheet
 
@@ -173,6 +174,7 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "schema": schema,
     "schedules": schedules,
     "env": env,
+    "files": files,
     "explain": explain,
     "open": open_file,
     "save": save_file,
