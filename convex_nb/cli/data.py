@@ -19,6 +19,7 @@ from convex_nb.language.value_types import UNDEFINED, Id
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
+    from convex_nb.deployment.data.tables import Table
     from convex_nb.deployment.deployment import Deployment
 
 DESCRIPTION: Final = """\
@@ -84,20 +85,22 @@ def _print_tables(deployment: Deployment, console: Console) -> None:
                     "name": name,
                     "documents": table.count(),
                     "indexes": {index: list(fields) for index, fields in table.indexes.items()},
+                    "searches": table.searches,
                 }
                 for name, table in tables.items()
             ]
         )
         return
-    rows = [[name, f"{table.count():,}", _indexes(table.indexes)] for name, table in tables.items()]
+    rows = [[name, f"{table.count():,}", _indexes(table)] for name, table in tables.items()]
     if rows:
         console.sheet(Sheet([Heading("table"), Heading("documents", "right"), Heading("indexes")], rows))
     else:
         console.say("There are no tables yet.")
 
 
-def _indexes(indexes: Mapping[str, Sequence[str]]) -> str:
-    return ", ".join(f"{name} ({', '.join(fields)})" for name, fields in indexes.items() if name not in AUTOMATIC)
+def _indexes(table: Table) -> str:
+    ordinary = {name: ", ".join(fields) for name, fields in table.indexes.items() if name not in AUTOMATIC}
+    return ", ".join(f"{name} ({what})" for name, what in (ordinary | table.searches).items())
 
 
 def _documents(deployment: Deployment, table: str, order: str, limit: int) -> list[Mapping[str, Any]]:

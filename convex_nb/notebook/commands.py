@@ -81,6 +81,7 @@ def tables(deployment: Deployment) -> Sheet:
                         for each, fields in table.indexes.items()
                         if each not in AUTOMATIC
                     ],
+                    *[f"{each} ({what})" for each, what in table.searches.items()],
                     *[
                         f"{each} ({', '.join(staged.fields)}): staged, {staged.indexed:,} of {staged.rows:,} rows"
                         for each, staged in table.staged.items()

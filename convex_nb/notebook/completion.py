@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
 
 _MAGIC: Final = re.compile(r"\s*%%?(?P<name>convex\w*)(?P<rest>(\s.*)?)$")
-_TABLE: Final = re.compile(r"\bdb\.(?:query|insert|insert_many|get|patch|replace|delete|normalize_id)\(\s*[\"'](\w*)$")
+_TABLE: Final = re.compile(
+    r"\bdb\.(?:query|insert|insert_many|get|patch|replace|delete|normalize_id)\(\s*[\"'](\w*)$|\.vector_search\(\s*[\"'](\w*)$"
+)
 _FUNCTION: Final = re.compile(r"(?:\blive|\.query|\.mutation|\.watch|\.subscribe|\.run_\w+)\(\s*[\"']([\w/:]*)$")
 _INDEX: Final = re.compile(r"\.with_index\(\s*[\"'](\w*)$")
-_FIELD: Final = re.compile(r"\.(?:field|eq|gt|gte|lt|lte)\(\s*[\"'](\w*)$")
+_SEARCH: Final = re.compile(r"\.with_search_index\(\s*[\"'](\w*)$")
+_FIELD: Final = re.compile(r"\.(?:field|search|eq|gt|gte|lt|lte)\(\s*[\"'](\w*)$")
 _RANGE: Final = re.compile(r"\.with_index\(\s*[\"'](\w+)[\"']\s*,(?:[^()]*,)?\s*(\w*)$")
 _REFERENCE: Final = re.compile(r"(?<![\w.])((\w+)(?:\.\w+)*)\.\w*$")
 _QUERIED: Final = re.compile(r"\bdb\.query\(\s*[\"'](\w+)[\"']")
@@ -98,6 +101,8 @@ def _in_code(deployment: Deployment, before: str) -> Iterable[str] | None:
         return None
     if _INDEX.search(before):
         return table.indexes
+    if _SEARCH.search(before):
+        return table.searches
     ranged = _RANGE.search(before)
     if ranged:
         return [f"{field}=" for field in table.indexes.get(ranged[1], ())]

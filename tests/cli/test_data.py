@@ -36,11 +36,13 @@ def test_tables(odd: Path, cli: Cli) -> None:
             "name": "odd",
             "documents": 2,
             "indexes": {"by_id": ["_id"], "by_creation_time": ["_creationTime"]},
+            "searches": {},
         },
         {
             "name": "other",
             "documents": 0,
             "indexes": {"by_id": ["_id"], "by_creation_time": ["_creationTime"], "by_a": ["a"]},
+            "searches": {},
         },
     ]
     assert [line.split() for line in cli("data", odd).out.splitlines()[2:]] == [

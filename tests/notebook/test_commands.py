@@ -52,6 +52,18 @@ def test_tables_tell_how_far_a_staged_index_is(chat: Notebook) -> None:
     assert rows["things"] == ["0", "1 field, 1 index", "by_n (n): staged, 0 of 0 rows"]
 
 
+def test_tables_tell_what_can_be_searched(chat: Notebook) -> None:
+    chat.ok(
+        "%%convex_schema\n"
+        "things = (define_table({'t': v.string(), 'w': v.array(v.float64()), 'n': v.number()})"
+        ".search_index('words', 't', ['n']).vector_index('near', 'w', 2).search_index('later', 't', staged=True))"
+    )
+    rows = {row[0]: row[1:] for row in chat.ok("%convex tables").value.rows}
+    assert rows["things"][-1] == (
+        "words (text of t, by n), near (vectors of 2 numbers in w), later (t): staged, 0 of 0 rows"
+    )
+
+
 def test_functions(chat: Notebook) -> None:
     rows = {row[0]: row[1:] for row in chat.ok("%convex functions").value.rows}
     assert rows["messages:send"][:2] == ["mutation", "(author: str, body: str)"]

@@ -51,6 +51,17 @@ def test_elsewhere_nothing_is(chat: Notebook, text: str) -> None:
     assert offered(chat, text) == []
 
 
+def test_what_can_be_searched(chat: Notebook) -> None:
+    chat.ok("%%convex_schema\nthings = define_table({'text': v.string()}).search_index('words', 'text')")
+    for text, word in [
+        ('db.query("things").with_search_index("|', "words"),
+        ('db.query("things").with_search_index("words", lambda q: q.search("te|', "text"),
+        ('ctx.vector_search("th|', "things"),
+    ]:
+        (line,) = offered(chat, f"%%convex_query\n{text}")
+        assert line.endswith(word)
+
+
 def test_python_in_the_body_is_still_completed(chat: Notebook) -> None:
     chat.ok("some_long_name = 1")
     with provisionalcompleter():

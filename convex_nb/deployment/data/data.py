@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,9 @@ class Data(Transfer, Feed, Forking, Backups):
             table = infer_table(state.scan(1, MIN_KEY, MAX_KEY, reverse=False), self._database.table_names)
             for index in () if state.definition is None else state.definition.indexes:
                 table = table.index(index.name, list(index.fields), staged=index.staged)
+            if state.definition is not None:
+                searches, vectors = state.definition.search_indexes, state.definition.vector_indexes
+                table = replace(table, search_indexes=searches, vector_indexes=vectors)
             inferred[name] = table
         return define_schema(inferred)
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.schema_push import backfills
+from convex_nb.engine.search.upkeep import search_definitions
 from convex_nb.engine.system_tables import SYSTEM_TABLES, is_system_table
+from convex_nb.language.schema import SearchIndexDefinition
 
 if TYPE_CHECKING:
     import pandas
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.schema_push import Backfill
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.table import TableState
+    from convex_nb.language.schema import VectorIndexDefinition
 
 
 class Table:
@@ -76,6 +79,13 @@ class Table:
         return {} if state is None else {index.name: index.fields for index in state.indexes}
 
     @property
+    def searches(self) -> dict[str, str]:
+        """What of the documents can be searched, by the name of the index: "text of body, by channel"."""
+        state = self._state
+        definitions = () if state is None else search_definitions(state.definition, staged=False)
+        return {each.name: _searched(each) for each in definitions}
+
+    @property
     def staged(self) -> dict[str, Backfill]:
         """The indexes that are being filled in the background, by name, and how far each is. Costs O(segments)."""
         state = self._state
@@ -84,6 +94,14 @@ class Table:
     @property
     def _state(self) -> TableState | None:
         return self._snapshot().table(self.name)
+
+
+def _searched(definition: SearchIndexDefinition | VectorIndexDefinition) -> str:
+    if isinstance(definition, SearchIndexDefinition):
+        what = f"text of {definition.search_field}"
+    else:
+        what = f"vectors of {definition.dimensions} numbers in {definition.vector_field}"
+    return what + (f", by {', '.join(definition.filter_fields)}" if definition.filter_fields else "")
 
 
 class Tables(Mapping[str, Table]):

@@ -30,6 +30,16 @@ def test_a_schema_is_inferred_and_fits(dep: Deployment) -> None:
     assert list(dep.infer_schema("notes").tables) == ["notes"]
 
 
+def test_an_inferred_schema_keeps_what_can_be_searched(dep: Deployment) -> None:
+    table = define_table(v.any()).search_index("words", "text", ["n"]).vector_index("near", "vector", 2, staged=True)
+    dep.push(define_schema({"notes": table}))
+    dep.transact(lambda db: db.insert("notes", {"text": "a", "n": 1, "vector": [1.5, 2.5]}))
+    inferred = dep.infer_schema().tables["notes"]
+    assert (inferred.search_indexes, inferred.vector_indexes) == (table.search_indexes, table.vector_indexes)
+    assert dep.table("notes").searches == {"words": "text of text, by n"}
+    assert list(dep.table("notes").staged) == ["near"]
+
+
 @pytest.mark.parametrize("name", ["nothing", "_storage", ""])
 def test_there_has_to_be_a_table_to_infer_from(dep: Deployment, name: str) -> None:
     with pytest.raises(InvalidValueError, match="There is no table"):
