@@ -39,6 +39,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A line that this machine cannot measure, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """What a line measured: medians per operation, in the line's unit."""
 

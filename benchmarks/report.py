@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.harness import Figure
+from benchmarks.harness import Figure, Unmeasured
 
 ROOT = Path(__file__).parent.parent
 JSON_FILE = ROOT / "build" / "bench.json"
 PAGE = ROOT / "docs" / "performance.md"
 LIBRARIES = ("pyarrow", "duckdb", "pandas", "msgspec")
 
-Figures = Mapping[str, Sequence[Figure]]
+Figures = Mapping[str, Sequence[Figure | Unmeasured]]
 
 
 def amount(value: float, unit: str) -> str:
@@ -33,7 +33,9 @@ def amount(value: float, unit: str) -> str:
     return f"{scaled:,.{max(0, 3 - len(str(int(scaled))))}f} {name}"
 
 
-def as_text(area: str, figure: Figure) -> str:
+def as_text(area: str, figure: Figure | Unmeasured) -> str:
+    if isinstance(figure, Unmeasured):
+        return f"{area}: {figure.name}\n    not measured: {figure.reason}"
     target = "" if figure.target is None else f"   at most {figure.target:g}x"
     over = "   OVER" if figure.met is False else ""
     return (
@@ -43,7 +45,12 @@ def as_text(area: str, figure: Figure) -> str:
 
 
 def summary(figures: Figures, seconds: float) -> str:
-    promised = [figure for lines in figures.values() for figure in lines if figure.target is not None]
+    promised = [
+        figure
+        for lines in figures.values()
+        for figure in lines
+        if isinstance(figure, Figure) and figure.target is not None
+    ]
     return f"{sum(bool(figure.met) for figure in promised)} of {len(promised)} targets met, {seconds:.0f} s"
 
 
@@ -61,7 +68,9 @@ def write(figures: Figures, seconds: float) -> None:
     """Writes both files; the figures are as in the run, unrounded in the JSON."""
     about = machine()
     lines = [
-        {
+        {"area": area, "name": figure.name, "not measured": figure.reason}
+        if isinstance(figure, Unmeasured)
+        else {
             "area": area,
             "name": figure.name,
             "peer_name": figure.peer_name,
@@ -103,6 +112,9 @@ def page(figures: Figures, about: Mapping[str, object]) -> str:
             "|---|--:|--:|---|--:|--:|",
         ]
         for figure in lines:
+            if isinstance(figure, Unmeasured):
+                parts.append(f"| {figure.name} | not measured | | {figure.reason} | | |")
+                continue
             target = "" if figure.target is None else f"{figure.target:g}"
             ratio = f"{figure.ratio:.2f}" if figure.met is not False else f"**{figure.ratio:.2f}**"
             parts.append(

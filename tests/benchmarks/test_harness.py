@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.harness import MIN_ROUNDS, Figure, Line, measure
-from benchmarks.report import amount, page
+from benchmarks.harness import MIN_ROUNDS, Figure, Line, Unmeasured, measure
+from benchmarks.report import amount, as_text, page, summary
+
+MACHINE = {"cores": 2, "system": "s", "machine": "m", "python": "3", "libraries": {"lib": "1"}}
 
 
 def test_both_sides_take_turns_and_neither_is_always_first() -> None:
@@ -58,7 +60,16 @@ def test_the_page_shows_what_was_missed() -> None:
 
     text = page(
         {"engine": [figure("fast", 0.5), figure("slow", 2.0)]},
-        {"cores": 2, "system": "s", "machine": "m", "python": "3", "libraries": {"lib": "1"}},
+        MACHINE,
     )
     assert "| fast | 500 ms | 1.00 s | peer | 0.50 | 1 |" in text
     assert "| slow | 2.00 s | 1.00 s | peer | **2.00** | 1 |" in text
+
+
+def test_what_a_machine_cannot_measure_is_no_failure() -> None:
+    met = Figure("a", "b", "seconds", 1.0, 2.0, 0.5, 1.0, 5)
+    missing = Unmeasured("until it is painted", "no browser")
+    figures: dict[str, list[Figure | Unmeasured]] = {"views": [missing, met]}
+    assert "| until it is painted | not measured | | no browser | | |" in page(figures, MACHINE)
+    assert as_text("views", missing).endswith("not measured: no browser")
+    assert summary(figures, 3) == "1 of 1 targets met, 3 s"

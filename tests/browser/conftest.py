@@ -7,31 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser.lab import Lab, NotebookPage, running_lab
-
-# Debian, Ubuntu, Fedora and Google name it differently; whichever is there is driven, none is downloaded.
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
+from tests.browser.lab import Lab, NotebookPage, find_chromium, running_chromium, running_lab
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
+    if find_chromium() is None:
         pytest.skip("no Chromium on this machine: install Debian's package `chromium` to run the browser test")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
