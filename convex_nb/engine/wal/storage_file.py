@@ -20,6 +20,7 @@ from time import monotonic
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from zlib import crc32
 
+from convex_nb.engine.wal.connections import checkpoint, clear_away, connect
 from convex_nb.engine.wal.disk import fill, sidecar, size_of_file, sync, sync_folder
 from convex_nb.engine.wal.storage_errors import DamagedError, reading, writing
 from convex_nb.engine.wal.upgrades import UPGRADES
@@ -87,6 +88,7 @@ class StorageFile:
         self._look_again = 0.0
         _files.add(self)
         self._unfolded = 0
+        self._only_reads = False
 
     # -- opening -----------------------------------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class StorageFile:
     def open(cls, path: Path, durability: Durability, reached: Callable[[str], None] = nothing) -> StorageFile:
         """Open a file for writing. Raises `DamagedError` where SQLite's own structure is broken, and `StorageError`."""
         with reading(path):
-            file = cls(path, _connect(path, "rw"), reached)
+            file = cls(path, connect(path, "rw"), reached)
             try:
                 file._prepare(durability)
             except BaseException:
@@ -145,7 +147,7 @@ class StorageFile:
         self._verify_pages()
         self._upgrade()
         self._verify_tables()
-        self._folder = _connect(self.path, "rw")
+        self._folder = connect(self.path, "rw")
         self._folder.execute("pragma checkpoint_fullfsync=on")
         self._folder.execute("select count(*) from root").fetchone()
         known = self.path.stat()
@@ -162,7 +164,8 @@ class StorageFile:
         # In a folder that cannot be written there is no place for SQLite's sidecars. Nor is there a writer, then.
         alone = not os.access(path.parent, os.W_OK) and not size_of_file(sidecar(path))
         with reading(path):
-            file = cls(path, _connect(path, "ro&immutable=1" if alone else "ro"))
+            file = cls(path, connect(path, "ro&immutable=1" if alone else "ro"))
+            file._only_reads = not alone
             try:
                 file._connection.execute("begin")
                 if verify:
@@ -450,10 +453,10 @@ class StorageFile:
             if folder is None or self._unfolded <= SIDECAR_BYTES:
                 return False
             with writing(self.path, "fold its sidecar"):
-                _checkpoint(folder)
+                checkpoint(folder)
                 with self.lock:
                     self._unfolded = 0
-                    _checkpoint(self._connection)
+                    checkpoint(self._connection)
             self.reached("file: folded")
             return True
 
@@ -471,6 +474,8 @@ class StorageFile:
                     if connection is not None:
                         connection.close()
                 self._folder = None
+                if self._only_reads:
+                    clear_away(self.path)
 
     def leave(self) -> None:
         """In a forked child: the file is the parent's. SQLite's locks do not survive that somebody else uses it."""
@@ -487,14 +492,3 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10
-    )
-
-
-def _checkpoint(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    row: tuple[int, int, int] = connection.execute("pragma wal_checkpoint(passive)").fetchone()
-    return row

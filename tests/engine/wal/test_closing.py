@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.wal import storage_file
+from convex_nb.engine.wal import connections, storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
 from convex_nb.engine.wal.storage_file import Record, StorageFile, nothing
 from convex_nb.language.errors import DeploymentClosedError
@@ -68,7 +68,7 @@ def test_a_file_is_closed_when_nobody_uses_it_any_more(
             closing.wait(10)
             time.sleep(0.05)
 
-    def fold(connection: sqlite3.Connection, checkpoint: Any = storage_file._checkpoint) -> Any:
+    def fold(connection: sqlite3.Connection, checkpoint: Any = connections.checkpoint) -> Any:
         busy()
         return checkpoint(connection)
 
@@ -76,7 +76,7 @@ def test_a_file_is_closed_when_nobody_uses_it_any_more(
     file = StorageFile.open(tmp_path / "a.convex", "relaxed", busy if busy_with == "a commit" else nothing)
     file.read_root()
     monkeypatch.setattr(storage_file, "SIDECAR_BYTES", 0)
-    monkeypatch.setattr(storage_file, "_checkpoint", fold)
+    monkeypatch.setattr(storage_file, "checkpoint", fold)
     done: list[bool] = []
 
     def use() -> None:
