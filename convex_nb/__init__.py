@@ -40,6 +40,12 @@ if TYPE_CHECKING:
         mutation as mutation,
         query as query,
     )
+    from convex_nb.functions.http.http_action import http_action as http_action
+    from convex_nb.functions.http.messages import (
+        Request as Request,
+        Response as Response,
+    )
+    from convex_nb.functions.http.router import http_router as http_router
     from convex_nb.functions.live.live_query import Subscription as Subscription
     from convex_nb.functions.references import (
         api as api,
@@ -125,6 +131,9 @@ _NAMES_OF_MODULES = {
     "engine.wal.repair": ("repair",),
     "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
     "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
+    "functions.http.http_action": ("http_action",),
+    "functions.http.messages": ("Request", "Response"),
+    "functions.http.router": ("http_router",),
     "functions.live.live_query": ("Subscription",),
     "functions.references": ("api", "internal"),
     "language.documents": ("Document",),

@@ -11,8 +11,11 @@ from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.block import SOURCE, TransactionBlock
 from convex_nb.deployment.clients.client import Client
 from convex_nb.deployment.foundation import Foundation
+from convex_nb.deployment.remote.http_actions import SITE, respond
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
+from convex_nb.functions.http.messages import HeadersLike, Request, Response
+from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.values import copy_value
@@ -58,6 +61,28 @@ class Calling(Foundation):
         if function.kind == "query":
             return self.query(function, args)
         return self.mutation(function, args) if function.kind == "mutation" else self.action(function, args)
+
+    def fetch(
+        self,
+        target: str | Request,
+        *,
+        method: str = "GET",
+        headers: HeadersLike = None,
+        body: str | bytes | None = None,
+        identity: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """Answer a request by the HTTP actions that were pushed, as the server would; `identity` is whom it is for.
+
+        `target` is a path, with parameters if it has any, a whole URL, or a `Request`. What goes wrong inside is in the
+        response.
+        """
+        if not isinstance(target, Request):
+            url = f"{SITE}{target}" if isinstance(target, str) and target.startswith("/") else target
+            target = Request(url, method=method, headers=headers, body=body)
+        origin = Origin("anonymous" if identity is None else "user", to_identity(identity))
+        response = respond(self, target, origin)
+        self._after_commit()
+        return response
 
     def transact(self, function: Callable[[DatabaseWriter], T], /) -> T:
         """Run `function(db)` as a mutation: committed when it returns, run again on a conflict. Returns its value."""

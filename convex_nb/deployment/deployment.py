@@ -20,6 +20,7 @@ from convex_nb.deployment.metrics import Metrics
 from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.functions.definition import Function
 from convex_nb.functions.host import get_host, set_host
+from convex_nb.functions.http.router import HttpRouter
 from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.language.errors import (
     SchedulingError,
@@ -119,17 +120,25 @@ class Deployment(Calling, Data):
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
-    def push(self, schema: SchemaDefinition | None = None, *, crons: CronJobs | None = None) -> None:
-        """Put a schema, a set of crons, or both in force. The same again changes nothing; what is not given stays.
+    def push(
+        self,
+        schema: SchemaDefinition | None = None,
+        *,
+        crons: CronJobs | None = None,
+        http: HttpRouter | None = None,
+    ) -> None:
+        """Put a schema, crons, HTTP actions in force. The same again changes nothing; what is not given stays.
 
         Raises `SchemaValidationError` naming a stored document that does not fit, and `FunctionNotFoundError` and
         `SchedulingError` for a cron that cannot run; nothing changes then.
         """
         self._check_open()
-        if (schema is None and crons is None) or not isinstance(schema, SchemaDefinition | None):
+        if (schema is None and crons is None and http is None) or not isinstance(schema, SchemaDefinition | None):
             raise SchemaDefinitionError(f"push() takes `define_schema({{...}})`, not {describe(schema, 80)}.")
         if not isinstance(crons, CronJobs | None):
             raise SchedulingError(f"push(crons=...) takes `cron_jobs()`, not {describe(crons, 80)}.", when=crons)
+        if not isinstance(http, HttpRouter | None):
+            raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
         wanted = None if crons is None else check_crons(crons, self._registry)
         if schema is not None and self._database.push_schema(schema):
             # What a query may ask of a table has changed, so even those that fail now may succeed.
@@ -137,6 +146,7 @@ class Deployment(Calling, Data):
             self._after_commit()
         if wanted is not None:
             self._scheduling.deploy(wanted)
+        self._router = http or self._router
 
     def register(self, *functions: Function, module: str | None = None) -> frozenset[str]:
         """Register functions, all or none; return the paths whose code is new.
@@ -154,14 +164,14 @@ class Deployment(Calling, Data):
     def load(self, name: str) -> frozenset[str]:
         """Register the functions of a module, a package or a folder; return the paths whose code is new.
 
-        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons` that one of its
-        modules defines is put in force.
+        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons` and an `http` that
+        one of its modules defines are put in force.
         """
         self._check_open()
         loaded = load_modules(name)
         changed = self._registry.register_modules(loaded.functions)
-        if loaded.crons is not None:
-            self.push(crons=loaded.crons)
+        if loaded.crons is not None or loaded.http is not None:
+            self.push(crons=loaded.crons, http=loaded.http)
         return changed
 
     def adopt(self, function: Function, /) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
+    from convex_nb.functions.http.router import HttpRouter
 
 Mode: TypeAlias = Literal["dev", "prod"]
 
@@ -59,6 +60,7 @@ class Foundation:
         self._closed: str | None = None
         self._blocked = False
         self._doors: list[Door] = []
+        self._router: HttpRouter | None = None
         self._verify_token: Verifier | None = None
         output.capture()
         determinism.install()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
-from convex_nb.language.errors import FunctionNotFoundError, SchedulingError
+from convex_nb.functions.http.router import HttpRouter
+from convex_nb.language.errors import FunctionNotFoundError, SchedulingError, SchemaDefinitionError
 from convex_nb.services.scheduling.crons import CronJobs
 
 _loaded: dict[str, str] = {}
@@ -20,10 +21,11 @@ _loaded: dict[str, str] = {}
 
 
 class Loaded(NamedTuple):
-    """What modules define: functions by module path, and the crons, if one of them has any."""
+    """What modules define: functions by module path, and the crons and the router, if one of them has any."""
 
     functions: dict[str, list[Function]]
     crons: CronJobs | None
+    http: HttpRouter | None
 
 
 def load_modules(name: str) -> Loaded:
@@ -31,10 +33,11 @@ def load_modules(name: str) -> Loaded:
 
     A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
     raises, `FunctionNotFoundError` where there is nothing to import or nothing in it, and `SchedulingError` where two
-    modules have crons.
+    modules have crons, `SchemaDefinitionError` where two have an `http`.
     """
     found: dict[str, list[Function]] = {}
     crons: dict[str, CronJobs] = {}
+    routers: dict[str, HttpRouter] = {}
     for path, module in _modules(name):
         # Helpers too, which register nothing.
         adopt_names(vars(module))
@@ -45,17 +48,24 @@ def load_modules(name: str) -> Loaded:
         declared = vars(module).get("crons")
         if isinstance(declared, CronJobs) and all(declared is not each for each in crons.values()):
             crons[path] = declared
+        router = vars(module).get("http")
+        if isinstance(router, HttpRouter) and all(router is not each for each in routers.values()):
+            routers[path] = router
     if len(crons) > 1:
         raise SchedulingError(
             f"{' and '.join(crons)} of {name!r} each define `crons`: a deployment has one set. Nothing changed.",
             when=name,
         )
-    if not found and not crons:
+    if len(routers) > 1:
+        raise SchemaDefinitionError(
+            f"{' and '.join(routers)} of {name!r} each define `http`: a deployment has one router. Nothing changed."
+        )
+    if not found and not crons and not routers:
         raise FunctionNotFoundError(
             f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
             path=name,
         )
-    return Loaded(found, next(iter(crons.values()), None))
+    return Loaded(found, next(iter(crons.values()), None), next(iter(routers.values()), None))
 
 
 def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:

@@ -73,7 +73,11 @@ class Auth:
         """The claims about whoever the call acts for: at least `tokenIdentifier`, `subject` and `issuer`.
 
         `None` for nobody, in scheduled functions too. A query that asks is answered for each identity by itself.
+        Raises `AuthenticationError` in an HTTP action whose request has a token that is not good.
         """
         self._execution.reads_identity = True
-        identity = self._execution.origin.identity
+        origin = self._execution.origin
+        if origin.refusal is not None:
+            raise origin.refusal
+        identity = origin.identity
         return None if identity is None else identity.claims

@@ -248,7 +248,7 @@ class Runner:
     ) -> Any:
         """Run an action whose handler is a plain `def`, once. Raises what it raises."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
-        with self._acting(entry, origin) as execution:
+        with self.acting(entry.path, origin) as execution:
             value = entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
 
@@ -261,15 +261,16 @@ class Runner:
     ) -> Any:
         """Run an action whose handler is an `async def`, once, on the loop that it is awaited on."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
-        with self._acting(entry, origin) as execution:
+        with self.acting(entry.path, origin) as execution:
             async with execution.timeout():
                 value = await entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
 
     @contextmanager
-    def _acting(self, entry: Entry, origin: Origin) -> Iterator[Execution]:
+    def acting(self, path: str, origin: Origin) -> Iterator[Execution]:
+        """The execution of an action that runs inside the block: `path` names it to the log."""
         started = perf_counter()
-        execution = Execution(self, entry.path, "action", None, origin)
+        execution = Execution(self, path, "action", None, origin)
         execution.deadline = started + self.database.limits.action_seconds
         token = running.set(execution)
         try:

@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from convex_nb._version import __version__
+from convex_nb.server.http_actions import Site, is_for_site
 from convex_nb.server.http_api import HttpApi
 from convex_nb.server.security import Gate, plain
 from convex_nb.server.sync import sync
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from convex_nb.server.services import Services
 
 
-def make_app(services: Services, gate: Callable[..., Gate], started: Callable[[], object]) -> Starlette:
-    """Put an application together; `started` is called on its loop."""
+def make_app(
+    services: Services, gate: Callable[..., Gate], started: Callable[[], object], site_port: int, site_url: str
+) -> Gate:
+    """Put an application together; `started` is called on its loop. HTTP actions are at `site_url`."""
 
     async def serve_sync(socket: WebSocket) -> None:
         await sync(socket, services)
@@ -51,4 +53,5 @@ def make_app(services: Services, gate: Callable[..., Gate], started: Callable[[]
         Route("/instance_name", partial(say, services.remote.name)),
         Route("/echo", echo, methods=["POST"]),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(gate)], lifespan=lifespan)
+    api = Starlette(routes=routes, lifespan=lifespan)
+    return gate(Site(api, services, site_port, site_url), is_public=partial(is_for_site, site_port=site_port))

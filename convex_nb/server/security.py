@@ -8,7 +8,7 @@ comes from no page, or from one of this machine, or from one that was named.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -24,12 +24,21 @@ METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
 class Gate:
     """Turns away what is not for this server or comes from elsewhere; mirrors the origin of what it lets in.
 
-    HTTP actions are for everybody: they see to origins themselves. `origins` are as browsers send them, such as
-    "https://app.example"; `hosts` are names, without port. `"*"` in either lets all in.
+    What `is_public`, HTTP actions, is for pages from everywhere: it sees to them itself. `origins` are as browsers send
+    them, such as "https://app.example"; `hosts` are names, without port. `"*"` in either lets all in.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        origins: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        is_public: Callable[[Scope], bool] = lambda _: False,
+    ) -> None:
         self._app = app
+        self._is_public = is_public
         self._origins = frozenset([origin.rstrip("/").lower() for origin in origins])
         self._hosts = frozenset([each.lower() for each in hosts]) | LOCAL | {host.lower()}
         # Open to the network on purpose: an address cannot be pointed anywhere by somebody else, a name can.
@@ -59,10 +68,9 @@ class Gate:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get("origin")
-        is_action = scope["path"] == "/http" or scope["path"].startswith("/http/")
         if not self.allows_host(headers.get("host", "")):
             await _refuse(scope, receive, send, "BadHost", _BAD_HOST)
-        elif is_action or origin is None:
+        elif origin is None or self._is_public(scope):
             await self._app(scope, receive, send)
         elif not self.allows_origin(origin):
             await _refuse(scope, receive, send, "BadOrigin", _BAD_ORIGIN)

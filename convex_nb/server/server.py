@@ -74,7 +74,7 @@ class Server:
         self._services = Services(remote, self.admin_key)
         gate = partial(Gate, host=host, origins=tuple(origins), hosts=tuple(hosts))
         started = threading.Event()
-        app = make_app(self._services, gate, started.set)
+        app = make_app(self._services, gate, started.set, self.site_port, self.site_url)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -93,6 +93,7 @@ class Server:
         self._thread.start()
         started.wait(10)
         remote.doors.append(self)
+        self._services.threads.calls.submit(remote.sweep)
         atexit.register(self.close)
 
     @classmethod

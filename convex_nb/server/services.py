@@ -7,11 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from convex_nb.language.errors import AuthenticationError
 from convex_nb.server.callers import Callers
 from convex_nb.server.encoded_results import EncodedResults
 
 if TYPE_CHECKING:
+    from convex_nb.deployment.remote.caller import Caller
     from convex_nb.deployment.remote.remote import Remote
+    from convex_nb.functions.http.messages import Response
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +45,15 @@ class Services:
         self.callers = Callers(remote, admin_key)
         self.results = EncodedResults()
         self.threads = Threads()
+
+    def respond(self, url: str, method: str, headers: list[tuple[str, str]], body: bytes) -> Response:
+        """What an HTTP action answers. A token that is not good is its own matter."""
+        authorization = next((value for name, value in headers if name == "authorization"), None)
+        try:
+            caller: Caller | AuthenticationError = self.callers.of_header(authorization)
+        except AuthenticationError as error:
+            caller = error
+        return self.remote.respond(url, method, headers, body, caller)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that takes time without holding up the loop."""

@@ -16,6 +16,7 @@ from convex_nb.testing.clock import VirtualClock
 
 if TYPE_CHECKING:
     from convex_nb.functions.contexts import MutationCtx
+    from convex_nb.functions.http.messages import HeadersLike, Request, Response
     from convex_nb.functions.registry import Target
     from convex_nb.language.schema import SchemaDefinition
 
@@ -56,6 +57,17 @@ class ConvexTest:
     def run(self, handler: Callable[[MutationCtx], Any], /) -> Any:
         """Run `handler(ctx)` as a mutation and return its value: to arrange data, and to look at them."""
         return self.deployment.mutation(anonymous_function(handler, "mutation", "run"))
+
+    def fetch(
+        self,
+        target: str | Request,
+        *,
+        method: str = "GET",
+        headers: HeadersLike = None,
+        body: str | bytes | None = None,
+    ) -> Response:
+        """Answer a request by the HTTP actions that were pushed: see `dep.fetch`."""
+        return self.deployment.fetch(target, method=method, headers=headers, body=body)
 
     def with_identity(self, identity: Mapping[str, Any] | None = None, /, **claims: Any) -> ActingTest:
         """The same deployment, called as a user: `t.with_identity(name="Ada").query(...)`.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from convex_nb.deployment.remote.caller import Caller
+from convex_nb.deployment.remote.http_actions import respond
 from convex_nb.deployment.remote.session_requests import sweep
+from convex_nb.functions.http.messages import Request, Response
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import Origin
 from convex_nb.language.errors import AuthenticationError, ConvexNbError, InvalidValueError
@@ -94,6 +96,23 @@ class Remote:
                 code="NoAuthProvider",
             )
         return Caller(self._deployment, Origin("user", to_identity(verify(token))))
+
+    def respond(
+        self,
+        url: str,
+        method: str,
+        headers: Iterable[tuple[str, str]],
+        body: bytes,
+        caller: Caller | AuthenticationError,
+    ) -> Response:
+        """Answer a request by an HTTP action, for a caller, or for somebody whose identity was refused."""
+        if isinstance(caller, AuthenticationError):
+            origin = Origin("anonymous", refusal=caller)
+        else:
+            origin = Origin("user" if caller.origin.identity else "anonymous", caller.origin.identity)
+        response = respond(self._deployment, Request(url, method=method, headers=headers, body=body), origin)
+        self._deployment._after_commit()
+        return response
 
     def sweep(self) -> None:
         """Forget the requests of clients that have been away for long."""
