@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from convex_nb.engine.files.collection import FILES
 from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.language.errors import StorageCorruptError, StorageError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def check_files(database: Database) -> None:
     """Verify that every file has its bytes, and they are those that its document tells of.
 
-    Raises ``AssertionError``, and what reading raises. Reads every file.
+    Raises ``AssertionError``. Reads every file.
     """
     entries = {entry["file"]: entry for entry in _documents(database, FILES)}
     files = _documents(database, "_storage")
@@ -26,8 +27,11 @@ def check_files(database: Database) -> None:
     # Files of the same content share their bytes.
     for number, size, digest in {(entries[f["_id"]]["number"], f["size"], f["sha256"]) for f in files}:
         found = sha256()
-        for data in database.files.read(number, size):
-            found.update(data)
+        try:
+            for data in database.files.read(number, size):
+                found.update(data)
+        except (StorageError, StorageCorruptError) as error:
+            raise AssertionError(f"the {size} bytes with the sha256 {digest} cannot be read: {error}") from error
         assert found.hexdigest() == digest, f"the bytes of {number} have the digest {found.hexdigest()}, not {digest}"
 
 

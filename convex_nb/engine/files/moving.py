@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.files.chunks import Chunks, each_chunk
 from convex_nb.engine.files.collection import let_go_in, numbers_in, past_numbers
+from convex_nb.language.errors import StorageCorruptError
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
@@ -24,7 +25,7 @@ class Move:
 
     def copy(self) -> None:
         """Copy all that have arrived. Costs what reading and writing them costs, and a chunk of memory."""
-        self._copy(numbers_in(self._database.head) | past_numbers(self._database))
+        self._copy(numbers_in(self._database.head), past_numbers(self._database))
 
     @contextmanager
     def rest(self, head: Snapshot) -> Iterator[None]:
@@ -34,7 +35,7 @@ class Move:
         """
         files = self._database.files
         with files.lock:
-            self._copy(numbers_in(head) | let_go_in(self._database.history.since(0)) | files.staged)
+            self._copy(numbers_in(head) | files.staged, let_go_in(self._database.history.since(0)))
             yield
 
     def finish(self, chunks: Chunks) -> None:
@@ -42,8 +43,10 @@ class Move:
         before, self._database.files.chunks = self._database.files.chunks, chunks
         before.close()
 
-    def _copy(self, numbers: set[int]) -> None:
-        for number in numbers - self._copied:
-            for place, data in enumerate(each_chunk(self._database.files.chunks, number)):
-                self._target.write(number, place, data)
+    def _copy(self, present: set[int], past: set[int]) -> None:
+        for number in (present | past) - self._copied:
+            # What is damaged and was deleted must not keep the rest from being saved.
+            with suppress(*(() if number in present else (StorageCorruptError,))):
+                for place, data in enumerate(each_chunk(self._database.files.chunks, number)):
+                    self._target.write(number, place, data)
             self._copied.add(number)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+from convex_nb.engine.files.salvage import drop_lost_files
+from convex_nb.engine.files.sqlite_chunks import ReadOnlyChunks
 from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.opening import save_database
@@ -55,12 +57,16 @@ def repair(source: str | PathLike[str], target: str | PathLike[str]) -> RepairRe
                 _copy(sidecar(place), sidecar(copy))
             salvage = Salvage(copy)
             database = salvage.database()
+            database.files.chunks = ReadOnlyChunks(copy)
+            try:
+                lost_files = drop_lost_files(database)
+                save_database(database, new)
+            finally:
+                database.close()
     finally:
         lock.release()
-    save_database(database, new)
-    database.close()
     counts = {name: len(state) for name, state in database.head.tables.items()}
-    return RepairReport(counts, salvage.lost)
+    return RepairReport(counts, salvage.lost + lost_files)
 
 
 def _copy(source: Path, target: Path) -> None:
