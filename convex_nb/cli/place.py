@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,8 +69,7 @@ def open_to_write(place: Path, *, create: bool = False) -> Deployment:
         raise StorageError(
             f"There is no file {place}: nothing was done. Add --create to begin a new one.", path=str(place)
         )
-    # Whoever opens a file says how much of its past is kept; a command that comes by takes nothing of it away.
-    deployment = open_deployment(place, retention=timedelta(days=36_500))
+    deployment = open_deployment(place)
     # A command is over soon, and must not begin what it could not end.
     deployment.schedules.hold()
     return deployment

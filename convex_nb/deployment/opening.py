@@ -26,7 +26,7 @@ def open(  # the name that the page of the API gives it
     durability: Durability = "full",
     read_only: bool = False,
     limits: Literal["notebook", "convex"] | Limits = "notebook",
-    retention: timedelta = timedelta(minutes=10),
+    retention: timedelta | None = None,
     mode: Mode = "dev",
     clock: Clock | None = None,
 ) -> Deployment:
@@ -35,9 +35,9 @@ def open(  # the name that the page of the API gives it
     With `durability="full"` a commit returns when it is on the disk; with `"relaxed"` sooner, and a power cut may take
     the last ones. One process at a time writes a file (`DeploymentLockedError`); `read_only=True` looks at it as it is
     now, beside that one. Raises `StorageCorruptError` for a damaged file. `limits` are wide ones for work with data, or
-    the reference's. `retention` is how far back `dep.at` can see. With `mode="prod"` clients (`dep.client()`) are not
-    told what went wrong inside a function, except for the data of a `ConvexError`. `clock` gives the time: see
-    `convex_nb.testing.VirtualClock`.
+    the reference's. `retention` is how far back `dep.at` can see: a file keeps what it was told last, ten minutes to
+    begin with. With `mode="prod"` clients (`dep.client()`) are not told what went wrong inside a function, except for
+    the data of a `ConvexError`. `clock` gives the time: see `convex_nb.testing.VirtualClock`.
     """
     if mode not in ("dev", "prod"):
         raise InvalidValueError(f'mode is "dev" or "prod", not {mode!r}.', value=mode)

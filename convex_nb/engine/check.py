@@ -53,9 +53,13 @@ class DatabaseStatistics:
     conflicts: int
     """Transactions refused since then."""
     history: int
-    """Commits that are kept for validation and for reading the past."""
+    """Commits that are kept in memory for validation and for reading the past."""
     snapshots: int
-    """Past snapshots that are kept whole."""
+    """Past snapshots that are kept whole, in memory."""
+    retention: int
+    """How far back the past has to be readable, nanoseconds."""
+    oldest: int
+    """The oldest timestamp whose state can be read, in memory or in the file."""
     maintenance_steps: int
     """Segments written by maintenance."""
     subscriptions: SubscriptionStatistics

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,7 @@ from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
 from convex_nb.engine.files.collection import Collection
 from convex_nb.engine.files.file_store import FileStore
-from convex_nb.engine.history import History
+from convex_nb.engine.history import DEFAULT_RETENTION_NS, History
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.wal.protocol import WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 
-DEFAULT_RETENTION_NS = 600 * 10**9
 _OPTIMISTIC_PUSHES = 3
 _DAY_MS = 86_400_000
 _IDS_AHEAD = 128
@@ -129,21 +129,27 @@ class Database:
     def at(self, timestamp: int) -> Snapshot:
         """The database as of ``timestamp`` (nanoseconds). Costs O(commits since the nearest kept snapshot).
 
-        Raises ``HistoryError`` for a time before what retention keeps.
+        What is not in memory is read from the file. Raises ``HistoryError`` for a time before what retention keeps, and
+        ``StorageCorruptError``.
         """
         head = self.head
         if timestamp >= head.timestamp:
             return head
         with self.committer.reading_history():
-            floor = self.history.floor
-            if timestamp < floor:
+            recent = None if timestamp < self.history.floor else self.history.nearest(timestamp)
+        if recent is None:
+            archive = self.log.archive
+            archived = None if archive is None else archive.at(timestamp)
+            if archived is None:
+                oldest = self.oldest
                 raise HistoryError(
                     f"The state of {_utc(timestamp)} is not kept any more: the oldest that can be read is that of "
-                    f"{_utc(floor)}. Open the deployment with a longer `retention` to keep more.",
+                    f"{_utc(oldest)}. Open the deployment with a longer `retention` to keep more.",
                     timestamp=timestamp,
-                    oldest=floor,
+                    oldest=oldest,
                 )
-            snapshot, commits = self.history.nearest(timestamp)
+            return archived
+        snapshot, commits = recent
         if not commits:
             return snapshot
         tables = dict(snapshot.tables)
@@ -151,8 +157,39 @@ class Database:
             replay_commit(tables, commit)
         return Snapshot(commits[-1].timestamp, tables, snapshot.catalog)
 
+    @property
+    def oldest(self) -> int:
+        """The oldest timestamp that ``at`` can read, in memory or in the file."""
+        archive = self.log.archive
+        with self.committer.reading_history():
+            floor = self.history.floor
+        return floor if archive is None else min(floor, archive.oldest)
+
+    def commits_after(self, after: int) -> Iterator[Commit]:
+        """The published commits after ``after`` up to now, oldest first, in memory and in the file.
+
+        Raises ``HistoryError`` where they are not all kept any more. Those of the file are read while one iterates, a
+        page of them at a time; costs O(commits since the state that ``at`` begins from) at first.
+        """
+        with self.committer.reading_history():
+            floor = self.history.floor
+            recent = [commit for commit in self.history.since(max(after, floor)) if commit.published]
+        archive = self.log.archive
+        if after >= floor:
+            return iter(recent)
+        older = None if archive is None else archive.commits(after, floor)
+        if older is None:
+            oldest = self.oldest
+            raise HistoryError(
+                f"The commits after {_utc(after)} are not all kept any more, only those after {_utc(oldest)}. Open the "
+                "deployment with a longer `retention` to keep more.",
+                timestamp=after,
+                oldest=oldest,
+            )
+        return chain(older, recent)
+
     def commits_between(self, after: int, upto: int) -> list[Commit] | None:
-        """The published commits with ``after < timestamp <= upto``; ``None`` where history does not reach back."""
+        """The published commits with ``after < timestamp <= upto``; ``None`` where memory does not reach back."""
         with self.committer.reading_history():
             if after < self.history.floor:
                 return None
@@ -405,6 +442,8 @@ class Database:
             conflicts=self.committer.conflicts,
             history=len(self.history),
             snapshots=self.history.snapshots,
+            retention=self.history.retention,
+            oldest=self.oldest,
             maintenance_steps=self._maintenance.steps,
             subscriptions=self.subscriptions.statistics(),
             storage=self.log.statistics(),

@@ -1,4 +1,4 @@
-"""The recent past: commits to validate against, and snapshots to read from."""
+"""The recent past, in memory: commits to validate against, and snapshots to read from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.snapshot import Snapshot
 
+DEFAULT_RETENTION_NS = 600 * 10**9
+"""The past is kept for ten minutes unless somebody says more or less."""
 EVERY = 256
 """A snapshot is kept each time that so many commits were published."""
 MOST = 32_768

@@ -46,10 +46,12 @@ class Maintenance:
         deadline = time.monotonic() + budget_ms / 1000
         database = self._database
         committer = database.committer
+        now = database.clock.now_ns()
         with deferred, committer.reading_history():
-            database.history.trim(database.clock.now_ns(), committer.head)
+            database.history.trim(now, committer.head)
+        since = now - database.history.retention
         while True:
-            logged = database.log.maintain(committer.head, database.last_creation_time)
+            logged = database.log.maintain(committer.head, database.last_creation_time, since)
             if logged and time.monotonic() >= deadline:
                 return True
             due = self._due(committer.head)

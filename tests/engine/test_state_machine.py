@@ -322,7 +322,7 @@ class EngineMachine(RuleBasedStateMachine):
         timestamp, contents = self.past[place]
         later = self.past[place + 1][0] - 1 if place + 1 < len(self.past) else timestamp + 10**9
         for when in (timestamp, later):
-            if when < self.database.history.floor:
+            if when < self.database.oldest:
                 with pytest.raises(LookupError):
                     self.database.at(when)
             else:

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from convex_nb.engine.database import Database
+from convex_nb.engine.history import DEFAULT_RETENTION_NS
 from convex_nb.language.errors import InvalidValueError, describe
 
 if TYPE_CHECKING:
@@ -25,16 +26,17 @@ def open_place(
     durability: Durability,
     read_only: bool,
     limits: Limits,
-    retention: timedelta,
+    retention: timedelta | None,
     clock: Clock | None,
 ) -> Database:
     """Return the database of a file, or an empty one in memory."""
     check_durability(durability)
-    nanoseconds = retention // timedelta(microseconds=1) * 1000
+    nanoseconds = None if retention is None else _nanoseconds(retention)
     if path is None:
         if read_only:
             raise InvalidValueError("open(read_only=True) needs the path of a file to look at.", value=path)
-        return Database(limits=limits, retention=nanoseconds, clock=clock)
+        kept = DEFAULT_RETENTION_NS if nanoseconds is None else nanoseconds
+        return Database(limits=limits, retention=kept, clock=clock)
     if not isinstance(path, (str, PathLike)) or "://" in str(path):
         raise InvalidValueError(
             f"open() takes the path of a file, as in `open('app.convex')`, not {describe(path, 80)}.", value=path
@@ -44,6 +46,14 @@ def open_place(
     return open_database(
         path, durability=durability, read_only=read_only, limits=limits, retention=nanoseconds, clock=clock
     )
+
+
+def _nanoseconds(retention: timedelta) -> int:
+    if not isinstance(retention, timedelta) or retention < timedelta(0):
+        raise InvalidValueError(
+            f"retention is how far back the past is kept, a timedelta, not {describe(retention, 80)}.", value=retention
+        )
+    return retention // timedelta(microseconds=1) * 1000
 
 
 def save_place(database: Database, path: str | PathLike[str], durability: Durability) -> None:

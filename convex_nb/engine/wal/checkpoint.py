@@ -7,11 +7,12 @@ written once, as a blob, and later checkpoints refer to it for as long as the sn
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from convex_nb.engine.wal.records import encode_documents
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.part import Part
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.table import TableState
+    from convex_nb.engine.wal.milestones import Milestones
     from convex_nb.language.schema import SchemaDefinition
 
 
@@ -49,9 +51,11 @@ class Manifest(NamedTuple):
     creation_time: float
     schema: SchemaDefinition | None
     tables: list[TableEntry]
+    logged: list[int]
+    """The numbers of the blobs that the log refers to between the milestone before this checkpoint and this."""
 
     def blobs(self) -> Iterator[int]:
-        """The numbers of the blobs that it refers to."""
+        """The numbers of the blobs that its snapshot consists of."""
         for table in self.tables:
             for part in table.parts:
                 yield part.segment.number
@@ -69,7 +73,7 @@ class Manifest(NamedTuple):
     def of_chunks(cls, chunks: Iterable[bytes]) -> Manifest:
         """The manifest whose pieces these are. Raises `DamagedError`."""
         try:
-            timestamp, creation_time, schema, tables = json.loads(b"".join(chunks))["manifest"]
+            timestamp, creation_time, schema, tables, *logged = json.loads(b"".join(chunks))["manifest"]
             return cls(
                 timestamp,
                 creation_time,
@@ -78,6 +82,7 @@ class Manifest(NamedTuple):
                     TableEntry(name, number, [PartEntry(Blob(*s), _blob(d)) for s, d in parts], _blob(recent))
                     for name, number, parts, recent in tables
                 ],
+                logged[0] if logged else [],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedError(f"a checkpoint ({error})") from None
@@ -94,11 +99,13 @@ def in_pieces(data: bytes) -> Iterator[bytes]:
 
 
 class Copies:
-    """Which objects the file has a copy of, and the numbers of blobs. Holds no object alive."""
+    """Which objects the file has a copy of, and the numbers of blobs. Holds no object alive. Any thread may use it."""
 
     def __init__(self, last_number: int) -> None:
         self._blobs: WeakKeyDictionary[Any, Blob] = WeakKeyDictionary()
+        self._things: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._numbers = count(last_number + 1)
+        self._lock = threading.Lock()
 
     def new_number(self) -> int:
         """A number that no blob has."""
@@ -108,15 +115,24 @@ class Copies:
         """The copy of an object, if there is one."""
         return self._blobs.get(thing)
 
+    def of(self, blob: Blob) -> Any:
+        """An object in memory that a blob is a copy of, or ``None``."""
+        return self._things.get(blob.number)
+
     def add(self, thing: object, blob: Blob) -> None:
         """The file has a copy of this object."""
-        self._blobs[thing] = blob
+        with self._lock:
+            self._blobs[thing] = blob
+            self._things[blob.number] = thing
 
     def forget(self, numbers: set[int]) -> None:
         """These blobs are about to be deleted."""
-        for thing, blob in list(self._blobs.items()):
-            if blob.number in numbers:
-                del self._blobs[thing]
+        with self._lock:
+            for number in numbers:
+                thing = self._things.pop(number, None)
+                blob = None if thing is None else self._blobs.get(thing)
+                if blob is not None and blob.number == number:
+                    del self._blobs[thing]
 
 
 class ChunkWriter:
@@ -158,25 +174,35 @@ class Checkpoint(NamedTuple):
 
     root: dict[str, Any]
     """The root that leads to it."""
-    blobs: set[int]
-    """The numbers of the blobs that it consists of."""
+    milestones: Milestones
+    """What the file keeps now, this one as the newest."""
 
 
 def write_checkpoint(
-    file: StorageFile, copies: Copies, root: Mapping[str, Any], head: Snapshot, creation_time: float
+    file: StorageFile,
+    copies: Copies,
+    root: Mapping[str, Any],
+    following: Milestones,
+    head: Snapshot,
+    creation_time: float,
 ) -> Generator[None, None, Checkpoint]:
-    """Write a checkpoint of ``head`` in steps. It counts from the last one on, which writes ``root`` with it."""
+    """Write a checkpoint of ``head`` in steps. It counts from the last one on, which writes the root with it.
+
+    ``following`` are the milestones that there will be, this one as the newest.
+    """
     writer = ChunkWriter(file, "write a checkpoint")
     snapshot = _SnapshotWriter(writer, copies)
-    manifest = yield from snapshot.write(head, creation_time)
+    tables = yield from snapshot.write(head)
+    manifest = Manifest(head.timestamp, creation_time, head.schema, tables, sorted(following.newest.logged))
     blob = yield from writer.write(copies.new_number(), manifest.to_chunks())
-    root = {**root, "checkpoint": blob}
+    milestones = following.completed(blob, {blob.number, *manifest.blobs()})
+    root = {**root, **milestones.root()}
     with file.transaction("finish a checkpoint"):
         writer.flush_inside()
         file.write_root(root)
     for thing, copy in snapshot.fresh:
         copies.add(thing, copy)
-    return Checkpoint(root, {blob.number, *manifest.blobs()})
+    return Checkpoint(root, milestones)
 
 
 class _SnapshotWriter:
@@ -188,7 +214,7 @@ class _SnapshotWriter:
         self.fresh: list[tuple[object, Blob]] = []
         """What was written: copies once the checkpoint is complete."""
 
-    def write(self, head: Snapshot, creation_time: float) -> Generator[None, None, Manifest]:
+    def write(self, head: Snapshot) -> Generator[None, None, list[TableEntry]]:
         """Write in steps; what the snapshot then consists of."""
         tables: list[TableEntry] = []
         for state in head.tables.values():
@@ -204,7 +230,7 @@ class _SnapshotWriter:
             if state.live[0]:
                 recent = yield from self._copy(state.live[0], partial(_recent_chunks, state))
             tables.append(TableEntry(state.name, state.number, parts, recent))
-        return Manifest(head.timestamp, creation_time, head.schema, tables)
+        return tables
 
     def _copy(self, thing: object, chunks: Callable[[], Iterable[bytes]]) -> Generator[None, None, Blob]:
         blob = self._copies.find(thing)

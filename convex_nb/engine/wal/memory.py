@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.wal.archive import Archive
     from convex_nb.engine.wal.protocol import StorageStatistics
 
 
@@ -17,6 +18,7 @@ class MemoryLog:
     """Counts positions and keeps nothing: the snapshots hold the data, history holds the recent commits."""
 
     path: Path | None = None
+    archive: Archive | None = None
 
     def __init__(self) -> None:
         self._head = 0
@@ -35,7 +37,7 @@ class MemoryLog:
     def stage(self, table: str, number: int, segment: Segment) -> None:
         """Nothing is written ahead."""
 
-    def maintain(self, head: Snapshot, creation_time: float) -> bool:  # noqa: ARG002
+    def maintain(self, head: Snapshot, creation_time: float, since: int) -> bool:  # noqa: ARG002
         """Nothing is ever due."""
         return False
 

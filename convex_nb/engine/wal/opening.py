@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.engine.database import Database, SystemClock
 from convex_nb.engine.files.moving import Move
 from convex_nb.engine.files.sqlite_chunks import ReadOnlyChunks, SqliteChunks
+from convex_nb.engine.history import DEFAULT_RETENTION_NS
+from convex_nb.engine.wal.archive import Archive
 from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, write_checkpoint
 from convex_nb.engine.wal.disk import remove, sidecar
 from convex_nb.engine.wal.file_lock import FileLock
+from convex_nb.engine.wal.milestones import Milestones
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.engine.wal.recovery import Recovery
 from convex_nb.engine.wal.sidecar import breaks_off_early, has_frames
@@ -40,27 +43,29 @@ def open_database(
     *,
     durability: Durability = "full",
     read_only: bool = False,
+    retention: int | None = None,
     clock: Clock | None = None,
     reached: Callable[[str], None] = nothing,
     **options: Any,
 ) -> Database:
     """The database of a durable file, created if absent; ``options`` are those of `Database`.
 
-    With ``read_only`` it is the state as of now, beside whoever writes it. Raises ``DeploymentLockedError``,
-    ``StorageError``, ``StorageCorruptError`` and ``StorageVersionError``; the file is left as it was then. Costs what
-    reading its documents' bytes costs, and replaying the log.
+    ``retention`` becomes the file's own; without it the file's is what holds. With ``read_only`` it is the state as of
+    now, beside whoever writes it. Raises ``DeploymentLockedError``, ``StorageError``, ``StorageCorruptError`` and
+    ``StorageVersionError``; the file is left as it was then. Costs what reading its documents' bytes costs, and
+    replaying the log. The past is not read before somebody asks for it.
     """
     place = Path(path).resolve()
     if not place.parent.is_dir():
         raise StorageError(f"There is no folder {place.parent} for {place.name}: nothing was opened.", path=str(place))
     if read_only:
-        return _look_at(place, clock, options)
+        return _look_at(place, retention, clock, options)
     lock = FileLock.acquire(place)
     try:
         if not place.exists():
             _refuse_orphan(place, "opened")
             _create(place, (clock or SystemClock()).now_ns(), reached)
-        return _open(place, lock, durability, clock, reached, options)
+        return _open(place, lock, durability, retention, clock, reached, options)
     except BaseException:
         lock.release()
         raise
@@ -70,6 +75,7 @@ def _open(
     path: Path,
     lock: FileLock,
     durability: Durability,
+    retention: int | None,
     clock: Clock | None,
     reached: Callable[[str], None],
     options: dict[str, Any],
@@ -87,14 +93,18 @@ def _open(
         try:
             recovery = Recovery(file)
             first, creation_time = recovery.first()
-            root = recovery.root
-            if root["relaxed"] != (durability == "relaxed"):
-                root = {**root, "relaxed": durability == "relaxed"}
-                with file.transaction("note the durability"):
+            asked = {"relaxed": durability == "relaxed", "retention": recovery.retention(retention)}
+            root = {**recovery.root, **asked}
+            if root != recovery.root:
+                with file.transaction("note how it was opened"):
                     file.write_root(root)
-            database = Database(clock=clock, first=first, creation_time=creation_time, **options)
+            database = Database(
+                clock=clock, retention=asked["retention"], first=first, creation_time=creation_time, **options
+            )
             recovery.replay(database)
-            log = SqliteLog(file, lock, root, recovery.copies, recovery.kept, recovery.entries, recovery.logged_bytes)
+            log = SqliteLog(
+                file, lock, root, recovery.copies, recovery.milestones, recovery.entries, recovery.logged_bytes
+            )
             database.committer.change_log(lambda _: log)
             database.files.chunks = SqliteChunks(file)
         except BaseException:
@@ -103,7 +113,7 @@ def _open(
     return database
 
 
-def _look_at(path: Path, clock: Clock | None, options: dict[str, Any]) -> Database:
+def _look_at(path: Path, retention: int | None, clock: Clock | None, options: dict[str, Any]) -> Database:
     if not path.exists():
         raise StorageError(f"There is no file {path}: nothing was opened.", path=str(path))
     # Closing a file that this process has open as well would make SQLite lose its locks.
@@ -114,11 +124,13 @@ def _look_at(path: Path, clock: Clock | None, options: dict[str, Any]) -> Databa
         try:
             recovery = Recovery(file)
             first, creation_time = recovery.first()
-            database = Database(clock=clock, first=first, creation_time=creation_time, **options)
+            kept = recovery.retention(retention)
+            database = Database(clock=clock, retention=kept, first=first, creation_time=creation_time, **options)
             recovery.replay(database)
         finally:
             file.close()
-    log = ReadOnlyLog(path, recovery.position)
+    archive = Archive(path, recovery.root["file"], recovery.copies, recovery.milestones.oldest.timestamp)
+    log = ReadOnlyLog(path, recovery.position, archive)
     database.committer.change_log(lambda _: log)
     database.files.chunks = ReadOnlyChunks(path)
     return database
@@ -170,17 +182,16 @@ def _is_relaxed(path: Path) -> bool:
 def _create(path: Path, timestamp: int, reached: Callable[[str], None]) -> None:
     with _building(path, reached) as file:
         with file.transaction("create it"):
-            file.write_first_root(_root(timestamp, "full"))
+            file.write_first_root(_root(timestamp, "full", DEFAULT_RETENTION_NS))
         file.finish(path)
 
 
-def _root(timestamp: int, durability: Durability) -> dict[str, Any]:
+def _root(timestamp: int, durability: Durability, retention: int) -> dict[str, Any]:
     return {
         "file": secrets.token_hex(16),
-        "timestamp": timestamp,
-        "checkpoint": None,
-        "position": 0,
         "relaxed": durability == "relaxed",
+        "retention": retention,
+        **Milestones.beginning(timestamp).root(),
     }
 
 
@@ -250,17 +261,21 @@ def _save(
     before = database.log
     with _building(path, reached) as file:
         copies = Copies(0)
-        root = _root(database.head.timestamp, durability)
+        root = _root(database.head.timestamp, durability, database.history.retention)
+
+        def checkpoint_of(head: Snapshot) -> Generator[None, None, Checkpoint]:
+            beginning = Milestones.beginning(head.timestamp)
+            return write_checkpoint(file, copies, root, beginning, head, database.last_creation_time)
+
         with file.transaction("save"):
             file.write_first_root(root)
-        _complete(write_checkpoint(file, copies, root, database.head, database.last_creation_time))
+        _complete(checkpoint_of(database.head))
         files = Move(database, SqliteChunks(file))
         files.copy()
         file.sync()
 
         def finish(head: Snapshot) -> SqliteLog:
-            rest = write_checkpoint(file, copies, root, head, database.last_creation_time)
-            checkpoint = _complete(rest)
+            checkpoint = _complete(checkpoint_of(head))
             with files.rest(head):
                 file.finish(path)
                 try:
@@ -270,7 +285,7 @@ def _save(
                     remove(path)
                     raise
                 files.finish(SqliteChunks(saved))
-            return SqliteLog(saved, lock, checkpoint.root, copies, checkpoint.blobs)
+            return SqliteLog(saved, lock, checkpoint.root, copies, checkpoint.milestones)
 
         # The first checkpoint has nearly everything; commits wait only for what came since.
         database.committer.change_log(finish)

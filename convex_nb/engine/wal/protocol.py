@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.wal.archive import Archive
 
 
 class Moved(NamedTuple):
@@ -40,6 +41,8 @@ class StorageStatistics:
     """How much of it is free for reuse."""
     logged: int
     """Commits and pushes that no checkpoint covers yet: what opening replays."""
+    milestones: int
+    """Older checkpoints that are kept, so that the past can be read."""
     checkpoints: int
     """Checkpoints since it was opened."""
     failure: str | None
@@ -61,11 +64,17 @@ class WriteAheadLog(Protocol):
         """Write a segment of a table ahead of the commit that brings it, so that no other commit waits for it."""
         ...
 
-    def maintain(self, head: Snapshot, creation_time: float) -> bool:
+    def maintain(self, head: Snapshot, creation_time: float, since: int) -> bool:
         """Do one bounded step of the upkeep that is due; whether there was one.
 
         ``head`` is the newest published snapshot, ``creation_time`` the last one given out: what to start from.
+        ``since`` is the oldest timestamp whose state has to stay readable.
         """
+        ...
+
+    @property
+    def archive(self) -> Archive | None:
+        """The past that is kept beyond what is in memory, if any is."""
         ...
 
     @property

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.wal.archive import Archive
     from convex_nb.engine.wal.protocol import StorageStatistics
 
 
 class ReadOnlyLog:
-    """Refuses every commit; the file was read once and is closed."""
+    """Refuses every commit; the file was read once and is closed, until somebody asks for its past."""
 
-    def __init__(self, path: Path, head: int) -> None:
+    def __init__(self, path: Path, head: int, archive: Archive) -> None:
         self.path: Path | None = path
+        self.archive: Archive | None = archive
         self._head = head
 
     @property
@@ -35,7 +37,7 @@ class ReadOnlyLog:
         """Raises ``ReadOnlyError``."""
         raise self._refusal()
 
-    def maintain(self, head: Snapshot, creation_time: float) -> bool:  # noqa: ARG002
+    def maintain(self, head: Snapshot, creation_time: float, since: int) -> bool:  # noqa: ARG002
         """Nothing is ever due."""
         return False
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from convex_nb.engine.commit import Commit, Write
+from convex_nb.engine.committer import empty_snapshot
+from convex_nb.engine.history import DEFAULT_RETENTION_NS
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableState, table_indexes
 from convex_nb.engine.wal.checkpoint import Copies, Manifest, TableEntry, rows_of_chunks
+from convex_nb.engine.wal.milestones import Milestone, Milestones, places_of_root
 from convex_nb.engine.wal.protocol import LoggedEntry
 from convex_nb.engine.wal.records import (
     AnyRecord,
@@ -35,32 +38,31 @@ LoadSegment: TypeAlias = "Callable[[str, Blob], Segment]"
 """Gives the segment of a table that a blob holds."""
 
 
-class Recovery:
-    """Reads a file, once. Raises `DamagedError` for anything that does not verify."""
+class LoggedRecord(NamedTuple):
+    """A record of the log, and what it takes."""
 
-    def __init__(self, file: StorageFile) -> None:
+    entry: LoggedEntry
+    record: CommitRecord | PushRecord
+    nbytes: int
+
+
+class Contents:
+    """What a file holds, as objects of the engine. Raises `DamagedError` for anything that does not verify."""
+
+    def __init__(self, file: StorageFile, copies: Copies, others: Copies | None = None) -> None:
+        """``copies`` are noted as they are read; segments that they or ``others`` know are taken from memory."""
         self._file = file
-        file.read_name()
-        self.root = file.read_root()
-        self.copies = Copies(file.last_blob())
-        self.kept: set[int] = set()
-        self.entries: list[LoggedEntry] = []
-        self.logged_bytes = 0
+        self._copies = copies
+        self._known = (copies,) if others is None else (copies, others)
 
-    @property
-    def position(self) -> int:
-        """The position of the newest record that was read."""
-        return self.entries[-1].position if self.entries else int(self.root["position"])
+    def manifest(self, checkpoint: Blob) -> Manifest:
+        """What a checkpoint consists of."""
+        return Manifest.of_chunks(self._file.chunks(checkpoint))
 
-    def first(self) -> tuple[Snapshot, float]:
-        """The snapshot of the newest checkpoint, and the last creation time that had been given out then."""
-        blob = self.root["checkpoint"]
-        if blob is None:
-            return Snapshot(self.root["timestamp"], {}, Catalog(None)), 0.0
-        manifest = Manifest.of_chunks(self._file.chunks(Blob(*blob)))
-        self.kept = {blob[0], *manifest.blobs()}
+    def snapshot(self, manifest: Manifest) -> Snapshot:
+        """The snapshot of a checkpoint. Costs what reading its bytes costs."""
         tables = {entry.name: self._table(entry, manifest.schema) for entry in manifest.tables}
-        return Snapshot(manifest.timestamp, tables, Catalog(manifest.schema)), manifest.creation_time
+        return Snapshot(manifest.timestamp, tables, Catalog(manifest.schema))
 
     def _table(self, entry: TableEntry, schema: SchemaDefinition | None) -> TableState:
         definition = definition_of(entry.name, schema)
@@ -71,40 +73,97 @@ class Recovery:
                 part = Part.unindexed(self.segment(entry.name, segment), indexes)
                 if dead is not None:
                     part = part.without(rows_of_chunks(self._file.chunks(dead)), indexes)
-                    self.copies.add(part.dead[0], dead)
+                    self._copies.add(part.dead[0], dead)
                 parts.append(part)
             table = TableState.over(entry.name, entry.number, definition, indexes, tuple(parts))
             if entry.recent is not None:
                 pieces = [decode_documents(chunk).documents for chunk in self._file.chunks(entry.recent)]
                 table = table.with_live([document for piece in pieces for document in piece])
-                self.copies.add(table.live[0], entry.recent)
+                self._copies.add(table.live[0], entry.recent)
         return table
 
     def segment(self, table: str, blob: Blob) -> Segment:
         """The segment of a table that a blob holds."""
+        for copies in self._known:
+            known: Segment | None = copies.of(blob)
+            if known is not None:
+                return known
         with of_table(table):
             segment = segment_of_chunks(self._file.chunks(blob))
-        self.copies.add(segment, blob)
+        self._copies.add(segment, blob)
         return segment
 
-    def replay(self, database: Database) -> None:
-        """Bring a database that began at ``first`` up to the newest record."""
-        for position, timestamp, data in self._file.records(self.root["position"]):
+    def records(self, after: int) -> Iterator[LoggedRecord]:
+        """The log after a position, in order."""
+        for position, timestamp, data in self._file.records(after):
             blobs: tuple[int, ...] = ()
             record = decode_record(data)
-            self.logged_bytes += len(data)
+            nbytes = len(data)
             if isinstance(record, ElsewhereRecord):
                 blobs = (record.blob.number,)
                 whole = b"".join(self._file.chunks(record.blob))
-                self.logged_bytes += len(whole)
+                nbytes += len(whole)
                 record = decode_record(whole)
+            if isinstance(record, ElsewhereRecord):
+                raise DamagedError(f"record {position} of the log")
             if isinstance(record, CommitRecord):
                 blobs += tuple([blob.number for _, blob in record.parts])
-            try:
-                replay(database, record, timestamp, self.segment)
-            except (KeyError, AssertionError) as error:
-                raise DamagedError(f"record {position} of the log ({error!r})") from None
-            self.entries.append(LoggedEntry(position, timestamp, blobs))
+            yield LoggedRecord(LoggedEntry(position, timestamp, blobs), record, nbytes)
+
+    def replay(self, database: Database, logged: LoggedRecord) -> None:
+        """Do again what a record says."""
+        try:
+            replay(database, logged.record, logged.entry.timestamp, self.segment)
+        except (KeyError, AssertionError) as error:
+            raise DamagedError(f"record {logged.entry.position} of the log ({error!r})") from None
+
+
+class Recovery:
+    """Reads a file, once. Raises `DamagedError` for anything that does not verify."""
+
+    def __init__(self, file: StorageFile) -> None:
+        file.read_name()
+        self.root = file.read_root()
+        self.copies = Copies(file.last_blob())
+        self.entries: list[LoggedEntry] = []
+        self.logged_bytes = 0
+        self._contents = Contents(file, self.copies)
+        self._manifests = [
+            None if blob is None else self._contents.manifest(blob) for _, _, blob in places_of_root(self.root)
+        ]
+        *older, newest = map(_milestone, places_of_root(self.root), self._manifests)
+        self.milestones = Milestones(tuple(older), newest, self.root.get("skipped", 0))
+
+    def retention(self, asked: int | None) -> int:
+        """How many nanoseconds of the past the file is to keep."""
+        return asked if asked is not None else int(self.root.get("retention", DEFAULT_RETENTION_NS))
+
+    @property
+    def position(self) -> int:
+        """The position of the newest record that was read."""
+        return self.entries[-1].position if self.entries else self.milestones.newest.position
+
+    def first(self) -> tuple[Snapshot, float]:
+        """The snapshot of the newest checkpoint, and the last creation time that had been given out then."""
+        manifest = self._manifests[-1]
+        if manifest is None:
+            return empty_snapshot(self.root["timestamp"]), 0.0
+        return self._contents.snapshot(manifest), manifest.creation_time
+
+    def replay(self, database: Database) -> None:
+        """Bring a database that began at ``first`` up to the newest record."""
+        for logged in self._contents.records(self.root["position"]):
+            self._contents.replay(database, logged)
+            self.logged_bytes += logged.nbytes
+            self.entries.append(logged.entry)
+
+
+def _milestone(place: tuple[int, int, Blob | None], manifest: Manifest | None) -> Milestone:
+    timestamp, position, checkpoint = place
+    if checkpoint is None or manifest is None:
+        return Milestone(timestamp, position, None, frozenset(), frozenset())
+    blobs = frozenset({checkpoint.number, *manifest.blobs()})
+    return Milestone(manifest.timestamp, position, checkpoint, blobs, frozenset(manifest.logged))
 
 
 def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegment) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.commit import Commit
+from convex_nb.engine.wal.archive import Archive
 from convex_nb.engine.wal.checkpoint import ChunkWriter, Copies, in_pieces, write_checkpoint
 from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.file_lock import FileLock
+    from convex_nb.engine.wal.milestones import Milestones
 
 LOG_BYTES = 8 << 20
 """A checkpoint is due when the log has more than this since the last one,"""
@@ -49,22 +51,22 @@ class SqliteLog:
         lock: FileLock,
         root: Mapping[str, Any],
         copies: Copies,
-        kept: set[int],
+        milestones: Milestones,
         entries: Sequence[LoggedEntry] = (),
         logged_bytes: int = 0,
     ) -> None:
         """Of a file whose state is in memory.
 
-        ``root`` is its root, ``copies`` are the objects that it has a copy of, ``kept`` the blobs of its checkpoint,
-        ``entries`` the entries after that, which have ``logged_bytes``.
+        ``root`` is its root, ``copies`` are the objects that it has a copy of, ``milestones`` its checkpoints,
+        ``entries`` the entries after the newest of them, which have ``logged_bytes``.
         """
         self.file = file
         self._lock = lock
         self._root = dict(root)
         self._copies = copies
-        self._head: int = entries[-1].position if entries else root["position"]
-        # Beside these, blobs on the way to a commit stay in the file. All else can go.
-        self._kept = kept
+        self._milestones = milestones
+        self._head: int = entries[-1].position if entries else milestones.newest.position
+        self.archive: Archive | None = Archive(file.path, root["file"], copies, milestones.oldest.timestamp)
         self._entries = list(entries)
         self._staged: dict[int, Callable[[], object]] = {}
         self._logged_bytes = logged_bytes
@@ -166,7 +168,7 @@ class SqliteLog:
 
     # -- upkeep ------------------------------------------------------------------------------------------------
 
-    def maintain(self, head: Snapshot, creation_time: float) -> bool:
+    def maintain(self, head: Snapshot, creation_time: float, since: int) -> bool:
         """One step: some of a checkpoint, some of what it made superfluous, or a part of SQLite's own sidecar.
 
         What the disk refuses is tried again later; the figures say why.
@@ -177,7 +179,7 @@ class SqliteLog:
             if self.file.fold():
                 return True
             if self._steps is None:
-                self._steps = self._due(head, creation_time)
+                self._steps = self._due(head, creation_time, since)
             if self._steps is None:
                 return False
             for _ in self._steps:
@@ -192,35 +194,57 @@ class SqliteLog:
         self._failure = None
         return True
 
-    def _due(self, head: Snapshot, creation_time: float) -> Iterator[None] | None:
+    def _due(self, head: Snapshot, creation_time: float, since: int) -> Iterator[None] | None:
         if not self._clean:
             # A crash or a full disk has left what is no longer needed.
             return self._clear()
         if self._logged_bytes > LOG_BYTES or len(self._entries) > LOG_RECORDS:
-            return self._checkpoint(head, creation_time)
+            return self._checkpoint(head, creation_time, since)
+        if self._milestones.reaching(since) is not self._milestones:
+            return self._forget(since)
         pages, free = self.file.pages()
         return self._shrink() if free > max(_SHRINK_FROM, pages // 4) else None
 
-    def _checkpoint(self, head: Snapshot, creation_time: float) -> Iterator[None]:
+    def _checkpoint(self, head: Snapshot, creation_time: float, since: int) -> Iterator[None]:
         logged_bytes = self._logged_bytes
         # What the head shows has been appended before, so this does not change when entries are added.
         covered = bisect_right(self._entries, head.timestamp, key=_timestamp)
-        position = self._entries[covered - 1].position if covered else self._root["position"]
-        root = {**self._root, "position": position}
-        self._root, self._kept = yield from write_checkpoint(self.file, self._copies, root, head, creation_time)
+        position = self._entries[covered - 1].position if covered else self._milestones.newest.position
+        logged = [number for entry in self._entries[:covered] for number in entry.blobs]
+        following = self._milestones.followed_by(head.timestamp, position, logged, since)
+        self._root, milestones = yield from write_checkpoint(
+            self.file, self._copies, self._root, following, head, creation_time
+        )
+        self._advance(milestones)
         del self._entries[:covered]
         self._logged_bytes -= logged_bytes
         self._checkpoints += 1
-        self._clean = False
         yield
         yield from self._clear()
 
+    def _forget(self, since: int) -> Iterator[None]:
+        """Let go of the past before a moment."""
+        milestones = self._milestones.reaching(since)
+        root = {**self._root, **milestones.root()}
+        with self.file.transaction("forget what is too old"):
+            self.file.write_root(root)
+        self._root = root
+        self._advance(milestones)
+        yield
+        yield from self._clear()
+
+    def _advance(self, milestones: Milestones) -> None:
+        self._milestones = milestones
+        self._clean = False
+        if self.archive is not None:
+            self.archive.oldest = milestones.oldest.timestamp
+
     def _clear(self) -> Iterator[None]:
-        """Delete the log before the checkpoint, and the blobs that nothing refers to."""
+        """Delete the log before the oldest milestone, and the blobs that nothing refers to."""
         done = False
         while not done:
             with self.file.transaction("shorten the log"):
-                done = self.file.delete_records(self._root["position"])
+                done = self.file.delete_records(self._milestones.oldest.position)
             yield
         # What is written ahead is staged before it is in the file, and until a record refers to it.
         blobs = set(self.file.blobs())
@@ -229,7 +253,7 @@ class SqliteLog:
                 self._staged.pop(number, None)
         staged = set(self._staged)
         referred = {number for entry in list(self._entries) for number in entry.blobs}
-        garbage = blobs - self._kept - staged - referred
+        garbage = blobs - self._milestones.blobs() - staged - referred
         self._copies.forget(garbage)
         for number in garbage:
             done = False
@@ -257,6 +281,7 @@ class SqliteLog:
             nbytes=pages * page_bytes,
             free_bytes=free * page_bytes,
             logged=len(self._entries),
+            milestones=len(self._milestones.older),
             checkpoints=self._checkpoints,
             failure=self._failure,
         )

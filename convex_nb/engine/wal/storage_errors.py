@@ -101,6 +101,15 @@ def refusing_damage(path: Path) -> Iterator[None]:
         raise corrupt(path, error.what, error.table) from None
 
 
+def damaged_past(path: Path, what: str) -> StorageCorruptError:
+    """The error for damage in what a file keeps of the past: the present was verified when it was opened."""
+    return StorageCorruptError(
+        f"What {path} keeps of the past is damaged: {what} does not verify. Nothing was changed, and the documents of "
+        "now are whole: `save(path)` or `backup(path)` writes them to a new file, whose past begins then.",
+        path=str(path),
+    )
+
+
 def corrupt(path: Path, what: str, table: str | None = None) -> StorageCorruptError:
     """The error for damage that was found: what is damaged, and what to do."""
     where = "" if table is None else f", of the table {table!r}"

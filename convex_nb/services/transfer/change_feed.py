@@ -71,26 +71,30 @@ def document_deltas(database: Database, cursor: int, table_name: str | None, pag
     Raises `HistoryError` where the commits after `cursor` are not all kept.
     """
     _check_page_size(page_size)
-    head = database.head.timestamp
-    commits = database.commits_between(_checked_moment(cursor), head)
-    if commits is None:
-        with database.committer.reading_history():
-            floor = database.history.floor
-        if not database.at(floor).tables:
-            # Tables do not go away again: there was nothing before.
-            return document_deltas(database, floor, table_name, page_size)
-        raise HistoryError(
-            f"The commits after {cursor} are not all kept any more: the oldest cursor to read from is {floor}. "
-            "Begin anew with `list_snapshot()`, or open the deployment with a longer `retention`.",
-            timestamp=cursor,
-            oldest=floor,
-        )
+    commits = _commits_after(database, _checked_moment(cursor))
     values: list[dict[str, Any]] = []
     for commit in commits:
         values += [change for change in _changes_of(database, commit) if table_name in (None, change["_table"])]
+        cursor = commit.timestamp
         if len(values) >= page_size:
-            return {"values": values, "hasMore": commit is not commits[-1], "cursor": commit.timestamp}
-    return {"values": values, "hasMore": False, "cursor": commits[-1].timestamp if commits else cursor}
+            return {"values": values, "hasMore": next(commits, None) is not None, "cursor": cursor}
+    return {"values": values, "hasMore": False, "cursor": cursor}
+
+
+def _commits_after(database: Database, cursor: int) -> Iterator[Commit]:
+    try:
+        return database.commits_after(cursor)
+    except HistoryError as error:
+        oldest = error.oldest
+    if not database.at(oldest).tables:
+        # Tables do not go away again: there was nothing before.
+        return database.commits_after(oldest)
+    raise HistoryError(
+        f"The commits after {cursor} are not all kept any more: the oldest cursor to read from is {oldest}. "
+        "Begin anew with `list_snapshot()`, or open the deployment with a longer `retention`.",
+        timestamp=cursor,
+        oldest=oldest,
+    )
 
 
 def changes(database: Database, cursor: int, table_name: str | None = None) -> Iterator[dict[str, Any]]:

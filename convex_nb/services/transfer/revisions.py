@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from convex_nb.engine.system_tables import is_system_table
@@ -32,24 +34,37 @@ class Revision(NamedTuple):
 def revisions(database: Database, table: str | None, id: str | None, limit: int) -> list[Revision]:
     """The newest revisions of all documents, of a table's or of one document, newest first, as far as they are kept.
 
-    Of one document the version that there was before comes last. Costs O(commits kept).
+    Of one document the version that there was before comes last. Costs O(commits kept) in memory, and if those have
+    fewer, O(commits kept) in the file.
     """
     with database.committer.reading_history():
         floor = database.history.floor
-    commits = database.commits_between(floor, database.head.timestamp) or []
+        recent = [commit for commit in database.history.since(floor) if commit.published]
+    oldest = database.oldest
     found: list[Revision] = []
-    for commit in reversed(commits):
-        if table is None or table in commit.tables:
-            made = list(_revisions_of(database, commit, table, id))
-            found += reversed(made[-(limit - len(found)) :])
+    for commit in reversed(recent):
+        found += reversed(_last_revisions(database, commit, table, id, limit - len(found)))
         if len(found) >= limit:
             return found
-    if id is not None:
-        state = None if table is None else database.at(floor).table(table)
+    if oldest < floor:
+        older: deque[Revision] = deque(maxlen=limit - len(found))
+        for commit in takewhile(lambda each: each.timestamp <= floor, database.commits_after(oldest)):
+            older += _last_revisions(database, commit, table, id, limit)
+        found += reversed(older)
+    if id is not None and table is not None and len(found) < limit:
+        state = database.at(oldest).table(table)
         first = None if state is None else state.get(id)
-        if first is not None and table is not None:
-            found.append(Revision(floor, KEPT, table, id, None, first))
+        if first is not None:
+            found.append(Revision(oldest, KEPT, table, id, None, first))
     return found
+
+
+def _last_revisions(
+    database: Database, commit: Commit, table: str | None, id: str | None, limit: int
+) -> list[Revision]:
+    if table is not None and table not in commit.tables:
+        return []
+    return list(_revisions_of(database, commit, table, id))[-limit:]
 
 
 def _revisions_of(database: Database, commit: Commit, table: str | None, id: str | None) -> Iterator[Revision]:

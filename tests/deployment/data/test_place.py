@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import convex_nb
 from convex_nb import define_schema, define_table, query, v
 from convex_nb.deployment.worker import Worker
+from convex_nb.engine.wal import sqlite
 from convex_nb.language.errors import (
     DeploymentClosedError,
     DeploymentLockedError,
@@ -51,6 +53,47 @@ def convex_nb_table(texts: list[str]) -> object:
     import pyarrow
 
     return pyarrow.table({"text": texts})
+
+
+def test_the_past_is_there_again_as_long_as_the_file_is_to_keep_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LOG_RECORDS", 4)
+    path = tmp_path / "app.convex"
+    with convex_nb.open(path, durability="relaxed", retention=timedelta(days=7)) as dep:
+        moments = []
+        for number in range(40):
+            dep.transact(lambda db, text=f"{number}": db.insert("notes", {"text": text}))  # type: ignore[misc]
+            moments.append(dep.timestamp)
+        first = dep.table("notes").df()["_id"][0]
+        dep.transact(lambda db: db.patch(first, {"text": "changed"}))
+        while dep.work():
+            pass
+    for read_only in (False, True):
+        with convex_nb.open(path, read_only=read_only) as dep:
+            figures = dep.statistics().database
+            assert figures.retention == 7 * 86_400 * 10**9
+            assert figures.oldest < moments[0]
+            assert dep.at(moments[4]).query(list_notes) == ["0", "1", "2", "3", "4"]
+            assert dep.at(moments[4]).sql("select count(*) as n from notes").rows() == [{"n": 5}]
+            assert len(dep.changes(moments[4])) == 36
+            page = dep.list_snapshot(moments[4])
+            assert [document["text"] for document in page["values"]] == ["0", "1", "2", "3", "4"]
+            pages = [dep.document_deltas(moments[4], page_size=5)]
+            while pages[-1]["hasMore"]:
+                pages.append(dep.document_deltas(pages[-1]["cursor"], page_size=5))
+            assert [len(each["values"]) for each in pages] == [5] * 7 + [1]
+            assert [each["_ts"] for found in pages for each in found["values"]][:35] == moments[5:]
+            found = dep.revisions("notes", first)
+            assert [(each.timestamp, each.new and each.new["text"]) for each in found[1:]] == [(moments[0], "0")]
+            assert [each.timestamp for each in dep.revisions(limit=3)] == [found[0].timestamp, *moments[:-3:-1]]
+    with convex_nb.open(path) as dep:
+        dep.restore(moments[4])
+        assert dep.query(list_notes) == ["0", "1", "2", "3", "4"]
+    with pytest.raises(InvalidValueError, match="retention is how far back"):
+        convex_nb.open(path, retention=timedelta(seconds=-1))
+    with pytest.raises(InvalidValueError, match="retention is how far back"):
+        convex_nb.open(retention=60)  # type: ignore[arg-type]
 
 
 def test_one_writes_and_others_look(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis.stateful import rule
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import invariant, rule
 
 from convex_nb.engine.wal.opening import save_database
+from convex_nb.language.ordering import same_value
 from tests.engine.databases import small_thresholds
-from tests.engine.model import copied
+from tests.engine.model import assert_holds, copied
 from tests.engine.test_state_machine import RETENTION_NS, EngineMachine
 from tests.engine.wal.files import open_quickly, sidecars, small_files
 
@@ -36,6 +37,7 @@ class DurableMachine(EngineMachine):
         self.database = open_quickly(self.path, clock=self.clock, retention=RETENTION_NS)
         self.past = [(self.database.head.timestamp, copied(self.contents))]
         self.files = 1
+        self.began = self.latest = self.database.head.timestamp
 
     @rule()
     def reopen(self) -> None:
@@ -44,7 +46,7 @@ class DurableMachine(EngineMachine):
         numbers = {state.name: state.number for state in head.tables.values()}
         self.database.close()
         assert sidecars(self.path) == []
-        self.database = open_quickly(self.path, clock=self.clock, retention=RETENTION_NS)
+        self.database = open_quickly(self.path, clock=self.clock)
         self.open.clear()
         again = self.database.head
         assert again.timestamp == head.timestamp
@@ -60,6 +62,9 @@ class DurableMachine(EngineMachine):
         mine, self.database = self.database, beside
         assert beside.head.timestamp == mine.head.timestamp
         self.all_is_well()
+        for timestamp, contents in self.past[::3]:
+            if timestamp >= beside.oldest:
+                assert_holds(beside, beside.at(timestamp), contents)
         self.database = mine
 
     @rule()
@@ -70,8 +75,33 @@ class DurableMachine(EngineMachine):
         head = self.database.head
         save_database(self.database, self.path, durability="relaxed")
         assert self.database.head is head
+        self.began = head.timestamp
         assert sidecars(before) == []
         before.unlink()
+
+    @rule(data=st.data())
+    def follow(self, data: st.DataObject) -> None:
+        """What is told of a moment and of the commits since, from memory and from the file, makes the present."""
+        known = [(timestamp, contents) for timestamp, contents in self.past if timestamp >= self.database.oldest]
+        if known:
+            timestamp, contents = data.draw(st.sampled_from(known))
+            contents = copied(contents)
+            for commit in self.database.commits_after(timestamp):
+                for table in commit.replaced:
+                    contents[table] = {}
+                for table, part in commit.parts:
+                    contents[table].update({each["_id"]: each for each in part.segment.documents(range(len(part)))})
+                for write in commit.writes:
+                    before = contents[write.table].pop(write.id, None)
+                    assert before is write.old is None or same_value(before, write.old)
+                    if write.new is not None:
+                        contents[write.table][write.id] = write.new
+            assert_holds(self.database, self.database.head, contents)
+
+    @invariant()
+    def the_past_is_kept(self) -> None:
+        self.latest = max(self.latest, self.clock.now_ns())
+        assert self.database.oldest <= max(self.began, self.latest - RETENTION_NS)
 
     def teardown(self) -> None:
         super().teardown()

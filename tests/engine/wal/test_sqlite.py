@@ -107,7 +107,9 @@ def test_an_import_that_the_disk_refuses_did_not_happen(path: Path, small: None)
     upkeep(database)
     blobs = log_of(database).file.blobs()
     # What was written of the first one is gone.
-    assert len(blobs) == len(log_of(database)._kept | {n for e in log_of(database)._entries for n in e.blobs})
+    assert len(blobs) == len(
+        log_of(database)._milestones.blobs() | {n for e in log_of(database)._entries for n in e.blobs}
+    )
     database.close()
 
 
@@ -129,7 +131,7 @@ def test_what_was_written_of_an_import_that_failed_goes(path: Path, small: None)
     for number in range(10):
         insert_all(database, "items", [{"n": number}])
     upkeep(database)
-    assert set(log.file.blobs()) == log._kept
+    assert set(log.file.blobs()) == log._milestones.blobs()
     database.close()
 
 
@@ -472,7 +474,7 @@ def test_what_is_written_ahead_stays_until_its_commit(path: Path, small: None, m
 
 
 def test_a_copy_that_was_deleted_is_no_copy(path: Path, small: None) -> None:
-    database = open_quickly(path)
+    database = open_quickly(path, retention=0)
     log = log_of(database)
     ((_, part),) = import_all(database, "items", [{"n": number} for number in range(10)]).parts
     blob = log._copies.find(part.segment)
