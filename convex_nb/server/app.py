@@ -16,6 +16,7 @@ from convex_nb._version import __version__
 from convex_nb.server.http_actions import Site, is_for_site
 from convex_nb.server.http_api import HttpApi
 from convex_nb.server.security import Gate, plain
+from convex_nb.server.storage import Storage
 from convex_nb.server.sync import sync
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def make_app(
 
     routes = [
         *HttpApi(services).routes,
+        *Storage(services).routes,
         WebSocketRoute("/api/sync", serve_sync),
         WebSocketRoute("/api/{version}/sync", serve_sync),
         Route("/", partial(say, "This Convex deployment is running. Clients connect to this address.")),

@@ -93,6 +93,7 @@ class Server:
         self._thread.start()
         started.wait(10)
         remote.doors.append(self)
+        remote.files.url_base = self.url
         self._services.threads.calls.submit(remote.sweep)
         atexit.register(self.close)
 
@@ -160,6 +161,8 @@ class Server:
         atexit.unregister(self.close)
         if self in self._remote.doors:
             self._remote.doors.remove(self)
+        if self._remote.files.url_base == self.url:
+            self._remote.files.url_base = None
         self._server.should_exit = True
         if threading.current_thread() is not self._thread:
             self._thread.join(_GRACE_SECONDS + 3)

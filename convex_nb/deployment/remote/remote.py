@@ -14,7 +14,8 @@ from convex_nb.functions.origin import Origin
 from convex_nb.language.errors import AuthenticationError, ConvexNbError, InvalidValueError
 
 if TYPE_CHECKING:
-    from convex_nb.deployment.calling import Calling
+    from convex_nb.deployment.deployment import Deployment
+    from convex_nb.deployment.files.files import Files
 
 
 class Verifier(Protocol):
@@ -53,7 +54,7 @@ class Server(Door, Protocol):
 class Remote:
     """What servers reach a deployment through. Safe for threads."""
 
-    def __init__(self, deployment: Calling) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
 
     @property
@@ -66,6 +67,11 @@ class Remote:
     def timestamp(self) -> int:
         """The newest commit."""
         return self._deployment._database.head.timestamp
+
+    @property
+    def files(self) -> Files:
+        """The stored files."""
+        return self._deployment.files
 
     @property
     def doors(self) -> list[Door]:
