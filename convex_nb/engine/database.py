@@ -452,6 +452,8 @@ class Database:
     def check(self) -> None:
         """Verify every invariant; raises ``AssertionError`` that prints what is wrong. Reads everything."""
         check_database(self)
+        if self.log.archive is not None:
+            self.log.archive.check()
 
     def close(self) -> None:
         """Release the log."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.recovery import LoggedRecord
+    from convex_nb.engine.wal.storage_file import Blob
 
 PAGE_RECORDS: Final = 256
 _PAGE_BYTES: Final = 4 * CHUNK_BYTES
@@ -64,7 +65,7 @@ class Archive:
             place = self._nearest(file, timestamp)
             if place is None:
                 return None
-            for _, reached in self._pages(file, place, timestamp):
+            for _, reached in self._pages(self._contents(file), place, timestamp):
                 place = reached
             self._places.append(place)
             return place.snapshot
@@ -90,12 +91,29 @@ class Archive:
             place = self._nearest(file, after)
             if place is None:
                 return None
-            for commits, reached in self._pages(file, place, upto):
+            for commits, reached in self._pages(self._contents(file), place, upto):
                 found = [commit for commit in commits if commit.timestamp > after]
                 if found:
                     self._places.append(reached)
                     return found, reached.snapshot.timestamp
             return [], upto
+
+    def check(self) -> None:
+        """Read all of it: each milestone is what the one before it and the log between them lead to.
+
+        Raises ``StorageCorruptError``. Costs O(documents) for each milestone, and all commits.
+        """
+        with self._lock, self._opened() as file:
+            contents = Contents(file, Copies(0))
+            reached = None
+            for timestamp, position, checkpoint in self._milestones(file):
+                stored = _stored(contents, timestamp, position, checkpoint)
+                if reached is not None:
+                    for _, place in self._pages(contents, reached, timestamp):
+                        reached = place
+                    if reached.position != position or _counts(reached.snapshot) != _counts(stored.snapshot):
+                        raise damaged_past(self._path, f"the log before record {position}")
+                reached = stored
 
     @contextmanager
     def _opened(self) -> Iterator[StorageFile]:
@@ -108,6 +126,17 @@ class Archive:
 
     def _nearest(self, file: StorageFile, timestamp: int) -> _Place | None:
         """The newest state at or before a moment that is in memory or in the file."""
+        stored = [place for place in self._milestones(file) if place[0] <= timestamp]
+        if not stored:
+            return None
+        began, position, checkpoint = stored[-1]
+        read = [place for place in self._places if position <= place.position and place.snapshot.timestamp <= timestamp]
+        if read:
+            return max(read, key=lambda place: place.position)
+        return _stored(self._contents(file), began, position, checkpoint)
+
+    def _milestones(self, file: StorageFile) -> list[tuple[int, int, Blob | None]]:
+        """Timestamps, positions and checkpoints of what the file has now, oldest first."""
         file.read_name()
         root = file.read_root()
         if root["file"] != self._name:
@@ -117,24 +146,13 @@ class Archive:
             )
         places = places_of_root(root)
         self.oldest = places[0][0]
-        stored = [place for place in places if place[0] <= timestamp]
-        if not stored:
-            return None
-        began, position, checkpoint = stored[-1]
-        read = [place for place in self._places if position <= place.position and place.snapshot.timestamp <= timestamp]
-        if read:
-            return max(read, key=lambda place: place.position)
-        if checkpoint is None:
-            return _Place(position, empty_snapshot(began))
-        contents = self._contents(file)
-        return _Place(position, contents.snapshot(contents.manifest(checkpoint)))
+        return places
 
     def _contents(self, file: StorageFile) -> Contents:
         return Contents(file, self._mine, self._copies)
 
-    def _pages(self, file: StorageFile, start: _Place, upto: int) -> Iterator[tuple[list[Commit], _Place]]:
+    def _pages(self, contents: Contents, start: _Place, upto: int) -> Iterator[tuple[list[Commit], _Place]]:
         """The commits after a place up to a moment, in pages, and the place that each leads to."""
-        contents = self._contents(file)
         page: list[LoggedRecord] = []
         nbytes = 0
         for logged in contents.records(start.position):
@@ -158,3 +176,14 @@ class Archive:
             contents.replay(database, logged)
         commits = list(database.history.since(start.snapshot.timestamp))
         return commits, _Place(page[-1].entry.position, database.head)
+
+
+def _stored(contents: Contents, timestamp: int, position: int, checkpoint: Blob | None) -> _Place:
+    """The state of a milestone."""
+    if checkpoint is None:
+        return _Place(position, empty_snapshot(timestamp))
+    return _Place(position, contents.snapshot(contents.manifest(checkpoint)))
+
+
+def _counts(snapshot: Snapshot) -> dict[str, int]:
+    return {name: len(state) for name, state in snapshot.tables.items()}

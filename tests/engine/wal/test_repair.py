@@ -129,6 +129,8 @@ def test_any_damaged_row_costs_no_more_than_itself(path: Path, known: Contents) 
             with pytest.raises(StorageCorruptError, match="keeps of the past is damaged"):
                 for moment, documents in zip(moments, past, strict=True):
                     assert rows_at(database, moment) == documents
+            with pytest.raises(StorageCorruptError, match="keeps of the past is damaged"):
+                database.check()
             database.close()
         whole_present += is_whole
         report, found = repaired(path)
