@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.columns import ArrowArray
 
 
+FENCE = 64
+
+
 class Vocabulary:
     """Distinct bytes in ascending order; a key's number is its place. Immutable."""
 
-    __slots__ = ("_data", "_offsets", "keys")
+    __slots__ = ("_data", "_fences", "_offsets", "keys")
 
     def __init__(self, keys: ArrowArray) -> None:
         """Of an Arrow array that is sorted already, neither sliced nor null."""
@@ -28,6 +31,8 @@ class Vocabulary:
         format: Any = "q" if pa.types.is_large_binary(keys.type) else "i"
         self._offsets: Any = memoryview(offsets).cast("B")[: (len(keys) + 1) * (8 if format == "q" else 4)].cast(format)
         self._data = owned_bytes(None if data is None else data.slice(0, self._offsets[len(keys)]))
+        # Every 64th key is at hand, so that a search looks at six others.
+        self._fences = [self.key(number) for number in range(0, len(keys), FENCE)]
         self.keys = pa.Array.from_buffers(keys.type, len(keys), [None, offsets, pa.py_buffer(self._data)])
 
     @classmethod
@@ -53,7 +58,11 @@ class Vocabulary:
 
     def place(self, key: bytes) -> int:
         """How many keys are less. Costs O(log n)."""
-        return bisect_left(range(len(self)), key, key=self.key)
+        fence = bisect_left(self._fences, key)
+        if not fence:
+            return 0
+        first = (fence - 1) * FENCE + 1
+        return bisect_left(range(len(self.keys)), key, first, min(first + FENCE - 1, len(self.keys)), key=self.key)
 
     @property
     def nbytes(self) -> int:
