@@ -9,7 +9,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 V = TypeVar("V")
 
@@ -88,12 +88,18 @@ class SortedChunks(Generic[V]):
         lists = self._lists
         if noted is None:
             return lists
-        entries: dict[bytes, V] = {}
-        while noted is not None:
-            noted, key, value, _ = noted
-            entries.setdefault(key, value)
-        pairs = sorted(entries.items(), key=_key)
-        self._lists = lists = self._with(lists, pairs) if lists.length else self._from_pairs(pairs)
+        if noted[3] == 1 and lists.length:
+            lists = self._with_one(lists, noted[1], noted[2])
+        else:
+            entries: dict[bytes, V] = {}
+            while noted is not None:
+                noted, key, value, _ = noted
+                entries.setdefault(key, value)
+            if lists.length:
+                lists = self._with(lists, entries)
+            else:
+                lists = self._from_pairs(sorted(entries.items(), key=_key))
+        self._lists = lists
         self._noted = None
         return lists
 
@@ -173,30 +179,55 @@ class SortedChunks(Generic[V]):
         """The map with all ``pairs`` set; their keys strictly ascend. Costs O(chunks)."""
         pairs = _ascending(pairs)
         lists = self._settled()
-        return type(self)(self._with(lists, pairs) if lists.length else self._from_pairs(pairs))
+        return type(self)(self._with(lists, dict(pairs)) if lists.length else self._from_pairs(pairs))
 
-    def _with(self, lists: Lists[V], pairs: Sequence[tuple[bytes, V]]) -> Lists[V]:
-        """The lists with pairs set whose keys ascend; there are entries already."""
+    def _with_one(self, lists: Lists[V], key: bytes, value: V) -> Lists[V]:
+        """The lists with one entry set, which is what a read after each insert comes to."""
+        maxima, outer_keys, outer_values, length = lists
+        at = bisect_left(maxima, key)
+        if at == len(maxima) or len(outer_keys[at]) >= self.CHUNK_SIZE:
+            return self._with(lists, {key: value})
+        keys = outer_keys[at]
+        place = bisect_left(keys, key)
+        values = outer_values[at].copy()
+        outer_values = outer_values.copy()
+        outer_values[at] = values
+        if keys[place] == key:
+            values[place] = value
+            return Lists(maxima, outer_keys, outer_values, length)
+        values.insert(place, value)
+        keys = keys.copy()
+        keys.insert(place, key)
+        outer_keys = outer_keys.copy()
+        outer_keys[at] = keys
+        return Lists(maxima, outer_keys, outer_values, length + 1)
+
+    def _with(self, lists: Lists[V], entries: Mapping[bytes, V]) -> Lists[V]:
+        """The lists with entries set; there are some already."""
         maxima, outer_keys, outer_values = lists.maxima.copy(), lists.keys.copy(), lists.values.copy()
         length = lists.length
         last = len(maxima) - 1
-        stop = len(pairs)
+        added = sorted(entries)
+        stop = len(added)
         # From the last chunk to the first: one that is split moves none that is still to come.
         while stop:
-            at = min(bisect_left(maxima, pairs[stop - 1][0]), last)
-            start = bisect_right(pairs, maxima[at - 1], 0, stop, key=_key) if at and stop > 1 else 0
+            at = bisect_left(maxima, added[stop - 1])
+            if at > last:
+                at = last
+            start = bisect_right(added, maxima[at - 1], 0, stop) if at and stop > 1 else 0
             keys = shared = outer_keys[at]
             values = outer_values[at].copy()
-            for key, value in pairs[start:stop]:
+            for key in added[start:stop]:
                 place = bisect_left(keys, key)
                 if place < len(keys) and keys[place] == key:
-                    values[place] = value
+                    values[place] = entries[key]
                     continue
                 if keys is shared:
                     keys = keys.copy()
                 keys.insert(place, key)
-                values.insert(place, value)
-                length += 1
+                values.insert(place, entries[key])
+            stop = start
+            length += len(keys) - len(shared)
             if len(keys) > self.CHUNK_SIZE:
                 # Appends are the common case: a chunk that grew at the end of the map leaves full ones behind.
                 pieces = -(-len(keys) // max(1, self.CHUNK_SIZE * 3 // 4))
@@ -209,7 +240,6 @@ class SortedChunks(Generic[V]):
                 outer_keys[at] = keys
                 outer_values[at] = values
                 maxima[at] = keys[-1]
-            stop = start
         return Lists(maxima, outer_keys, outer_values, length)
 
     def remove(self, key: bytes) -> SortedChunks[V]:

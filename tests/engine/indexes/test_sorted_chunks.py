@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
@@ -157,8 +157,8 @@ class ReadMeanwhile(SortedChunks[int]):
 
     seen: ClassVar[list[list[tuple[bytes, int]]]] = []
 
-    def _with(self, lists: Lists[int], pairs: Sequence[tuple[bytes, int]]) -> Lists[int]:
-        result = super()._with(lists, pairs)
+    def _with(self, lists: Lists[int], entries: Mapping[bytes, int]) -> Lists[int]:
+        result = super()._with(lists, entries)
         if not self.seen:
             self.seen.append([])
             self.seen.append(list(self))
