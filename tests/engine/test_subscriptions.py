@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from functools import partial
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest

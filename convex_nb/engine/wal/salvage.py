@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
@@ -18,6 +18,7 @@ from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableState
 from convex_nb.engine.wal.checkpoint import Manifest, rows_of_chunks
 from convex_nb.engine.wal.disk import sidecar
+from convex_nb.engine.wal.milestones import places_of_root
 from convex_nb.engine.wal.records import CommitRecord, ElsewhereRecord, decode_documents, decode_record
 from convex_nb.engine.wal.recovery import replay
 from convex_nb.engine.wal.segment_chunks import read_rows
@@ -89,24 +90,37 @@ class Salvage:
         root = self._attempt("Which checkpoint is the newest", self._file.read_root)
         if root is None:
             self._attempt("The name of the file, without which nothing verifies", self._file.read_name)
-        manifest = None
-        if root is not None and root["checkpoint"] is not None:
-            manifest = self._attempt("What the newest checkpoint holds", self._manifest, Blob(*root["checkpoint"]))
+        timestamp, position, manifest = self._beginning(root)
         if manifest is not None:
             self._read_tables(manifest)
-        elif root is None or root["checkpoint"] is not None:
+        elif position is None:
             self._read_all_blobs()
         schema = None if manifest is None else manifest.schema
-        timestamp = manifest.timestamp if manifest is not None else root["timestamp"] if root is not None else 1
         creation_time = 0.0 if manifest is None else manifest.creation_time
         first = Snapshot(timestamp, self._states(schema), Catalog(schema))
         database = Database(first=first, creation_time=creation_time)
-        self._replay(database, 0 if root is None else root["position"])
+        self._replay(database, position)
         for documents in self._tables.values():
             times = [document["_creationTime"] for document in documents.values()]
             if manifest is None and times:
                 database.creation_time_passed(max(times))
         return database
+
+    def _beginning(self, root: dict[str, Any] | None) -> tuple[int, int | None, Manifest | None]:
+        """The timestamp and the position of the newest checkpoint that can be read, and what it holds, if anything.
+
+        From an older one the log leads to the same documents, as long as all of it can be read.
+        """
+        if root is None:
+            return 1, None, None
+        for timestamp, position, checkpoint in reversed(places_of_root(root)):
+            if checkpoint is None:
+                return timestamp, position, None
+            manifest = self._attempt("", self._manifest, checkpoint)
+            if manifest is not None:
+                return manifest.timestamp, position, manifest
+        self.lost.append("What the newest checkpoint holds: it does not verify, and there is no older one that does.")
+        return root["timestamp"], None, None
 
     def _attempt(self, what: str, read: Callable[..., T], *arguments: object) -> T | None:
         """What ``read`` gives, or ``None`` where it is damaged; ``what`` is lost then, unless it is empty."""
@@ -196,7 +210,10 @@ class Salvage:
             self.lost.append(f"{what} from {next_good} on.")
 
     def _documents(self, name: str, number: int) -> dict[str, Document]:
-        self._numbers[name] = number
+        if self._numbers.setdefault(name, number) != number:
+            # An import has put another table in its place, whose ids carry this number.
+            self._numbers[name] = number
+            self._tables[name] = {}
         return self._tables.setdefault(name, {})
 
     def _states(self, schema: SchemaDefinition | None) -> dict[str, TableState]:
@@ -211,9 +228,10 @@ class Salvage:
 
     # -- the log -----------------------------------------------------------------------------------------------
 
-    def _replay(self, database: Database, after: int) -> None:
+    def _replay(self, database: Database, after: int | None) -> None:
         """Every record that verifies. A write says what its document is now, so one that is lost spoils no other."""
-        for position, (_, timestamp, data) in self._readable("Commits", after + 1, self._file.record):
+        first = self._file.first_position() if after is None else after + 1
+        for position, (_, timestamp, data) in self._readable("Commits", first, self._file.record):
             what = f"Commit {position}"
             record = self._attempt(what, self._decoded, data)
             if isinstance(record, CommitRecord):
@@ -244,7 +262,7 @@ class Salvage:
             parts=[
                 (name, blob)
                 for name, blob in record.parts
-                if name not in unknown and not self._took_all and self._segment(name, blob)
+                if name not in unknown and (not self._took_all or name in record.replaced) and self._segment(name, blob)
             ],
             replaced=record.replaced - unknown,
         )

@@ -278,6 +278,11 @@ class StorageFile:
         with self.lock:
             return self._number("select coalesce(max(position), 0) from log")
 
+    def first_position(self) -> int:
+        """The position of the oldest record; 1 for an empty log."""
+        with self.lock:
+            return self._number("select coalesce(min(position), 1) from log")
+
     def last_blob(self) -> int:
         """The greatest number of a blob; 0 where there is none."""
         with self.lock:
