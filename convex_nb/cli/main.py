@@ -24,6 +24,8 @@ class Command(NamedTuple):
 
 COMMANDS: Final[dict[str, Command]] = {
     "run": Command("run", "call a query, mutation or action and print what it returns"),
+    "serve": Command("serve", "let apps connect to a deployment by HTTP and WebSocket"),
+    "dev": Command("dev", "the same, loading functions again whenever their files change"),
     "functions": Command("functions", "list functions with their arguments"),
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),

@@ -18,6 +18,7 @@ from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.deployment.loading import load_modules
 from convex_nb.deployment.metrics import Metrics
 from convex_nb.deployment.statistics import DeploymentStatistics
+from convex_nb.deployment.remote.remote import Server
 from convex_nb.functions.definition import Function
 from convex_nb.functions.host import get_host, set_host
 from convex_nb.functions.http.router import HttpRouter
@@ -33,7 +34,6 @@ from convex_nb.services.scheduling.cron_table import check_crons
 from convex_nb.services.scheduling.crons import CronJobs
 
 if TYPE_CHECKING:
-    from convex_nb.deployment.remote.remote import Server
     from convex_nb.engine.commit import Commit
 
 
@@ -193,6 +193,11 @@ class Deployment(Calling, Data):
         self._blocked = False
         self._reactor.resume()
         self._scheduling.resumed()
+
+    @property
+    def server(self) -> Server | None:
+        """The server that `serve()` has started, while it runs."""
+        return next((door for door in self._doors if isinstance(door, Server)), None)
 
     def serve(self, port: int | None = None, **options: Any) -> Server:
         """Let Convex clients in by HTTP and WebSocket, at `.url` of what this returns, until its `.close()`.

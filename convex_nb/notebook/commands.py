@@ -20,6 +20,7 @@ from convex_nb.notebook.observing import functions, logs, metrics
 from convex_nb.notebook.options import nearest
 from convex_nb.notebook.plans import explain
 from convex_nb.notebook.schedules import env, schedules
+from convex_nb.notebook.serving import serve
 from convex_nb.notebook.session import get_session
 from convex_nb.notebook.stored_files import files
 from convex_nb.views.card import Card, Part
@@ -63,6 +64,8 @@ def status(deployment: Deployment) -> Card:
         [("soft", "now:"), ("plain", f"{views}, {counted(statistics.database.commits, 'commit')}")],
         [("soft", "%convex"), ("code", " | ".join(name for name in COMMANDS if name != "status"))],
     ]
+    if deployment.server is not None:
+        lines.insert(-1, [("soft", "served at:"), ("code", deployment.server.url)])
     return Card(lines)
 
 
@@ -176,6 +179,7 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "schedules": schedules,
     "env": env,
     "files": files,
+    "serve": serve,
     "explain": explain,
     "open": open_file,
     "save": save_file,

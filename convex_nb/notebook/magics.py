@@ -224,6 +224,7 @@ class ConvexMagics(Magics):
             %convex schedules             what runs by the clock: crons and scheduled functions
             %convex env                   names of environment variables; set NAME VALUE, unset NAME
             %convex files                 stored files; ID shows one; store PATH, delete ID
+            %convex serve [PORT]          let apps connect, by HTTP and WebSocket; `serve stop` ends it
             %convex explain NAME [k=v]    how a query reads: index, range, rows, and why
             %convex open PATH             what a durable file holds, in place of the current deployment
             %convex save PATH             go on in a new durable file

@@ -140,3 +140,19 @@ def test_opening_the_file_that_is_open_goes_on_with_it(chat: Notebook, tmp_path:
     with convex_nb.open(tmp_path / "other.convex"):
         assert "in use by this process" in chat.run(f"%convex open {tmp_path / 'other.convex'}").text
     assert current() is before
+
+
+def test_serve_says_where_apps_connect(chat: Notebook) -> None:
+    assert chat.ok("%convex serve stop").value.text() == "nothing was served"
+    shown = chat.ok("%convex serve").value.text()
+    server = chat.deployment.server
+    assert server is not None
+    assert server.url in shown.splitlines()[0]
+    assert f'new ConvexClient("{server.url}")' in shown
+    assert server.admin_key not in shown
+    chat.ok("%convex serve")
+    assert chat.deployment.server is server
+    assert f"served at: {server.url}" in chat.ok("%convex").value.text()
+    assert "no longer served" in chat.ok("%convex serve stop").value.text()
+    assert chat.deployment.server is None
+    assert "a port, or `stop`, not 'now'" in chat.run("%convex serve now").text

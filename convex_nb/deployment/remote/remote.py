@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from convex_nb.deployment.remote.caller import Caller
 from convex_nb.deployment.remote.http_actions import respond
@@ -32,6 +32,7 @@ class Door(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class Server(Door, Protocol):
     """What `dep.serve()` returns: a running server."""
 
