@@ -20,11 +20,13 @@ from benchmarks.engine import ROWS, SCHEMA, event, event_columns, settle
 from benchmarks.harness import Line
 from convex_nb import mutation
 from convex_nb.engine.wal.opening import open_database
+from convex_nb.engine.wal.storage_file import Record, StorageFile
 
 THREADS = 8
 EACH = 50
 COMMITS = 25_000
 STALL_SECONDS = 0.050
+PEER = "sqlite3 in a file, synchronous=FULL: begin, insert, commit"
 INSERT = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -86,10 +88,27 @@ def one_commit_lines(folder: Path) -> Iterator[Line]:
                 f"a durable mutation that inserts one validated document under two indexes, {durability}",
                 insert,
                 statements,
-                "sqlite3 in a file, synchronous=FULL: begin, insert, commit",
+                PEER,
                 target,
             )
+    file = log_file(folder / "append.convex")
+    places = count(1)
+
+    def append() -> None:
+        file.append([Record(next(places), 0, bytes(240))])
+        file.fold()
+
+    yield Line("of that the disk's part, full: one row of 240 bytes appended to the log", append, statements, PEER)
+    file.close()
     connection.close()
+
+
+def log_file(path: Path) -> StorageFile:
+    """A durable file without what is above it."""
+    open_database(path).close()
+    file = StorageFile.open(path, "full")
+    file.read_root()
+    return file
 
 
 def thread_lines(folder: Path) -> Iterator[Line]:

@@ -12,7 +12,7 @@ from typing import Literal
 SAMPLE_SECONDS = 0.01
 """A sample repeats a quick operation until it lasts about this long, so that the clock's own cost vanishes."""
 
-MIN_ROUNDS, MAX_ROUNDS = 5, 101
+MIN_ROUNDS, MAX_ROUNDS = 5, 61
 
 
 @dataclass(frozen=True, slots=True)

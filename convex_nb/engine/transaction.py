@@ -387,11 +387,10 @@ class Transaction:
     @property
     def has_writes(self) -> bool:
         """Whether there is anything to commit: a document inserted and deleted again is nothing."""
-        if self._parts or self._replaced:
-            return True
-        if not self._writes:
-            return False
-        return any(write.old is not None or write.new is not None for write in self._writes.values())
+        for write in self._writes.values():
+            if write.old is not None or write.new is not None:
+                return True
+        return bool(self._parts or self._replaced)
 
 
 def _upto(state: TableState, position: int, lo: bytes, hi: bytes, reverse: bool, last: Document) -> Interval:
