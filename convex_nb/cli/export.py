@@ -19,7 +19,7 @@ Write all tables to a ZIP file, or one table to a CSV, JSON lines, JSON, Parquet
 
 It is one moment's state, while a notebook goes on writing. The ZIP keeps every type and id: convex-nb import and Convex
 itself read it. In a folder, which is this one unless PATH is given, it is called snapshot_<timestamp>.zip."""
-USAGE: Final = "[FILE] [PATH] [--table TABLE]"
+USAGE: Final = "[FILE] [PATH] [--table TABLE | --without-files]"
 EXAMPLES: Final = """\
   convex-nb export app.convex snapshot.zip
   convex-nb export trips.parquet --table trips        FILE is in pyproject.toml"""
@@ -31,6 +31,7 @@ def configure(parser: OptionParser) -> None:
     parser.add_argument("target", metavar="PATH", nargs="?", help="the file to write, or the folder to write it in")
     parser.add_argument("--path", metavar="PATH", help="the same")
     parser.add_argument("--table", metavar="TABLE", help="only this table; PATH says in which format")
+    parser.add_argument("--without-files", action="store_true", help="leave stored files out of the ZIP")
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -42,11 +43,15 @@ def run(options: Namespace, console: Console) -> int:
     if path is None and options.table is not None:
         raise UsageError(f"Into which file? Write it after the command, as in {options.table}.csv.")
     with open_to_read(place_of(options)) as deployment:
-        written = deployment.export(Path(path or "."), options.table, progress=console.progress)
+        written = deployment.export(
+            Path(path or "."), options.table, include_files=not options.without_files, progress=console.progress
+        )
         tables = deployment.tables if options.table is None else [options.table]
         counts = {name: deployment.table(name).count() for name in tables}
+        files = 0 if options.table is not None or options.without_files else len(deployment.files)
     if console.json:
-        console.line({"path": str(written), "documents": counts})
+        console.line({"path": str(written), "documents": counts, "files": files})
     else:
-        print(f"{written}: {counted(sum(counts.values()), 'document')} of {counted(len(counts), 'table')}")
+        and_files = f", {counted(files, 'file')}" if files else ""
+        print(f"{written}: {counted(sum(counts.values()), 'document')} of {counted(len(counts), 'table')}{and_files}")
     return OK

@@ -48,6 +48,18 @@ def test_a_folder_gets_a_file_named_after_the_moment(app: Path, cli: Cli) -> Non
     assert Path(cli("export", "app.convex", "--json").json["path"]).is_file()
 
 
+def test_stored_files_go_along_unless_they_are_not_wanted(app: Path, cli: Cli) -> None:
+    with convex_nb.open(app / "app.convex") as dep:
+        id = dep.files.store(b"abc")
+    assert cli("export", "app.convex", "all.zip").out == "all.zip: 3 documents of 1 table, 1 file\n"
+    assert cli("export", "app.convex", "all.zip", "--json").json["files"] == 1
+    assert cli("import", "new.convex", "all.zip", "--create").code == 0
+    with convex_nb.open(app / "new.convex", read_only=True) as dep:
+        assert dep.files[id].read() == b"abc"
+    assert cli("export", "app.convex", "all.zip", "--without-files").out == "all.zip: 3 documents of 1 table\n"
+    assert cli("import", "other.convex", "all.zip", "--create", "--json").json == {"imported": {"messages": 3}}
+
+
 def test_one_table(app: Path, cli: Cli) -> None:
     assert (
         cli("export", "app.convex", "messages.csv", "--table", "messages").out

@@ -41,8 +41,8 @@ class FileUrls:
         if file.size > limit:
             raise LimitError(
                 f"The file {file.id} has {file.size:,} bytes. Without a server its URL has to contain the whole file, "
-                f"which is done up to {limit:,} bytes. Show or read it with `dep.files[id]`, or in an action with "
-                "`ctx.storage.get(id)`.",
+                f"which is done up to {limit:,} bytes. Start one with `dep.serve()`, or read the file with "
+                "`dep.files[id]`, or in an action with `ctx.storage.get(id)`.",
                 kind="file_data_url_bytes",
                 limit=limit,
                 used=file.size,

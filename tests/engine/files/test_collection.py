@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -65,12 +67,14 @@ def test_a_content_that_came_back_stays() -> None:
         assert dep.files[again].read() == b"x"
 
 
-def test_what_is_on_its_way_stays() -> None:
-    with convex_nb.open() as dep:
+@pytest.mark.parametrize("name", [None, "a.convex"])
+def test_what_is_on_its_way_stays(tmp_path: Path, name: str | None) -> None:
+    with convex_nb.open(None if name is None else tmp_path / name, retention=timedelta(0)) as dep:
 
-        def pieces() -> object:
+        def pieces() -> Iterator[bytes]:
             yield b"x" * (2 << 20)
-            kept(dep)
+            # In a file that was just opened, this looks at all that nothing refers to.
+            assert kept(dep) == 1
             yield b"y"
 
         id = dep.files.store(pieces())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import convex_nb
-from convex_nb.engine.wal import opening
+from convex_nb.engine.wal.storage_file import StorageFile
 
 
 def test_what_is_on_its_way_arrives_in_the_new_file(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_move_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
     with convex_nb.open() as dep:
         id = dep.files.store(b"x" * 2_000_000)
         with monkeypatch.context() as patch:
-            patch.setattr(opening.StorageFile, "finish", lambda self, path: 1 / 0)
+            patch.setattr(StorageFile, "finish", lambda self, path: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 dep.save(tmp_path / "a.convex")
         assert dep.files[id].read() == b"x" * 2_000_000
