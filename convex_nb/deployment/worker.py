@@ -87,6 +87,9 @@ def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.E
                 seconds = IDLE_SECONDS if more else min(background.rest(), IDLE_SECONDS)
                 failures = 0
             except Exception:
+                if not threading.main_thread().is_alive():
+                    # The interpreter is on its way out, and refuses what it would not have: an import, a thread.
+                    return
                 # Said once: what fails for a reason fails again after the next commit.
                 if not failures:
                     log.exception("convex_nb: background work failed; it is tried again later")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -105,3 +107,27 @@ def test_it_looks_again_after_its_rest_though_nobody_wakes_it() -> None:
     assert thread._thread is not None
     assert thread._thread.name == "prompt"
     thread.stop()
+
+
+AT_THE_END = """
+import atexit, threading, time
+from convex_nb.deployment.worker import Worker
+
+class Owner:
+    def work(self):
+        threading.main_thread().join()
+        raise RuntimeError("can't register atexit after shutdown")
+
+    def rest(self):
+        return 1.0
+
+owner = Owner()
+worker = Worker(owner, is_prompt=True)
+worker.wake()
+atexit.register(time.sleep, 0.2)
+"""
+
+
+def test_what_the_end_of_the_interpreter_cuts_short_is_no_failure() -> None:
+    ran = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, check=True)
+    assert ran.stderr == ""
