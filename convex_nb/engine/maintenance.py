@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import staged_indexes
+from convex_nb.engine.search.upkeep import lacks_searches, prepare_searches, preparing_searches
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.table import TableState
 
@@ -78,6 +79,8 @@ class Maintenance:
                 position = part.unbuilt()
                 if position is not None:
                     return partial(part.run, position)
+                if lacks_searches(part.segment, state.definition):
+                    return partial(next, preparing_searches(part.segment, state.definition), None)
         return None
 
     def _due(self, head: Snapshot) -> tuple[TableState, tuple[Part, ...], bool] | None:
@@ -112,6 +115,7 @@ class Maintenance:
         recent = state.recent() if with_delta else []
         if recent or any(len(part) for part in merged):
             parts = (*parts, Part.joined(merged, recent, state.indexes))
+            prepare_searches(parts[-1].segment, state.definition)
         table = TableState.over(state.name, state.number, state.definition, state.indexes, parts)
         if not with_delta:
             table = table.with_live_of(state)

@@ -35,9 +35,9 @@ class SearchTerm:
     """Different words that it finds."""
 
     def __str__(self) -> str:
-        return f"{self.text}{'*' if self.prefix else ''} ({self.documents:,} documents, weight {self.weight:.2f}" + (
-            f", {self.words:,} words begin with it)" if self.prefix else ")"
-        )
+        documents = f"{self.documents:,} document{'' if self.documents == 1 else 's'}"
+        begin = f", {self.words:,} word{' begins' if self.words == 1 else 's begin'} with it" if self.prefix else ""
+        return f"{self.text}{'*' if self.prefix else ''} ({documents}, weight {self.weight:.2f}{begin})"
 
 
 @dataclass(frozen=True, slots=True)
