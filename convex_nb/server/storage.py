@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 IN_MEMORY: Final = 1 << 20
 """What an upload may have until it goes by way of a temporary file."""
 CACHE: Final = "private, max-age=2592000"
+_ACTIVE: Final = re.compile(r"html|xml", re.IGNORECASE)
+"""Content types that a browser may find scripts in."""
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -86,6 +88,9 @@ class Storage:
             "digest": f"sha-256={b64encode(bytes.fromhex(file.sha256)).decode()}",
             "x-content-type-options": "nosniff",
         }
+        if _ACTIVE.search(headers["content-type"]):
+            # Its scripts would run as a page of this server, which may call the functions of everybody.
+            headers["content-security-policy"] = "sandbox"
         part = requested_part(request.headers.get("range"), file.size)
         if part is None:
             return _sent(file, 0, file.size, 200, headers)

@@ -108,3 +108,14 @@ def test_urls_follow_the_server() -> None:
         assert httpx.get(seen[-1]).text == "hi"
         server.close()
         assert [url.partition(":")[0] for url in seen] == ["data", "http", "data"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [("text/html", "sandbox"), ("image/svg+xml", "sandbox"), ("Application/XML; a=b", "sandbox"), ("image/png", None)],
+)
+def test_nothing_of_a_file_is_run_as_a_page_of_the_server(
+    files: Deployment, server: Server, kind: str, policy: str | None
+) -> None:
+    id = files.files.store(b"<script>alert(1)</script>", content_type=kind)
+    assert httpx.get(files.query(file_url, id=id)).headers.get("content-security-policy") == policy
