@@ -8,12 +8,16 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from convex_nb.language.errors import InvalidIdError
+from convex_nb.language.ids import decode_id
 from convex_nb.language.values import UNDEFINED, Id, Int64
 from convex_nb.views.messages import Cell
 
 TEXT_MOST: Final = 500
 """Characters of a text that travel to a cell; the rest stays in the kernel."""
 PREVIEW_MOST: Final = 160
+ID_LEAST: Final = 31
+ID_MOST: Final = 37
 BYTES_SHOWN: Final = 8
 
 
@@ -22,8 +26,8 @@ def encode_cell(value: Any) -> Cell:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
-        if isinstance(value, Id):
-            return {"k": "id", "v": str(value), "of": value.table or ""}
+        if (id := as_id(value)) is not None:
+            return {"k": "id", "v": str(id), "of": id.table or ""}
         if len(value) <= TEXT_MOST:
             return value
         return {"k": "text", "v": value[:TEXT_MOST], "n": len(value)}
@@ -40,6 +44,19 @@ def encode_cell(value: Any) -> Cell:
     if value is UNDEFINED:
         return {"k": "missing"}
     return {"k": "json", "v": preview(value)}
+
+
+def as_id(value: Any) -> Id | None:
+    """Return the id that a value is, also where it came from a file and is a text like others; None if it is none."""
+    if isinstance(value, Id):
+        return value
+    if not isinstance(value, str) or not ID_LEAST <= len(value) <= ID_MOST or not value.isalnum():
+        return None
+    try:
+        decode_id(value)
+    except InvalidIdError:
+        return None
+    return Id(value)
 
 
 def encode_time(value: Any) -> Cell:
@@ -91,6 +108,13 @@ def _shown(character: str) -> str:
     if character.isprintable() or character in _JOINERS:
         return character
     return "⏎" if character == "\n" else "⇥" if character == "\t" else f"\\u{ord(character):04x}"
+
+
+def escaped(text: str) -> str:
+    """Return a text of JSON in which marks that cannot be seen are written as escapes; it means the same."""
+    return "".join(
+        each if each.isprintable() or each == "\n" or each in _JOINERS else json.dumps(each)[1:-1] for each in text
+    )
 
 
 def short_id(value: str) -> str:

@@ -121,7 +121,19 @@ def _entry_of(validator: Validator, kind: FieldKind, value: Any) -> str | bool |
 
 def value_of(validator: Validator, entry: Any) -> Any:
     """Return the value that an entry makes. Raises `EntryError`."""
-    value = _read(validator, entry)
+    return _checked(validator, _read(validator, entry))
+
+
+def value_of_json(validator: Validator, text: str) -> Any:
+    """Return the value that a text of JSON makes. Raises `EntryError`, which says where in the value it lies."""
+    try:
+        return _checked(validator, _json(_of_type(text, str, "an entry")))
+    except EntryError as error:
+        place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in error.path).removeprefix(".")
+        raise EntryError(f"{place}: {error}" if place else str(error), error.path) from None
+
+
+def _checked(validator: Validator, value: Any) -> Any:
     try:
         return validator.validate(value)
     except ConvexNbError as error:
@@ -250,4 +262,4 @@ def _json(text: str) -> Any:
     except (ConvexNbError, ValueError) as error:
         if not text.strip():
             raise EntryError("This needs a value, as JSON.") from None
-        raise EntryError(f"Not JSON: {error}") from None
+        raise EntryError(re.sub("^The text is not JSON", "Not JSON", str(error))) from None

@@ -18,11 +18,11 @@ from convex_nb.views.carrier import Carrier
 from convex_nb.views.cells import preview, time_text
 from convex_nb.views.contents import Contents
 from convex_nb.views.drawing import draw
-from convex_nb.views.editing import Editing
+from convex_nb.views.editing import Editing, answer_to
 from convex_nb.views.export import Exports
-from convex_nb.views.form_fields import EntryError
 from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
+from convex_nb.views.panel import Panel
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.result import Result
 from convex_nb.views.result_sheet import ROWS_MOST
@@ -102,6 +102,7 @@ class LiveView(anywidget.AnyWidget):
         self._behind = 0
         self._updating = False
         self._contents = Contents(Window() if window is None else window, self._hints)
+        self._panel = Panel(None if surroundings is None else surroundings.finder(on_active))
         self._exports = Exports()
         self._value: Any = None
         self._duration = 0.0
@@ -212,6 +213,8 @@ class LiveView(anywidget.AnyWidget):
             if self._updating:
                 self._updating = False
                 self._screen.touch()
+            if self._panel.has_moved():
+                self._screen.touch()
             self._screen.pump()
 
     def _hints(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
@@ -248,6 +251,7 @@ class LiveView(anywidget.AnyWidget):
         if query is not None:
             query.close()
         if self.comm is not None:
+            self._panel.close()
             self._carrier.leave(self)
             if self._on_close is not None:
                 self._on_close(self)
@@ -343,19 +347,12 @@ class LiveView(anywidget.AnyWidget):
             self.selection = id
 
     def _edit(self, content: Mapping[str, Any]) -> None:
-        key, column = content["key"], content["column"]
         with self._lock:
-            row = self._contents.window.row(key)
-        problem = ""
-        try:
-            if self.editing is None or row is None:
-                raise EntryError("The row has gone." if row is None else "Of this view, nothing here can be edited.")
-            self.editing.commit(row, column, content["entry"])
-        except Exception as error:
-            problem = str(error) if isinstance(error, EntryError) else message_of(error)
+            row = self._contents.window.row(content["key"])
+        answer = answer_to(self.editing, row, content)
         with self._lock:
             if self.comm is not None:
-                self.send({"type": "edited", "tab": content["tab"], "key": key, "column": column, "problem": problem})
+                self.send(answer)
 
     def _picture(self) -> Picture:
         table, rows = self._contents.drawn()
@@ -371,6 +368,8 @@ class LiveView(anywidget.AnyWidget):
             "duration": round(self._duration, 3),
             "edit": self.editing.fields if self.editing is not None else None,
             "more": self._more(),
+            "jumps": self._panel.has_jumps,
+            "opened": self._panel.picture(self._contents.window.row, self.editing),
         }
         return Picture(head, rows, self._contents.body)
 
@@ -415,6 +414,8 @@ class LiveView(anywidget.AnyWidget):
             self._edit(content)
         elif kind == "select":
             self._select(content["key"])
+        elif kind in ("open", "back", "shut"):
+            self._panel.take(content, self._contents.window.row, self.editing)
         elif kind == "drawn":
             self._carrier.drawn(content["of"])
         with self._lock:
@@ -426,6 +427,6 @@ class LiveView(anywidget.AnyWidget):
                     self._on_active()
             elif kind == "hidden":
                 screen.hidden(content["tab"])
-            elif self._contents.do(content):
+            elif kind in ("open", "back", "shut") or self._contents.do(content):
                 screen.touch()
             screen.pump()

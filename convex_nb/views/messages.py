@@ -74,6 +74,21 @@ class Head(TableHead):
     duration: float  # of the last run, in milliseconds
     edit: dict[str, Any] | None  # the columns that may be edited, each with the `Field` of its entries
     more: More | None  # whether more can be loaded, of a paginated query
+    jumps: bool  # whether ids lead to their documents
+    opened: Opened | None
+
+
+class Opened(TypedDict):
+    """What the reader has opened below the view: a document, or one value of a row in full."""
+
+    place: str  # another one for another document or value
+    title: str  # a table, or a column
+    id: str  # of the document or the row; may be empty
+    back: bool  # whether there is something to go back to
+    note: NotRequired[str]  # why there is nothing, or how much
+    tree: NotRequired[Node]
+    text: NotRequired[str]  # in place of a tree
+    edit: NotRequired[dict[str, Any]]  # the `Field` of a text that may be edited, with its `key` and `column`
 
 
 class Delta(TypedDict):
@@ -223,6 +238,22 @@ class Edited(TypedDict):
     problem: str
 
 
+class Open(TypedDict):
+    """Show the document of an id, or what a cell holds; `onward` leaves a way back to what is open now."""
+
+    type: Literal["open"]
+    id: NotRequired[str]
+    onward: NotRequired[bool]
+    key: NotRequired[str]
+    column: NotRequired[str]
+
+
+class Leave(TypedDict):
+    """Show what was open before, or nothing."""
+
+    type: Literal["back", "shut"]
+
+
 class LoadMore(TypedDict):
     """Load one more page of a paginated query."""
 
@@ -244,6 +275,8 @@ Request: TypeAlias = (
     | NextPart
     | Select
     | Edit
+    | Open
+    | Leave
 )
 
 

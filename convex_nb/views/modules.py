@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
+from string import ascii_letters
 from typing import Final
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -17,6 +20,8 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 _PATTERN: Final = re.compile(r"/(?:\\.|\[(?:\\.|[^]\\\n])*]|[^/\\\n[])+/[a-z]*")
+_WORD: Final = re.compile(r"[A-Za-z_$][\w$]*")
+_SHORT: Final = [*ascii_letters, *map("".join, product(ascii_letters, repeat=2))]
 _IN_TEMPLATE: Final = re.compile(r"\\.|`|\$\{|[^`$\\]+|\$", re.DOTALL)
 
 
@@ -28,7 +33,7 @@ def bundle(name: str) -> str:
     """
     parts: dict[str, str] = {}
     _collect(name, parts)
-    return "".join(_squeezed("".join(parts.values())))
+    return "".join(_squeezed(list(_tokens("".join(parts.values())))))
 
 
 @cache
@@ -45,13 +50,15 @@ def _collect(name: str, parts: dict[str, str]) -> None:
     parts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
 
 
-def _squeezed(code: str) -> Iterator[str]:
-    """Yield the tokens of JavaScript: room only between words, a line for each declaration of the module."""
+def _squeezed(tokens: list[str]) -> Iterator[str]:
+    """Yield the tokens of a module: room only between words, a line for each declaration, short names."""
     last, room, depth = "", "", 0
-    for token in _tokens(code):
+    short = _short_names([token for token in tokens if not token.isspace()])
+    for token in tokens:
         if token.isspace():
             room += token
             continue
+        token = short.get(token, token)
         if last + token not in (";}", ",}", ",]", ",)"):
             yield last
         if room and depth == 0 and "\n" in room:
@@ -61,6 +68,31 @@ def _squeezed(code: str) -> Iterator[str]:
         depth += (token in "{([") - (token in "})]")
         last, room = token, ""
     yield last
+
+
+def _short_names(tokens: list[str]) -> dict[str, str]:
+    """Return names that are declared and are nothing else anywhere: no property, no key, no method, not in a template.
+    A name that is the same for all of its declarations may be any other for all of them."""
+    declared: Counter[str] = Counter()
+    others: set[str] = set()
+    inside = [""]
+    for before, token, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+        if token in ("{", "(", "["):
+            inside.append(token)
+        elif token in ("}", ")", "]"):
+            inside.pop()
+        elif token[0] == "`":
+            others.update(_WORD.findall(token))
+        elif _WORD.fullmatch(token):
+            is_key = inside[-1] == "{" and before in ("{", ",") and after in (":", ",", "}", "=")
+            is_method = after == "(" and before in ("{", "}", ";", "async", "get")
+            if before == "." or is_key or is_method or before in ("get", "async"):
+                others.add(token)
+            declared[token] += before in ("const", "let", "function", "class")
+    uses = Counter(tokens)
+    names = sorted((name for name in declared if declared[name] and name not in others), key=lambda name: -uses[name])
+    free = (name for name in _SHORT if name not in uses and name not in others)
+    return dict(zip((name for name in names if len(name) > 2), free, strict=False))
 
 
 def _tokens(code: str) -> Iterator[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from convex_nb.deployment.definitions import anonymous_function
 from convex_nb.views.columns import columns_of_table
 
 if TYPE_CHECKING:
+    from convex_nb.deployment.clients.paginated import Followed
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.language.schema import SchemaDefinition
 
@@ -29,6 +32,15 @@ class Surroundings:
         """The schema of the newest commit, if there is one."""
         return self._deployment.schema
 
+    def finder(self, on_stale: Callable[[], None]) -> Callable[[str], Followed] | None:
+        """Return what follows the document of an id, whose value is None where there is none.
+
+        None in an app that Voila serves: others look at it than the one who wrote it, and see what it shows.
+        """
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+            return None
+        return lambda id: self._deployment.watch(_document, {"id": id}, on_stale)
+
     def commits(self) -> int:
         """Return how many commits there were so far. O(tables)."""
         return self._deployment.statistics().database.commits
@@ -45,6 +57,13 @@ class Surroundings:
         ]
         remedy = f" Run `{writers[0]}` to add some." if writers else ""
         return f"No rows yet. This query reads {_listed(names)}.{remedy}"
+
+
+def _read(ctx: Any, id: str) -> Any:
+    return ctx.db.get(id)
+
+
+_document = anonymous_function(_read, "query", "the document of an id")
 
 
 def _mentions(handler: Any, names: list[str]) -> bool:

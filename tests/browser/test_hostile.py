@@ -71,6 +71,19 @@ def test_a_hostile_document_is_text_everywhere(notebook: NotebookPage, screens: 
     tree.scroll_into_view_if_needed()
     tree.locator("details").evaluate_all("branches => branches.forEach((branch) => { branch.open = true; })")
     notebook.view("figure", kind="figure").locator(".cx-figure").hover()
+    table.get_by_role("button", name="choose the columns").click()
+    panel = table.locator(".cx-panel")
+    for place in range(len(HOSTILE)):
+        row = table.locator("tbody tr").nth(place)
+        for column, shown in ((0, "text"), (1, "nested")):
+            row.locator("td").nth(column).click(position={"x": 3, "y": 3})
+            page.keyboard.press("Space")
+            table.locator(f'.cx-panel[aria-label="{shown}"]').wait_for()
+        row.locator(".cx-jump").last.click()
+        panel.locator(".cx-leaf", has_text=f"number{place}").first.wait_for()
+        assert panel.locator("img, script, svg, iframe, b").count() == 0
+        assert "\u202e" not in (panel.text_content() or "")
+    page.keyboard.press("Escape")
     for place in range(12):
         table.locator("tbody td").nth(place).hover()
     form = notebook.view("form", state="idle")

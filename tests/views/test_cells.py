@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from convex_nb.language.ids import encode_id
 from convex_nb.language.values import UNDEFINED, Id, Int64
 from convex_nb.views.cells import TEXT_MOST, cell_text, encode_cell, one_line, preview, short_id, time_text
 
@@ -57,6 +58,14 @@ def test_encode_cell(value: Any, cell: Any) -> None:
 )
 def test_cell_text(value: Any, text: str) -> None:
     assert cell_text(value) == text
+
+
+def test_ids_that_came_as_texts_are_ids() -> None:
+    id = encode_id(10001, bytes(range(16)))
+    assert encode_cell(id) == {"k": "id", "v": id, "of": ""}
+    wrong = id[:-1] + ("0" if id[-1] != "0" else "1")
+    assert encode_cell(wrong) == wrong
+    assert encode_cell("e" * 32) == "e" * 32
 
 
 def test_marks_that_turn_the_direction_of_writing_are_shown_and_not_obeyed() -> None:

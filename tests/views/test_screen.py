@@ -33,6 +33,8 @@ HEAD: Head = {
     "above": 0,
     "edit": None,
     "more": None,
+    "jumps": False,
+    "opened": None,
 }
 
 

@@ -1,7 +1,7 @@
 // One value in one place: as an element, and as the text that is copied.
 
-import { element } from "./elements.js";
-import { localTime } from "./words.js";
+import { button, element } from "./elements.js";
+import { grouped, localTime } from "./words.js";
 
 /** @typedef {{k: string, v?: any, n?: number, of?: string}} Tagged */
 /** @typedef {null | boolean | number | string | Tagged} Cell */
@@ -45,16 +45,20 @@ const MARKS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-
 
 /** A text on one line, in which marks that break lines or turn the direction of writing are shown and not obeyed. */
 export const oneLine = (/** @type {string} */ text) =>
-  text.replace(MARKS, (mark) =>
-    mark === "\n" ? "⏎" : mark === "\t" ? "⇥" : `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  text.replace(MARKS, (mark) => ({ "\n": "⏎", "\t": "⇥" })[mark] ?? escaped(mark));
+
+/** A text as it is, but for such marks. */
+export const manyLines = (/** @type {string} */ text) =>
+  text.replace(MARKS, (mark) => ("\n\t".includes(mark) ? mark : escaped(mark)));
+
+const escaped = (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 export const shortId = (/** @type {string} */ id) => (id.length <= 12 ? id : `${id.slice(0, 5)}…${id.slice(-4)}`);
 
 /** Fill an element with a cell. */
 export function drawCell(target, cell) {
   target.removeAttribute("title");
-  target.classList.remove("cx-null", "cx-mono", "cx-id");
+  target.classList.remove("cx-null", "cx-mono");
   if (typeof cell === "string") {
     const address = webAddress(cell);
     if (address) {
@@ -80,11 +84,14 @@ export function drawCell(target, cell) {
     case "missing":
       target.textContent = "";
       return;
-    case "id":
-      target.textContent = shortId(cell.v);
-      target.title = `${cell.of ? `${cell.of}: ` : ""}${cell.v}\nclick to copy`;
-      target.classList.add("cx-mono", "cx-id");
+    case "id": {
+      const jump = button(shortId(cell.v), `${cell.of || "id"}: ${cell.v}`, null);
+      jump.className = "cx-jump cx-mono";
+      jump.dataset.id = cell.v;
+      if (target.tagName === "TD") jump.tabIndex = -1; // a grid is one stop
+      target.replaceChildren(jump);
       return;
+    }
     case "time": {
       const date = new Date(cell.v);
       target.textContent = localTime(date);
@@ -93,7 +100,7 @@ export function drawCell(target, cell) {
     }
     case "text":
       target.textContent = `${oneLine(cell.v)}…`;
-      target.title = `${cell.n.toLocaleString("en-US")} characters: ${cell.v}…`;
+      target.title = `${grouped(cell.n)} characters: ${cell.v}…`;
       return;
     case "json":
     case "bytes":

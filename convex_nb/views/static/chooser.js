@@ -8,22 +8,22 @@ export class Chooser {
     this.send = send;
     this.button = button("", "choose the columns", () => this.open(this.root.hidden));
     this.root = element("div", "cx-chooser");
-    this.root.setAttribute("role", "group");
-    this.root.setAttribute("aria-label", "columns");
+    this.root.role = "group";
+    this.root.ariaLabel = "columns";
     this.boxes = new Map();
     this.fields = "";
     this.open(false);
-    this.root.addEventListener("keydown", (event) => {
+    this.root.onkeydown = (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
       this.open(false);
       this.button.focus();
-    });
+    };
   }
 
   open(isOpen) {
     this.root.hidden = !isOpen;
-    this.button.setAttribute("aria-expanded", String(isOpen));
+    this.button.ariaExpanded = isOpen;
   }
 
   draw(head, isLive) {
@@ -47,7 +47,7 @@ export class Chooser {
       const choice = element("label");
       const box = element("input");
       box.type = "checkbox";
-      box.addEventListener("change", () => this.arrange({ hidden: this.unchecked() }));
+      box.onchange = () => this.arrange({ hidden: this.unchecked() });
       this.boxes.set(name, box);
       choice.append(box, element("span", "", name));
       return choice;

@@ -19,16 +19,17 @@ export function openEditor(td, field, cell, done, left) {
     });
   } else {
     box.value = cell === null ? "" : cellText(cell);
-    box.placeholder = field.optional ? "null" : "";
+    box.placeholder = cell === null ? "null" : "";
     box.spellcheck = false;
   }
-  box.setAttribute("aria-label", `new value, ${field.type}`);
+  box.ariaLabel = `new value, ${field.type}`;
   const entry = () => {
     if (field.kind === "boolean" && box.value !== "null") return box.value === "1";
     if (choices) return box.value === "null" ? null : Number(box.value);
-    return box.value === "" && field.optional ? null : box.value;
+    return box.value === "" && field.optional && field.kind !== "string" ? null : box.value;
   };
-  const shown = () => (choices ? box.selectedOptions[0]?.textContent : box.value || (field.optional ? "null" : ""));
+  const shown = () => (choices ? box.selectedOptions[0].textContent : (entry() ?? "null"));
+  const before = box.value;
   let open = true;
   const close = (act) => {
     if (!open) return;
@@ -36,14 +37,14 @@ export function openEditor(td, field, cell, done, left) {
     delete td.dataset.editing;
     act();
   };
-  box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.isComposing) close(() => done(entry(), shown()));
+  box.onkeydown = (event) => {
+    if (event.key === "Enter" && !event.isComposing) close(() => (box.value === before ? left() : done(entry(), shown())));
     else if (event.key === "Escape") close(left);
     else return;
     event.preventDefault();
     event.stopPropagation();
-  });
-  box.addEventListener("blur", () => close(left));
+  };
+  box.onblur = () => close(left);
   td.dataset.editing = "1";
   td.replaceChildren(box);
   box.focus();
@@ -54,7 +55,7 @@ export function openEditor(td, field, cell, done, left) {
 export function showRefusal(frame, td, message) {
   frame.querySelector(".cx-refusal")?.remove();
   const note = element("div", "cx-refusal", message);
-  note.setAttribute("role", "alert");
+  note.role = "alert";
   frame.append(note);
   const [around, at] = [frame.getBoundingClientRect(), td.getBoundingClientRect()];
   note.style.left = `${Math.max(4, Math.min(at.left - around.left, around.width - note.offsetWidth - 4))}px`;

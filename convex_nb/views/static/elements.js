@@ -11,8 +11,8 @@ export function button(text, title, act) {
   const made = element("button", "cx-button", text);
   made.type = "button";
   made.title = title;
-  made.setAttribute("aria-label", title);
-  made.addEventListener("click", act);
+  made.ariaLabel = title;
+  made.onclick = act;
   return made;
 }
 

@@ -27,10 +27,10 @@ export class Heads {
     this.send = send;
     this.announce = announce;
     this.columns = null;
-    this.root.addEventListener("pointerdown", (event) => this.pressed(event));
-    this.root.addEventListener("dblclick", (event) => {
+    this.root.onpointerdown = (event) => this.pressed(event);
+    this.root.ondblclick = (event) => {
       if (this.onGrip) this.setWidth(event.target.closest("th").cellIndex, null);
-    });
+    };
   }
 
   get cells() {
@@ -53,14 +53,14 @@ export class Heads {
   drawColumns(columns) {
     this.columns = columns;
     const tr = element("tr");
-    tr.setAttribute("role", "row");
-    tr.setAttribute("aria-rowindex", "1");
+    tr.role = "row";
+    tr.ariaRowIndex = "1";
     columns.forEach((column, number) => {
       const th = element("th", `cx-${column.align}${column.system ? " cx-system" : ""}`);
       th.scope = "col";
       th.tabIndex = -1;
-      th.setAttribute("role", "columnheader");
-      th.setAttribute("aria-colindex", String(number + 1));
+      th.role = "columnheader";
+      th.ariaColIndex = number + 1;
       const line = element("div", "cx-th");
       line.append(element("span", "cx-name", column.name), element("span", "cx-type", column.type), element("span", "cx-arrow"));
       th.title = `${column.name}: ${column.type}\n${HELP}`;
@@ -69,7 +69,7 @@ export class Heads {
     });
     this.root.replaceChildren(tr);
     this.table.tBodies[0].replaceChildren();
-    this.table.setAttribute("aria-colcount", String(columns.length));
+    this.table.ariaColCount = columns.length;
   }
 
   drawSort(sort) {
@@ -77,7 +77,7 @@ export class Heads {
       const th = this.cells[number];
       const place = sort.findIndex((key) => key.column === column.name);
       const direction = place < 0 ? "none" : sort[place].descending ? "descending" : "ascending";
-      th.setAttribute("aria-sort", direction);
+      th.ariaSort = direction;
       const arrow = direction === "none" ? "" : direction === "ascending" ? "↑" : "↓";
       th.querySelector(".cx-arrow").textContent = arrow + (arrow && sort.length > 1 ? place + 1 : "");
     });
@@ -143,36 +143,29 @@ export class Heads {
     th.onpointermove = ({ clientX }) => {
       this.dragged ||= Math.abs(clientX - start) >= DRAG;
       if (isGrip) this.fit(th.cellIndex, Math.max(NARROWEST, width + clientX - start));
-      else if (this.dragged) drop = this.showDrop(th, clientX);
+      else if (this.dragged) drop = this.drawDrop(th, clientX);
     };
     th.onpointerup = th.onpointercancel = ({ type, clientX }) => {
       th.onpointermove = th.onpointerup = th.onpointercancel = null;
-      this.showDrop(th, null);
+      drop?.classList.remove("cx-drop");
       if (type === "pointercancel") this.fit(th.cellIndex);
       else if (isGrip && clientX !== start) this.setWidth(th.cellIndex, width + clientX - start);
-      else if (drop) this.arrange({ order: movedBeside(this.head.fields, this.nameOf(th), this.nameOf(drop.th), drop.after) });
+      else if (drop) this.shift(th.cellIndex, drop.cellIndex - th.cellIndex);
     };
   }
 
-  nameOf(th) {
-    return this.columns[th.cellIndex].name;
-  }
-
-  /** Show where the column would go; say beside which head, or null where it is already. */
-  showDrop(th, x) {
-    const ths = [...this.cells];
-    for (const each of ths) each.classList.remove("cx-drop-before", "cx-drop-after");
-    if (x === null) return null;
-    const middle = (each) => each.getBoundingClientRect().left + each.offsetWidth / 2;
-    const others = ths.filter((each) => each !== th);
-    const next = others.find((each) => x < middle(each));
-    const drop = next ? { th: next, after: false } : { th: others.at(-1), after: true };
-    if (!drop.th || drop.th.cellIndex === th.cellIndex + (drop.after ? -1 : 1)) return null;
-    drop.th.classList.add(drop.after ? "cx-drop-after" : "cx-drop-before");
+  /** Show in whose place the column would go: that of the head at `x`, null for its own. */
+  drawDrop(th, x) {
+    let drop = null;
+    for (const each of this.cells) {
+      const { left, right } = each.getBoundingClientRect();
+      if (each !== th && left <= x && x < right) drop = each;
+      each.classList.toggle("cx-drop", drop === each);
+    }
     return drop;
   }
 
-  /** Move a column by one place; say whether it could. */
+  /** Move a column by so many places; say whether it could. */
   shift(number, by) {
     const other = this.columns[number + by];
     if (!other) return false;

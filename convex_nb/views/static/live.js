@@ -64,7 +64,7 @@ export default function live() {
         if (message.done) file.save(state.head.path);
         else send({ type: "part" });
       }
-      if (message.type === "edited") for (const view of views) view.grid?.edited(message);
+      if (message.type === "edited") for (const view of views) view.edited(message);
     }
   };
 

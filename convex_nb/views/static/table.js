@@ -4,7 +4,7 @@ import { cellText, drawCell, tsv } from "./cells.js";
 import { openEditor, showRefusal } from "./edit.js";
 import { button, copy, dot, element, play, reducedMotion } from "./elements.js";
 import { Heads } from "./heads.js";
-import { counted } from "./words.js";
+import { counted, grouped } from "./words.js";
 
 const FLASH_SHARE = 0.2; // more changed rows than this, and more than FLASH_ROWS, is a new page rather than an event
 const FLASH_ROWS = 5;
@@ -15,12 +15,13 @@ export const isEvent = (/** @type {number} */ changed, /** @type {number} */ row
 
 /** The grid of one view: rows keyed, patched in place, with the reader's scroll, focus and selection kept. */
 export class Grid {
-  constructor(send, announce) {
+  constructor(send, announce, open) {
     this.send = send;
+    this.open = open; // shows what a cell holds
     this.announce = announce;
     this.root = element("div", "cx-scroll");
     this.table = element("table");
-    this.table.setAttribute("role", "grid");
+    this.table.role = "grid";
     this.heads = new Heads(this.table, send, announce);
     this.head = this.heads.root;
     this.body = element("tbody");
@@ -37,10 +38,13 @@ export class Grid {
     this.top = 0; // as the last scroll event said: to ask the element would cost a layout for each view and draw
     this.pendingFocus = null;
     this.root.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.table.addEventListener("keydown", (event) => this.key(event));
-    this.table.addEventListener("mousedown", (event) => this.pointed(event));
-    this.table.addEventListener("click", (event) => this.clicked(event));
-    this.table.addEventListener("dblclick", (event) => this.edit(event.target.closest("td")));
+    this.table.onkeydown = (event) => this.key(event);
+    this.table.onmousedown = (event) => this.pointed(event);
+    this.table.onclick = (event) => this.clicked(event);
+    this.table.ondblclick = (event) => {
+      const td = event.target.closest("td");
+      if (td && !event.target.closest("button, a")) this.edit(td) || this.look(td);
+    };
   }
 
   draw(state, fresh) {
@@ -53,7 +57,7 @@ export class Grid {
     if (isRearranged) this.trs.clear();
     const effects = this.drawRows(rows, head, fresh || isRearranged);
     this.rows = rows;
-    this.table.setAttribute("aria-rowcount", String(head.rows + 1));
+    this.table.ariaRowCount = head.rows + 1;
     if (anchor && anchor.tr.isConnected) {
       this.root.scrollTop = this.top += anchor.tr.offsetTop - anchor.top;
       this.newAbove += effects.inserted.filter((tr) => tr.offsetTop < anchor.tr.offsetTop).length;
@@ -99,7 +103,7 @@ export class Grid {
         });
         tr.shown = cells;
       }
-      tr.setAttribute("aria-rowindex", String(head.start + place + 2));
+      tr.ariaRowIndex = head.start + place + 2;
       pass();
       if (tr === next) next = next.nextElementSibling;
       else this.body.insertBefore(tr, next);
@@ -122,18 +126,18 @@ export class Grid {
 
   makeRow(key, cells) {
     const tr = element("tr");
-    tr.setAttribute("role", "row");
+    tr.role = "row";
     tr.dataset.key = key;
     tr.shown = cells;
     cells.forEach((cell, number) => {
       const column = this.columns[number];
       const td = element("td", `cx-${column.align}${column.system ? " cx-system" : ""}`);
       td.tabIndex = -1;
-      td.setAttribute("role", "gridcell");
-      td.setAttribute("aria-colindex", String(number + 1));
+      td.role = "gridcell";
+      td.ariaColIndex = number + 1;
       const { edit } = this.state.head;
       if (edit) {
-        td.setAttribute("aria-readonly", String(!edit[column.name]));
+        td.ariaReadOnly = !edit[column.name];
         td.classList.toggle("cx-editable", Boolean(edit[column.name]));
       }
       drawCell(td, cell);
@@ -149,7 +153,7 @@ export class Grid {
       return;
     }
     tr.dataset.gone = "1";
-    tr.setAttribute("aria-hidden", "true");
+    tr.ariaHidden = "true";
     play(tr, "gone");
     setTimeout(() => tr.remove(), 200);
   }
@@ -188,7 +192,7 @@ export class Grid {
   drawChip(head) {
     const above = head.above + this.newAbove;
     this.chip.hidden = above === 0;
-    this.chip.textContent = `↑ ${above.toLocaleString("en-US")} new above`;
+    this.chip.textContent = `↑ ${grouped(above)} new above`;
   }
 
   toTop() {
@@ -302,6 +306,11 @@ export class Grid {
     return places[0] < 0 ? null : { places, columns };
   }
 
+  unselect() {
+    this.range = null;
+    this.drawSelection();
+  }
+
   drawSelection() {
     const row = this.cursor && this.trs.get(this.cursor.key);
     if (row !== this.current) {
@@ -343,32 +352,37 @@ export class Grid {
     const { row, column } = corner;
     const { start, size } = this.state.head;
     const last = this.rows.length - 1;
-    const arrow = chord ? 0 : { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
-    let handled = true;
-    if (event.key === "ArrowDown" && !chord) {
-      if (row < last || !this.turn(start + size, 0)) go(row + 1, column);
-    } else if (event.key === "ArrowUp" && !chord) {
-      if (row > 0 || start === 0 || row < 0 || !this.turn(start - size, -1)) go(row - 1, column);
-    } else if (arrow && row < 0 && event.altKey) this.heads.widen(column, arrow);
-    else if (arrow && row < 0 && event.shiftKey) {
-      if (this.heads.shift(column, arrow)) this.cursor.column += arrow;
-    } else if (event.key === "ArrowLeft" && !chord) go(row, column - 1);
-    else if (event.key === "ArrowRight" && !chord) go(row, column + 1);
-    else if (event.key === "PageDown" && !chord) {
-      if (row < last || !this.turn(start + size, 0)) go(row + visible, column);
-    } else if (event.key === "PageUp" && !chord) {
-      if (row > 0 || start === 0 || !this.turn(start - size, -1)) go(Math.max(0, row - visible), column);
-    } else if (event.key === "Home") {
-      if (!chord || !this.turn(0, 0)) go(chord ? 0 : row, chord ? column : 0);
-    } else if (event.key === "End") {
-      if (!chord || !this.turn(Infinity, -1)) go(chord ? last : row, chord ? column : this.columns.length - 1);
-    } else if ((event.key === "Enter" || event.key === " ") && row < 0) this.sort(column, event.shiftKey);
-    else if ((event.key === "Enter" || event.key === "F2") && this.edit(cell)) handled = true;
-    else if (event.key === "Escape") {
-      this.range = null;
-      this.drawSelection();
-    } else handled = false;
-    if (handled) event.preventDefault();
+    const down = (by) => (row < last || !this.turn(start + size, 0)) && go(row + by, column);
+    const up = (by) => {
+      if (row !== 0 || start === 0 || !this.turn(start - size, -1)) go(by > 1 && row >= 0 ? Math.max(0, row - by) : row - by, column);
+    };
+    const across = (by) => {
+      if (row < 0 && event.altKey) this.heads.widen(column, by);
+      else if (row < 0 && event.shiftKey) this.cursor.column += this.heads.shift(column, by) ? by : 0;
+      else go(row, column + by);
+    };
+    const keys = {
+      ArrowDown: () => down(1),
+      ArrowUp: () => up(1),
+      PageDown: () => down(visible),
+      PageUp: () => up(visible),
+      ArrowLeft: () => across(-1),
+      ArrowRight: () => across(1),
+      Home: () => go(row, 0),
+      End: () => go(row, Infinity),
+      Enter: () => (row < 0 ? this.sort(column, event.shiftKey) : this.edit(cell) || this.look(cell)),
+      " ": () => (row < 0 ? this.sort(column, event.shiftKey) : this.look(cell)),
+      F2: () => row < 0 || this.edit(cell),
+      Escape: this.range && (() => this.unselect()),
+    };
+    const chords = {
+      Home: () => this.turn(0, 0) || go(0, column),
+      End: () => this.turn(Infinity, -1) || go(last, column),
+    };
+    const act = (chord ? chords : keys)[event.key];
+    if (!act) return;
+    act();
+    event.preventDefault();
   }
 
   pointed(event) {
@@ -376,7 +390,7 @@ export class Grid {
     if (!cell || event.button !== 0 || event.target.closest("a") || cell.dataset.editing) return;
     if (cell.tagName === "TD") {
       this.focus(this.cornerOf(cell), event.shiftKey);
-      if (event.shiftKey) event.preventDefault();
+      if (event.shiftKey || event.target.tagName === "BUTTON") event.preventDefault(); // the focus is the cell's
     }
   }
 
@@ -386,23 +400,24 @@ export class Grid {
     if (cell.tagName === "TH") {
       if (!this.heads.dragged) this.sort(cell.cellIndex, event.shiftKey);
       this.heads.dragged = false;
-    } else if (cell.classList.contains("cx-id") && !event.shiftKey) {
-      copy(cellText(cell.parentElement.shown[cell.cellIndex]));
-      play(cell, "copied");
-      this.announce("id copied", true);
     }
   }
 
   // -- editing
 
-  /** Open a cell's editor, if its column has one and its value is there as a whole. */
+  /** Show below the table what a cell holds. */
+  look(td) {
+    this.open({ key: td.parentElement.dataset.key, column: this.columns[td.cellIndex].name }, true);
+  }
+
+  /** Open a cell's editor, if its column has one and its value fits into the cell. */
   edit(td) {
-    const column = td && this.columns[td.cellIndex];
-    const field = column && this.state.head.edit?.[column.name];
-    const key = td?.parentElement.dataset.key;
+    const column = this.columns[td.cellIndex];
+    const field = this.state.head.edit?.[column.name];
+    const { key } = td.parentElement.dataset;
     if (!field || td.dataset.editing || key.startsWith("#")) return false;
     const now = () => td.parentElement?.shown[td.cellIndex];
-    if (["text", "json", "bytes"].includes(now()?.k)) return false;
+    if (field.kind === "any" || now()?.k === "text" || /\n/.test(now())) return false;
     const back = () => {
       drawCell(td, now());
       if (td.isConnected) td.focus({ preventScroll: true });

@@ -2,6 +2,7 @@
 
 import { drawCell } from "./cells.js";
 import { element } from "./elements.js";
+import { grouped } from "./words.js";
 
 /** @typedef {{label: string, cell?: Cell, preview?: string, size?: string, items?: Node[], more?: number}} Node */
 
@@ -18,10 +19,10 @@ export function drawTree(node, open, path = "") {
   const branch = element("details", "cx-branch");
   const here = `${path}/${node.label}`;
   branch.open = open.get(here) ?? path === "";
-  branch.addEventListener("toggle", () => open.set(here, branch.open));
+  branch.ontoggle = () => open.set(here, branch.open);
   const summary = element("summary");
   summary.append(...(node.label ? [line] : []), element("span", "cx-preview", node.preview), element("span", "cx-size", node.size));
   branch.append(summary, ...node.items.map((item) => drawTree(item, open, here)));
-  if (node.more) branch.append(element("div", "cx-leaf cx-null", `… ${node.more.toLocaleString("en-US")} more`));
+  if (node.more) branch.append(element("div", "cx-leaf cx-null", `… ${grouped(node.more)} more`));
   return branch;
 }

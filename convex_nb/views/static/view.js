@@ -4,8 +4,9 @@ import { cellText, drawCell } from "./cells.js";
 import { Chooser } from "./chooser.js";
 import { button, element, play, reducedMotion } from "./elements.js";
 import { Grid } from "./table.js";
+import { Panel } from "./panel.js";
 import { drawTree } from "./tree.js";
-import { clock, commitDate, counted, took } from "./words.js";
+import { clock, commitDate, counted, grouped, took } from "./words.js";
 
 const ANNOUNCE_MS = 5000;
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"]];
@@ -28,7 +29,7 @@ export class View {
     this.chooser = new Chooser(send);
     header.append(this.title, this.chooser.button, this.filter, state, this.hold);
     this.band = element("div", "cx-band");
-    this.band.setAttribute("role", "status");
+    this.band.role = "status";
     this.middle = element("div", "cx-middle");
     this.facts = element("span", "cx-facts");
     this.pager = element("span", "cx-pager");
@@ -44,11 +45,17 @@ export class View {
     }
     footer.append(this.facts, this.more, this.pager, this.files);
     this.said = element("div", "cx-said");
-    this.said.setAttribute("aria-live", "polite");
-    this.root.append(header, this.chooser.root, this.band, this.middle, footer, this.said);
+    this.said.ariaLive = "polite";
+    this.panel = new Panel(send, () => this.grid?.focus(this.grid.cursor));
+    this.root.append(header, this.chooser.root, this.band, this.middle, this.panel.root, footer, this.said);
+    this.root.addEventListener("click", (event) => {
+      const jump = event.target.closest(".cx-jump");
+      if (jump) this.panel.follow(jump, event);
+    });
     this.root.addEventListener("keydown", (event) => {
       // A plain key would be a command of the notebook (b inserts a cell); chords, such as Ctrl+S, stay the notebook's.
       if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+      if (event.key === "Escape" && !event.defaultPrevented && event.target !== this.filter) this.panel.shut();
     });
     this.open = new Map();
     this.grid = null;
@@ -66,6 +73,7 @@ export class View {
     this.drawBand(head, shown);
     this.middle.hidden = shown === "error" && head.kind === "table" && head.columns.length === 0;
     if (before !== state || !this.middle.childElementCount) this.drawBody(state, shown, fresh);
+    this.panel.draw(head);
     this.drawFooter(head);
     const { dataset } = this.root;
     dataset.state = shown;
@@ -96,7 +104,7 @@ export class View {
     const paused = head.state === "paused";
     this.hold.textContent = paused ? "▶" : "❚❚";
     this.hold.title = paused ? "catch up with the newest commit" : "pause this view";
-    this.hold.setAttribute("aria-label", this.hold.title);
+    this.hold.ariaLabel = this.hold.title;
     this.hold.hidden = shown === "stale" || shown === "loading";
     this.chooser.draw(head, shown !== "stale");
     this.filter.hidden = head.kind !== "table" || shown === "stale" || (head.total < 2 && !head.filter);
@@ -147,13 +155,14 @@ export class View {
       return undefined;
     }
     this.replaceBody("table", () => {
-      this.grid = new Grid(this.send, (text, now) => this.announce(text, now));
+      const open = (what, takesFocus) => this.panel.ask(what, takesFocus);
+      this.grid = new Grid(this.send, (text, now) => this.announce(text, now), open);
       this.empty = element("div", "cx-empty");
       const frame = element("div", "cx-frame");
       frame.append(this.grid.root, this.grid.chip, this.empty);
       return frame;
     });
-    this.grid.table.setAttribute("aria-label", head.path);
+    this.grid.table.ariaLabel = head.path;
     this.grid.draw(state, fresh);
     this.grid.root.hidden = head.columns.length === 0;
     this.empty.hidden = head.rows > 0;
@@ -172,7 +181,7 @@ export class View {
     const facts = [];
     if (head.kind === "table" && !this.middle.hidden) {
       const total = counted(head.total, "row");
-      facts.push(head.filter ? `${head.rows.toLocaleString("en-US")} of ${total}` : total);
+      facts.push(head.filter ? `${grouped(head.rows)} of ${total}` : total);
     }
     if (head.state !== "loading") {
       facts.push(took(head.duration));
@@ -200,8 +209,7 @@ export class View {
     }
     const { first, previous, place, next, last } = this.pagerParts;
     const end = Math.min(head.start + size, head.rows);
-    const number = (value) => value.toLocaleString("en-US");
-    place.textContent = `${number(head.start + 1)}–${number(end)} of ${number(head.rows)}`;
+    place.textContent = `${grouped(head.start + 1)}–${grouped(end)} of ${grouped(head.rows)}`;
     first.disabled = previous.disabled = head.start === 0;
     next.disabled = last.disabled = end >= head.rows;
   }
@@ -211,6 +219,10 @@ export class View {
     this.more.hidden = !more || state === "loading";
     this.more.disabled = more !== "CanLoadMore" || state === "paused";
     this.more.textContent = more === "Exhausted" ? "All loaded" : more === "LoadingMore" ? "Loading…" : "Load more";
+  }
+
+  edited(answer) {
+    if (!this.panel.edited(answer)) this.grid?.edited(answer);
   }
 
   announce(text, now = false) {
@@ -226,7 +238,7 @@ function filterBox(act) {
   const box = element("input", "cx-filter");
   Object.assign(box, { type: "search", placeholder: "Filter", spellcheck: false, autocomplete: "off" });
   box.title = 'words to find in a row, or in a field: author:ada  size>10  done=true  "two words"';
-  box.setAttribute("aria-label", "filter rows");
+  box.ariaLabel = "filter rows";
   let timer = 0;
   box.addEventListener("input", () => {
     clearTimeout(timer);

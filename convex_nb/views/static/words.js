@@ -1,7 +1,9 @@
 // Numbers, times and counts as a reader wants them.
 
+export const grouped = (/** @type {number} */ number) => number.toLocaleString("en-US");
+
 export const counted = (/** @type {number} */ number, /** @type {string} */ noun) =>
-  `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
+  `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 const pad = (number) => String(number).padStart(2, "0");
 
@@ -15,6 +17,6 @@ export function localTime(/** @type {Date} */ date) {
 
 /** A duration in milliseconds, with the digits that matter. */
 export const took = (/** @type {number} */ duration) =>
-  duration < 0.05 ? "<0.1 ms" : duration < 10 ? `${duration.toFixed(1)} ms` : `${Math.round(duration).toLocaleString("en-US")} ms`;
+  duration < 0.05 ? "<0.1 ms" : duration < 10 ? `${duration.toFixed(1)} ms` : `${grouped(Math.round(duration))} ms`;
 
 export const commitDate = (timestamp) => new Date(Number(BigInt(timestamp || 0) / 1000000n));
