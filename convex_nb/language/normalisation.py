@@ -54,7 +54,7 @@ def to_value(value: object, *, path: str = "", limits: Limits | None = None) -> 
     value sits, for messages. Raises `InvalidValueError`. The cost is that of a copy.
     """
     kind = type(value)
-    if kind in _FLAT_TYPES or kind in _READ_ONLY_TYPES:
+    if kind in _FLAT_TYPES or kind in _READ_ONLY_TYPES or (kind is Id and value.isascii()):  # type: ignore[attr-defined]
         return value
     try:
         return _Conversion(limits or _NOTEBOOK).convert(value, 0)
