@@ -16,6 +16,7 @@ from convex_nb.language.errors import ArgumentValidationError
 from convex_nb.language.validators import ObjectValidator, Validator
 from convex_nb.views.cells import encode_cell, preview
 from convex_nb.views.form_fields import EntryError, Field, field_of, fields_of, place_of, reason_of, value_of, values_of
+from convex_nb.views.hearing import hear_beside
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import problem_of
 from convex_nb.views.sheet import Heading, Sheet
@@ -76,6 +77,7 @@ class FormView(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self.call(called, fixed)
         super().__init__(shape=self._shape, answer={"state": "idle"})
+        hear_beside(self)
         self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
 
     def call(self, called: Called, fixed: Callable[[], Mapping[str, Any] | None] = dict) -> None:

@@ -20,6 +20,7 @@ from convex_nb.views.contents import Contents
 from convex_nb.views.drawing import draw
 from convex_nb.views.editing import Editing, answer_to
 from convex_nb.views.export import Exports
+from convex_nb.views.hearing import hear_beside
 from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.panel import Panel
@@ -111,6 +112,7 @@ class LiveView(anywidget.AnyWidget):
         # Before the widget opens, so that it opens with its first page, or not at all if the query is refused.
         self.ask(arguments)
         super().__init__(mark=f"{_SESSION}-{next(_numbers)}")
+        hear_beside(self)
         self._carrier.join(self)
         self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
 

@@ -13,6 +13,8 @@ from convex_nb.views.messages import Head, Row, Update
 
 UNHEARD_AFTER: Final = 0.1
 """Seconds after which an answer is no longer waited for while it cannot be heard."""
+LOST_AFTER: Final = 2.0
+"""Seconds after which no answer is waited for any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Screen:
         if self._in_flight is not None:
             # Where messages come in on the main thread alone, none is heard while a cell runs, and none is waited for.
             is_deaf = self._is_busy() and not self._heard_beside
-            if not is_deaf or time.monotonic() - self._sent_at < UNHEARD_AFTER:
+            if time.monotonic() - self._sent_at < (UNHEARD_AFTER if is_deaf else LOST_AFTER):
                 return
         update = self._advance()
         if update is not None:

@@ -155,6 +155,24 @@ def test_a_kernel_that_cannot_hear_while_it_computes_does_not_wait_for_ever(monk
     assert [key for key, _ in browser.page] == ["e"]
 
 
+def test_an_answer_that_was_lost_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("convex_nb.views.screen.time.monotonic", lambda: now[0])
+    kernel = Kernel()
+    browser = Browser(kernel)
+    beside(browser.hello)
+    kernel.change("a")
+    for _ in range(3):
+        now[0] += 0.5
+        kernel.change(str(now))
+    assert len(kernel.sent) == 1
+    now[0] += 0.6
+    kernel.change("b")
+    assert len(kernel.sent) == 2
+    browser.read()
+    assert [key for key, _ in browser.page] == ["b"]
+
+
 def test_a_hidden_page_gets_nothing_until_it_comes_back() -> None:
     kernel = Kernel()
     browser = Browser(kernel)

@@ -31,6 +31,9 @@ export default function live() {
     if (alive) model.send({ ...message, tab: page.tab });
   };
   const hello = () => send({ type: "hello", sequence: state.sequence });
+  const greet = () => {
+    if (views.size && !document.hidden) hello();
+  };
   const draw = () => {
     for (const view of views) view.draw(state, alive);
     return state.sequence;
@@ -98,7 +101,9 @@ export default function live() {
       const show = hideTwin(given.get("mark"));
       views.add(view);
       view.draw({ ...state, whole: true }, alive);
-      if (!document.hidden) hello();
+      greet();
+      // What a page says at first JupyterLab lets wait until the running cell has ended: say it again beside that cell.
+      if (performance.now() - page.since < 1000) setTimeout(greet, 500);
       return () => {
         views.delete(view);
         show();

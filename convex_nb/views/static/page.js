@@ -8,7 +8,8 @@ export function pageOf(model) {
   const pages = (globalThis[PAGES] ??= new WeakMap());
   const owner = model.widget_manager ?? document;
   if (!pages.has(owner)) {
-    pages.set(owner, { tab: Math.random().toString(36).slice(2), views: new Map(), waiting: new Map() });
+    const tab = Math.random().toString(36).slice(2);
+    pages.set(owner, { tab, since: performance.now(), views: new Map(), waiting: new Map() });
   }
   return pages.get(owner);
 }

@@ -1,0 +1,177 @@
+"""How live views follow: together, in step with a busy notebook, on every page that shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.lab import Lab, NotebookPage
+
+pytestmark = pytest.mark.browser
+
+CELLS = {
+    "load": "%load_ext convex_nb\nimport ipywidgets, threading, time\nfrom convex_nb import live",
+    "add": """%%convex_mutation -q
+def add(ctx, n: float):
+    return ctx.db.insert("rows", {"n": n})
+""",
+    "rows": """%%convex_query -q --no-live
+def rows(ctx, most: int):
+    return ctx.db.query("rows").order("desc").take(most)
+""",
+    "views": "add(n=-1)\nipywidgets.VBox([live(rows, most=most) for most in (500, 400, 300)])",
+    "one": "add(n=0)",
+    "loop": """def loop(steps):
+    for n in range(steps):
+        add(n=n)
+        time.sleep(0.01)
+""",
+    "thread": "thread = threading.Thread(target=loop, args=(100,))\nthread.start()",
+    "wait": "thread.join()",
+    "long": "loop(150)",
+    "same": "display(live(rows, most=500))\nloop(400)",
+}
+
+PAGES = "globalThis[Symbol.for('convex_nb.pages')] = window.pages = new Map()"
+MODELS = "() => [...pages.values()].reduce((sum, page) => sum + page.views.size, 0)"
+RECORD = """() => {
+    window.frames_ = [];
+    window.apart = 0;
+    const look = () => {
+        const commits = new Set([...document.querySelectorAll(".cx")].map((view) => view.dataset.ts));
+        if (commits.size > 1) apart += 1;
+        const [commit] = commits;
+        if (frames_.at(-1) !== commit) frames_.push(commit);
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def run(notebook: NotebookPage, *cells: str) -> None:
+    for cell in cells:
+        notebook.run(cell)
+
+
+def settled(notebook: NotebookPage, rows: int, views: int = 3) -> None:
+    """All views of the page show so many rows."""
+    notebook.page.wait_for_function(
+        "([rows, views]) => document.querySelectorAll(`.cx[data-state=live][data-rows='${rows}']`).length === views",
+        arg=[str(rows), views],
+    )
+
+
+def save(notebook: NotebookPage, name: str) -> None:
+    """Saves the notebook, and returns when its outputs are in the file."""
+    notebook.cell("one").locator(".cm-content").click()
+    notebook.page.keyboard.press("Escape")
+    notebook.page.keyboard.press("Control+s")
+    for _ in range(100):
+        cells = nbformat.read(notebook.lab.folder / name, as_version=4).cells
+        if any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in cells[3].outputs):
+            return
+        notebook.page.wait_for_timeout(100)
+    raise AssertionError("the notebook was not saved")
+
+
+def test_views_move_together_whoever_commits(notebook: NotebookPage) -> None:
+    notebook.write("together.ipynb", CELLS)
+    run(notebook, "load", "add", "rows", "loop", "views")
+    settled(notebook, 1)
+    notebook.page.evaluate(RECORD)
+    run(notebook, "one")
+    settled(notebook, 2)
+    run(notebook, "thread", "wait")
+    settled(notebook, 102)
+    drawn = notebook.page.evaluate("frames_.length")
+    assert 4 < drawn < 80, "commits of a thread are folded, and seen before the last one"
+    run(notebook, "long")
+    settled(notebook, 252)
+    drawn_of_the_cell = notebook.page.evaluate("frames_.length") - drawn
+    assert 4 < drawn_of_the_cell < 100, "so are those of a cell that runs"
+    assert notebook.page.evaluate("apart") == 0, "in no frame one view was ahead of another"
+
+
+def test_a_cell_that_shows_a_view_moves_it_while_it_runs(notebook: NotebookPage) -> None:
+    notebook.write("same.ipynb", CELLS)
+    run(notebook, "load", "add", "rows", "loop")
+    notebook.page.evaluate(RECORD)
+    run(notebook, "same")
+    settled(notebook, 400, views=1)
+    assert notebook.page.evaluate("frames_.length") > 4
+
+
+def test_nothing_is_drawn_while_nobody_looks(notebook: NotebookPage) -> None:
+    notebook.write("hidden.ipynb", CELLS)
+    run(notebook, "load", "add", "rows", "loop", "views")
+    settled(notebook, 1)
+    notebook.page.evaluate(RECORD)
+    notebook.page.evaluate(HIDE, True)
+    run(notebook, "one", "long")
+    notebook.page.wait_for_timeout(300)
+    assert notebook.page.evaluate("frames_.length") == 1
+    notebook.page.evaluate(HIDE, False)
+    settled(notebook, 152)
+    assert notebook.page.evaluate("frames_.length") == 2, "what was missed is one update"
+
+
+def test_every_page_follows_and_none_is_left_behind(
+    notebook: NotebookPage, browser: Browser, lab: Lab, screens: Path
+) -> None:
+    notebook.page.add_init_script(PAGES)
+    notebook.write("pages.ipynb", CELLS)
+    run(notebook, "load", "add", "rows", "views", "one")
+    settled(notebook, 2)
+    for _ in range(5):
+        run(notebook, "views")
+    settled(notebook, 7)
+    assert notebook.page.evaluate(MODELS) == 3, "a cell that runs again keeps its views"
+
+    save(notebook, "pages.ipynb")
+    other = NotebookPage(browser, lab)
+    try:
+        other.page.add_init_script(PAGES)
+        other.open("pages.ipynb")
+        settled(other, 7)
+        run(notebook, "one")
+        settled(notebook, 8)
+        settled(other, 8)
+        assert other.page.evaluate(MODELS) == 3
+    finally:
+        other.close()
+    assert (other.errors, other.outside) == ([], [])
+    run(notebook, "one")
+    settled(notebook, 9)
+
+    notebook.cell("views").locator(".cx").first.click(button="right")
+    notebook.page.locator(".lm-Menu-itemLabel", has_text="Create New View for Cell Output").click()
+    settled(notebook, 9, views=6)
+    run(notebook, "one")
+    settled(notebook, 10, views=6)
+    assert notebook.page.evaluate(MODELS) == 3
+    notebook.page.screenshot(path=screens / "flow-second-view-light.png")
+
+    notebook.open("pages.ipynb")
+    settled(notebook, 10)
+    run(notebook, "one")
+    settled(notebook, 11)
+    assert notebook.page.evaluate(MODELS) == 3
+
+    notebook.page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
+    notebook.page.locator(".lm-Menu-itemLabel", has_text="Restart Kernel…").first.click()
+    notebook.page.locator(".jp-Dialog button", has_text="Restart").click()
+    notebook.page.wait_for_function("() => document.querySelectorAll('.cx[data-state=stale]').length === 3")
+    assert notebook.page.evaluate(MODELS) == 0, "views of a kernel that is gone"
+    notebook.cell("views").scroll_into_view_if_needed()
+    notebook.page.screenshot(path=screens / "flow-restarted-light.png")
+    notebook.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
+    run(notebook, "load", "add", "rows", "views", "one")
+    settled(notebook, 2)
+    assert notebook.page.evaluate(MODELS) == 3
