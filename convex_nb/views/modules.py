@@ -73,26 +73,31 @@ def _squeezed(tokens: list[str]) -> Iterator[str]:
 def _short_names(tokens: list[str]) -> dict[str, str]:
     """Return names that are declared and are nothing else anywhere: no property, no key, no method, not in a template.
     A name that is the same for all of its declarations may be any other for all of them."""
-    declared: Counter[str] = Counter()
+    declared: set[str] = set()
     others: set[str] = set()
-    inside = [""]
-    for before, token, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+    opened: list[int] = []
+    padded = ["", *tokens, "", ""]
+    for place, token in enumerate(tokens):
+        before, after = padded[place], padded[place + 2]
         if token in ("{", "(", "["):
-            inside.append(token)
+            opened.append(place)
         elif token in ("}", ")", "]"):
-            inside.pop()
+            start = opened.pop()
+            if padded[place + 2 : place + 4] == ["=", ">"]:
+                declared.update(name for at, name in enumerate(tokens[start:place], start) if padded[at] in ("(", ","))
         elif token[0] == "`":
             others.update(_WORD.findall(token))
         elif _WORD.fullmatch(token):
-            is_key = inside[-1] == "{" and before in ("{", ",") and after in (":", ",", "}", "=")
-            is_method = after == "(" and before in ("{", "}", ";", "async", "get")
-            if before == "." or is_key or is_method or before in ("get", "async"):
+            is_key = bool(opened) and tokens[opened[-1]] == "{" and before in ("{", ",") and after in (":", ",", "}", "=")
+            is_method = after == "(" and before in ("{", "}", ";")
+            if before in (".", "get", "async") or is_key or is_method:
                 others.add(token)
-            declared[token] += before in ("const", "let", "function", "class")
+            if before in ("const", "let", "function", "class") or padded[place + 2 : place + 4] == ["=", ">"]:
+                declared.add(token)
     uses = Counter(tokens)
-    names = sorted((name for name in declared if declared[name] and name not in others), key=lambda name: -uses[name])
+    long = [name for name in declared - others if _WORD.fullmatch(name) and len(name) > 2]
     free = (name for name in _SHORT if name not in uses and name not in others)
-    return dict(zip((name for name in names if len(name) > 2), free, strict=False))
+    return dict(zip(sorted(long, key=lambda name: (-uses[name], name)), free, strict=False))
 
 
 def _tokens(code: str) -> Iterator[str]:
