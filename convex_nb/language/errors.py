@@ -283,6 +283,11 @@ class IndexNotFoundError(ConvexNbError, LookupError):
         text = f"Index {table}.{index} not found."
         if staged:
             text = f"Index {table}.{index} is staged: it cannot be queried until `staged` is removed in a later push."
+        elif kind == "searched":
+            text = (
+                f"Index {table}.{index} is one to search: text with .with_search_index({index!r}, lambda q: "
+                f"q.search(...)), vectors in an action with ctx.vector_search({table!r}, {index!r}, vector=...)."
+            )
         elif self.available or kind != "index":
             has = ", ".join(self.available) or f"no .{kind}(...)"
             call = {"index": "[...]", "search_index": "search_field=...", "vector_index": "vector_field=..., ..."}[kind]

@@ -12,6 +12,7 @@ from convex_nb.engine.reading.filters import Expression, FilterBuilder, build_fi
 from convex_nb.engine.reading.pagination import Page, Source, page_options, paginate
 from convex_nb.engine.reading.planner import Range, count_filtered, passes, read_columns, read_filtered
 from convex_nb.engine.reading.reading_calls import check_columns, check_number, only_document
+from convex_nb.engine.search.upkeep import search_definitions
 from convex_nb.language.errors import IndexNotFoundError, InvalidValueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
@@ -244,6 +245,8 @@ class QueryInitializer(Query):
         definition = state.definition
         if definition is not None and any(each.staged and each.name == index for each in definition.indexes):
             raise IndexNotFoundError(table, index, staged=True)
+        if any(each.name == index for each in search_definitions(definition)):
+            raise IndexNotFoundError(table, index, kind="searched")
         fields = state.indexes[state.position(index)].fields
         bounds = collect_bounds(table, index, range_function, equalities)
         lo, hi = key_interval(table, index, fields, bounds) if bounds else (MIN_KEY, MAX_KEY)

@@ -31,7 +31,8 @@ def paginate_search(
 ) -> Page:
     """One page of a search, as ``paginate`` does it for a range.
 
-    A page looks at ``limits.search_results`` documents at most and is shorter where the filters drop many of them.
+    It begins and ends at documents, wherever these stand by now; where one is gone, at the score that it had. It looks
+    at ``limits.search_results`` documents at most and is shorter where the filters drop many of them.
     """
     fingerprint = _fingerprint(search, filters)
     start, end = begin_page(transaction, options, fingerprint)
@@ -42,8 +43,9 @@ def paginate_search(
     most = transaction.database.limits.search_results if not pinned else len(ranking)
     if options.maximum_rows_read is not None:
         most = min(most, options.maximum_rows_read)
-    upto = None if end is None or end == END else _place(end)
-    hits = ranking.hits(most + 1, None if start is None else _place(start), upto)
+    after = None if start is None else ranking.place_now(_place(start))
+    upto = None if end is None or end == END else ranking.place_now(_place(end))
+    hits = ranking.hits(most + 1, after, upto)
     page: list[Document] = []
     looked = 0
     for document in documents_in_batches(hits[:most]):

@@ -109,8 +109,8 @@ class SearchQuery:
     ) -> Page:
         """One page: ``paginate(num_items=20, cursor=None)``, or ``paginate(opts)`` with the wire's ``paginationOpts``.
 
-        As ``paginate`` of a query, in the order of relevance: a page begins behind the score and the age of the last
-        document of the one before. Raises ``InvalidCursorError``.
+        As ``paginate`` of a query, in the order of relevance: a page begins behind the last document of the one
+        before, wherever that stands by now. Raises ``InvalidCursorError``.
         """
         from convex_nb.engine.reading.search_pages import paginate_search
 

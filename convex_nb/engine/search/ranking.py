@@ -228,6 +228,17 @@ class Ranking:
                     return matches, number
         raise AssertionError(f"{hit} is not among what {self.search} finds")
 
+    def place_now(self, place: Place) -> Place:
+        """Where the document of an earlier place stands now: scores move with every commit. If it is gone, there."""
+        for matches in self._matches:
+            row = matches.source.segment.find(place.id) - matches.base
+            number = int(np.searchsorted(matches.rows, row))
+            if number < len(matches.rows) and matches.rows[number] == row:
+                closeness = proximity(matches, np.array([number]))
+                score = float((matches.scores[number : number + 1] + PROXIMITY * closeness)[0])
+                return Place(score, place.time, place.id)
+        return place
+
     def hits(self, limit: int, after: Place | None = None, upto: Place | None = None) -> list[Hit]:
         """The first ``limit`` documents that come ``after`` one place and not behind another."""
         if not limit or not self._matches:

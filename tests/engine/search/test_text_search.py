@@ -313,6 +313,8 @@ def test_an_index_that_is_not_there() -> None:
     with pytest.raises(IndexNotFoundError, match=r"no \.search_index\(\.\.\.\)"):
         db.query(TABLE).with_search_index("other", lambda q: q.search("text", "a"))
     _, db = reading(make_database(schema()))
+    with pytest.raises(IndexNotFoundError, match="is one to search"):
+        db.query(TABLE).with_index("by_text")
     with pytest.raises(IndexNotFoundError, match=r"The table has: by_text.*\.search_index\('other', search_field"):
         db.query(TABLE).with_search_index("other", lambda q: q.search("text", "a"))
 
