@@ -17,8 +17,8 @@ from convex_nb.deployment.function_table import FunctionTable
 from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.deployment.loading import load_modules
 from convex_nb.deployment.metrics import Metrics
-from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.deployment.remote.remote import Server
+from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.functions.definition import Function
 from convex_nb.functions.host import get_host, set_host
 from convex_nb.functions.http.router import HttpRouter

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
+from convex_nb.deployment.remote.follow_up import FollowUp
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.determinism import installation as determinism
@@ -56,6 +57,7 @@ class Foundation:
             self._database.on_commit.append(lambda _: wake())
             self._reactor.hand_over = wake
             self._log.sinks.wake = wake
+        self._follow_up = FollowUp(self._reactor)
         self._log.describe = partial(_describe, database, mode)
         self._closed: str | None = None
         self._blocked = False
@@ -68,7 +70,13 @@ class Foundation:
         self._services["scheduler"] = SchedulerService(self._scheduling.after_commit)
         self._services["storage"] = StorageService(self._urls, self._scheduling.after_commit)
         self._release = weakref.finalize(
-            self, _release, self._worker, self._scheduling, self._reactor, self._database, self._log
+            self,
+            _release,
+            (self._worker, self._follow_up.worker),
+            self._scheduling,
+            self._reactor,
+            self._database,
+            self._log,
         )
         _open.add(self)
 
@@ -127,14 +135,19 @@ def _describe(database: Database, mode: Mode) -> dict[str, str]:
 
 
 def _release(
-    worker: Worker | None, scheduling: Scheduling, reactor: Reactor, database: Database, log: ExecutionLog
+    workers: tuple[Worker | None, ...],
+    scheduling: Scheduling,
+    reactor: Reactor,
+    database: Database,
+    log: ExecutionLog,
 ) -> None:
     try:
         output.release()
         determinism.release()
         scheduling.close()
-        if worker is not None:
-            worker.stop()
+        for worker in workers:
+            if worker is not None:
+                worker.stop()
         reactor.close()
         log.sinks.deliver()
     finally:

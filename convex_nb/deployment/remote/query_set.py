@@ -123,18 +123,18 @@ class QuerySet:
         for query in self._all():
             self.forget(query)
             self._reactor.leave(query.shared, query)
-        self._reactor.groups.forget(self)
+        self._reactor.far.groups.forget(self)
 
     # -- moving --------------------------------------------------------------------------------------------------
 
     def expect(self) -> None:
         """Something has changed: move at the end of the round."""
-        self._reactor.groups.expect(self)
+        self._reactor.far.groups.expect(self)
 
     def arrive(self) -> None:
         """Move to the newest commit, or as soon as every query can."""
         if not self._closed:
-            self._reactor.groups.arrive(self)
+            self._reactor.far.groups.arrive(self)
 
     def committing(self, is_committing: bool) -> None:
         """Whether a mutation of this client is on its way into the database.
@@ -154,7 +154,7 @@ class QuerySet:
                 return False
             shared = [query.shared for query in self._queries.values()]
             since = state.timestamp if self._wanted == (state.version, state.identity_version) else 0
-            outcomes = self._reactor.groups.outcomes(shared, snapshot, since)
+            outcomes = self._reactor.far.groups.outcomes(shared, snapshot, since)
             if outcomes is None:
                 return False
             self.state = State(*self._wanted, snapshot.timestamp, dict(zip(self._queries, outcomes, strict=True)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from convex_nb.engine.materialised import Materialised
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.checks import check_arguments
+from convex_nb.functions.live.far_queries import FarQueries
 from convex_nb.functions.live.footing import Footing
 from convex_nb.functions.live.foreground import foreground
 from convex_nb.functions.live.groups import Groups
@@ -81,6 +82,7 @@ class Reactor:
         self.on_held: Callable[[], object] | None = None
         self.paused = False
         self.groups = Groups(database)
+        self.far = FarQueries(database)
         self._database = database
         self._registry = registry
         self._cache = cache
@@ -168,7 +170,8 @@ class Reactor:
                 self._database.subscriptions.remove(query)
 
     def _sets(self) -> tuple[dict[SharedQuery, None], ...]:
-        return self._due, self._changed, self._stale, self._marks, self._news, self._held
+        far = self.far
+        return self._due, self._changed, self._stale, self._marks, self._news, self._held, far.due, far.changed
 
     def close(self) -> None:
         """Forget every query. Nobody is called any more."""
@@ -231,6 +234,7 @@ class Reactor:
             for query in self._queries.values():
                 if isinstance(query.outcome.error, DeploymentPausedError):
                     self._invalidate(query)
+        self.far.on_due()
         self.flush()
 
     def expire(self, query: SharedQuery) -> None:
@@ -243,7 +247,9 @@ class Reactor:
         if query.stale or self._queries.get(query.key) is not query:
             return
         query.stale = True
-        if query.is_eager:
+        if isinstance(query, RemoteQuery):
+            self.far.invalidate(query)
+        elif query.is_eager:
             self._due[query] = None
         else:
             self._stale[query] = self._marks[query] = None
@@ -266,6 +272,8 @@ class Reactor:
             return
         if (self._footing or self._held) and not foreground.holds_off():
             self._look_again()
+            if self.far.due:
+                self.far.on_due()
         while (self._due or self._changed or self._marks) and not self.paused:
             try:
                 with self._lock:
@@ -287,6 +295,10 @@ class Reactor:
                     if self._flusher == me:
                         self._flusher = None
                         self._idle.notify_all()
+
+    def flush_far(self) -> bool:
+        """Run what is followed from outside of this process and has been marked; whether more has been meanwhile."""
+        return not self.paused and self.far.round(self._run, self._has_to_wait)
 
     def offer_held(self) -> None:
         """Call `on_held` if this is the running cell's thread and views wait for it."""
@@ -353,6 +365,8 @@ class Reactor:
         me = threading.get_ident()
         while not self.paused:
             self.flush()
+            while self.flush_far():
+                pass
             with self._refreshing:
                 self._run_stale()
             for query in self._in_order(self._news):
@@ -386,6 +400,7 @@ class Reactor:
             self._stale.pop(query, None)
             self._marks.pop(query, None)
             self._held.pop(query, None)
+            self.far.due.pop(query, None)
             # Before it runs, so that a commit which comes meanwhile marks it anew.
             query.stale = False
             query.running += 1
@@ -442,7 +457,10 @@ class Reactor:
                 self._runs += 1
                 if outcome.changes != last.changes:
                     self._announcements += 1
-                    (self._changed if query.is_eager else self._news)[query] = None
+                    if isinstance(query, RemoteQuery):
+                        self.far.announce(query)
+                    else:
+                        (self._changed if query.is_eager else self._news)[query] = None
                 if touched or self._database.head.catalog is not snapshot.catalog:
                     self._invalidate(query)
                 return
@@ -468,7 +486,7 @@ class Reactor:
             queries = set(self._queries.values())
             for query in queries:
                 assert query.subscriptions or query.views, f"{query!r} is kept for nobody"
-                waiting = query in self._stale or query in self._due or query in self._held
+                waiting = any(query in each for each in (self._stale, self._due, self._held, self.far.due))
                 assert query.stale == waiting, f"{query!r} is stale: {query.stale}, waiting to run: {waiting}"
             assert self._footing.queries <= queries, f"{self._footing.queries - queries} are forgotten but rest on code"
             for each in self._sets():

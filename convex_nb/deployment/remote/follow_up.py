@@ -1,0 +1,37 @@
+"""The thread that keeps the queries of far-away clients current."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
+
+if TYPE_CHECKING:
+    from convex_nb.functions.live.reactor import Reactor
+
+LONGEST_REST: Final = 0.1
+
+
+class FollowUp:
+    """Runs them as soon as a commit has touched them, so that whoever commits pays nothing for them.
+
+    After each round it leaves as much time to others as that took: a cell that commits in a loop keeps half of it.
+    """
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self.worker = Worker(self, name="convex_nb clients", is_prompt=True)
+        if HAS_THREADS:
+            reactor.far.on_due = self.worker.wake
+
+    def work(self) -> bool:
+        """Make a round; whether another one is due."""
+        started = time.perf_counter()
+        more = self._reactor.flush_far()
+        time.sleep(min(time.perf_counter() - started, LONGEST_REST))
+        return more
+
+    def rest(self) -> float:
+        """It is woken when there is something to do."""
+        return IDLE_SECONDS
