@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from convex_nb.engine.wal.storage_file import Blob
 
-EVERY: Final = 4
+EVERY: Final = 2
 """One checkpoint in so many stays, so that no state of the past takes long to read."""
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 import convex_nb
 from convex_nb import Deployment, HistoryError, InvalidCursorError, InvalidValueError
+from convex_nb.engine.wal import sqlite
 from convex_nb.testing import VirtualClock
 
 Copy = dict[tuple[str, str], dict[str, Any]]
@@ -111,6 +112,37 @@ def test_the_feed_makes_the_new_state_of_an_old_copy(
             elif not page["hasMore"]:
                 break
         assert plain(copy) == documents(dep)
+
+
+@settings(max_examples=15)
+@given(STEPS, STEPS, st.integers(1, 5), st.data())
+def test_the_feed_of_a_file_that_is_closed_and_opened(
+    tmp_path_factory: pytest.TempPathFactory, during: Any, after: Any, page_size: int, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("feed") / "a.convex"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "LOG_RECORDS", 2)
+        past: list[tuple[int, Any]] = []
+        for step in (None, *during, *after):
+            with convex_nb.open(path, durability="relaxed") as dep:
+                if step is not None:
+                    take(dep, step)
+                past.append((dep.timestamp, documents(dep)))
+                while dep.work():
+                    pass
+        with convex_nb.open(path, read_only=data.draw(st.booleans())) as dep:
+            for moment, known in past:
+                assert plain(snapshot(dep, page_size, moment)[0]) == known
+            moment, _ = data.draw(st.sampled_from(past))
+            copy, cursor = snapshot(dep, page_size, moment)
+            while True:
+                page = dep.document_deltas(cursor, page_size=page_size)
+                apply(copy, page["values"])
+                cursor = page["cursor"]
+                assert plain(copy) == dict(past)[cursor]
+                if not page["hasMore"]:
+                    break
+            assert plain(copy) == past[-1][1]
 
 
 def test_revisions_come_in_their_order() -> None:

@@ -153,6 +153,30 @@ def test_what_is_older_than_retention_goes_and_its_room_with_it(path: Path) -> N
     database.close()
 
 
+def test_a_state_that_was_read_is_no_beginning_once_the_log_after_it_is_gone(path: Path) -> None:
+    clock = TickingClock()
+    database = open_quickly(path, clock=clock, retention=300 * SECOND)
+    moments = []
+    for number in range(90):
+        insert_all(database, "items", [{"n": number}])
+        moments.append(database.head.timestamp)
+        clock.offset += 10 * SECOND
+        upkeep(database)
+        if number == 45:
+            assert numbers(database, moments[18]) == list(range(19))
+    database.close()
+    database = open_quickly(path, clock=clock)
+    archive = database.log.archive
+    assert archive is not None
+    assert moments[18] < database.oldest
+    place = archive._places
+    assert numbers(database, moments[70]) == list(range(71))
+    # As if it had been read before the log was shortened.
+    place.append(place.pop()._replace(position=2, snapshot=database.at(moments[70])))
+    assert numbers(database, moments[80]) == list(range(81))
+    database.close()
+
+
 def test_the_file_keeps_the_retention_it_was_told(path: Path) -> None:
     clock = TickingClock()
     moments = written(path, 20, clock=clock, retention=10**6 * SECOND)

@@ -39,7 +39,7 @@ def test_every_moment_of_retention_can_be_read(ages: list[int]) -> None:
         assert [place[0] for place in places_of_root(milestones.root())] == [each.timestamp for each in every]
 
 
-def test_a_checkpoint_in_four_stays_where_all_are_recent() -> None:
+def test_every_second_checkpoint_stays_where_all_are_recent() -> None:
     milestones = Milestones.beginning(0)
     for number in range(1, 101):
         milestones = followed(milestones, number, -1)
