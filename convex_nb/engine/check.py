@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from convex_nb.engine.files.check import check_files
 from convex_nb.engine.part import BY_ID
@@ -40,6 +40,16 @@ class TableStatistics:
     """Text and vector indexes in force by name, and how far each has been made; a search makes the rest."""
 
 
+class Upkeep(NamedTuple):
+    """What maintenance has begun and not finished."""
+
+    name: str
+    """``merge``, of segments, or ``index``, of one segment."""
+    table: str
+    rows: int
+    """How many rows it is about."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseStatistics:
     """The engine's figures."""
@@ -61,7 +71,9 @@ class DatabaseStatistics:
     oldest: int
     """The oldest timestamp whose state can be read, in memory or in the file."""
     maintenance_steps: int
-    """Segments written by maintenance."""
+    """Merges of segments and runs of indexes that maintenance has finished."""
+    upkeep: Upkeep | None
+    """What it is at."""
     subscriptions: SubscriptionStatistics
     """What is being watched."""
     storage: StorageStatistics | None

@@ -444,7 +444,8 @@ class Database:
             snapshots=self.history.snapshots,
             retention=self.history.retention,
             oldest=self.oldest,
-            maintenance_steps=self._maintenance.steps,
+            maintenance_steps=self._maintenance.finished,
+            upkeep=self._maintenance.upkeep,
             subscriptions=self.subscriptions.statistics(),
             storage=self.log.statistics(),
         )

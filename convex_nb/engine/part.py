@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from convex_nb.engine import steps
 from convex_nb.engine.indexes.sorted_chunks import SortedChunks
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from convex_nb.engine.indexes.index import IndexRun
     from convex_nb.engine.segments.segment import Segment
+    from convex_nb.engine.steps import Steps
     from convex_nb.engine.table import TableIndex
     from convex_nb.language.documents import Document
 
@@ -66,23 +69,47 @@ class Part:
         return cls(segment, [index.fields for index in indexes])
 
     @classmethod
-    def joined(cls, parts: Sequence[Part], documents: Sequence[Document], indexes: Sequence[TableIndex]) -> Part:
-        """What counts of several parts, and ``documents``, as one; at least one row.
+    def joining(
+        cls, parts: Sequence[Part], documents: Sequence[Document], indexes: Sequence[TableIndex]
+    ) -> Steps[Part]:
+        """What counts of several parts, and ``documents``, as one; at least one row. Costs O(rows) per index."""
+        from convex_nb.engine.indexes.index import DERIVED
+        from convex_nb.engine.indexes.index_build import building_run
+        from convex_nb.engine.indexes.index_merge import merging_runs
+        from convex_nb.engine.segments.concatenation import joining
+        from convex_nb.engine.segments.segment import Segment
 
-        Costs O(rows) per index, vectorised.
-        """
-        from convex_nb.engine.indexes.index_merge import join_indexed
-
-        places = [place for place, index in enumerate(indexes) if index.name != BY_ID]
-        segment, joined = join_indexed(
-            [(part.segment, part.alive_rows(), [part.existing_run(place) for place in places]) for part in parts],
-            documents,
-            [indexes[place].fields for place in places],
-        )
-        runs: list[Run] = [index.fields for index in indexes]
-        for place, run in zip(places, joined, strict=True):
-            runs[place] = run
-        return cls(segment, runs)
+        sources = [*parts]
+        table = parts[0].segment.table if parts else None
+        for start in range(0, len(documents), steps.SLOW_ROWS):
+            sources.append(
+                cls.build(Segment.from_documents(documents[start : start + steps.SLOW_ROWS], table), indexes)
+            )
+            yield
+        if len(sources) == 1 and not sources[0].dead[0]:
+            part = sources[0]
+        else:
+            stored = [place for place, index in enumerate(indexes) if index.fields not in DERIVED]
+            for source in sources:
+                for place in stored:
+                    yield from source.building_run(place)
+            chosen: list[tuple[Segment, NDArray[np.bool_] | None]] = []
+            for source in sources:
+                mask = yield from source._alive()
+                chosen.append((source.segment, mask))
+            segment, new_rows = yield from joining(chosen)
+            runs: list[Run] = [index.fields for index in indexes]
+            for place, index in enumerate(indexes):
+                if place in stored:
+                    runs[place] = yield from merging_runs(
+                        [source.run(place) for source in sources], new_rows, segment.num_rows
+                    )
+                elif index.name != BY_ID:
+                    runs[place] = yield from building_run(segment, index.fields)
+            part = cls(segment, runs)
+        # Here, so that no reader has to.
+        yield from part.segment.building_lookup()
+        return part
 
     def __len__(self) -> int:
         return self.segment.num_rows - len(self.dead[0])
@@ -97,14 +124,23 @@ class Part:
             run = self._runs[position] = build_run(self.segment, run)
         return run
 
+    def building_run(self, position: int) -> Steps[None]:
+        """Build the run of the index at ``position`` in steps, unless there is one."""
+        run = self._runs[position]
+        if isinstance(run, tuple):
+            from convex_nb.engine.indexes.index_build import building_run
+
+            self._runs[position] = yield from building_run(self.segment, run)
+
+    def preparing_run(self, fields: tuple[str, ...]) -> Steps[None]:
+        """The same for an index that is not in force."""
+        from convex_nb.engine.indexes.index_build import building_run
+
+        self.prepared[fields] = yield from building_run(self.segment, fields)
+
     def run_or_fields(self, position: int) -> Run:
         """The run of the index at ``position``, its fields where it has not been built yet."""
         return self._runs[position]
-
-    def existing_run(self, position: int) -> IndexRun | None:
-        """The run of the index at ``position``, if it has been built."""
-        run = self._runs[position]
-        return None if isinstance(run, tuple) else run
 
     def unbuilt(self) -> int | None:
         """The first index whose run is still to be built, by_id aside: it may never be asked for."""
@@ -143,13 +179,18 @@ class Part:
         ]
         return Part(self.segment, self._runs, tuple(dead), self.prepared)
 
-    def alive_rows(self) -> NDArray[np.int64] | None:
-        """The rows that count, ascending; ``None`` for all of them. Costs O(rows) if any is dead."""
+    def _alive(self) -> Steps[NDArray[np.bool_] | None]:
+        """Which rows count; ``None`` for all of them."""
         if not self.dead[0]:
             return None
         import numpy as np
 
-        return np.delete(np.arange(self.segment.num_rows), self.dead_rows())
+        mask = np.ones(self.segment.num_rows, np.bool_)
+        dead = (row for _, row in self.dead[0].range(MIN_KEY, MAX_KEY))
+        while rows := list(islice(dead, steps.SLOW_ROWS)):
+            mask[rows] = False
+            yield
+        return mask
 
     def dead_rows(self) -> list[int]:
         """The rows that no longer count, ascending. Costs O(dead rows)."""

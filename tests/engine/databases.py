@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
 
-from convex_nb.engine import history, maintenance, materialised, merge, subscriptions
+from convex_nb.engine import compaction, history, maintenance, materialised, merge, steps, subscriptions
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.database import Database
 from convex_nb.engine.indexes import index
@@ -36,6 +37,25 @@ class TickingClock:
         return self.offset + 1000 * next(self._ticks)
 
 
+class StepTimer:
+    """Stands for ``maintenance.monotonic``: whoever looks finds that a millisecond has passed, and every step looks."""
+
+    def __init__(self) -> None:
+        self._looks = itertools.count()
+
+    def __call__(self) -> float:
+        return next(self._looks) / 1000
+
+
+@contextmanager
+def small_steps(rows: int) -> Iterator[pytest.MonkeyPatch]:
+    """So many rows in a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "ROWS", rows)
+        patch.setattr(steps, "SLOW_ROWS", rows)
+        yield patch
+
+
 def small_thresholds(patch: pytest.MonkeyPatch) -> None:
     """Splits, segments, merges, kept snapshots and patched results after a handful of documents."""
     patch.setattr(SortedChunks, "CHUNK_SIZE", 4)
@@ -44,6 +64,10 @@ def small_thresholds(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(merge, "WORTHWHILE", 2)
     patch.setattr(planner, "LONG", 6)
     patch.setattr(planner, "_CHUNK", 3)
+    patch.setattr(steps, "ROWS", 5)
+    patch.setattr(steps, "SLOW_ROWS", 3)
+    patch.setattr(compaction, "CATCH_UP", 1)
+    patch.setattr(compaction, "REPLAYED", 2)
     patch.setattr(maintenance, "RECENT", 5)
     patch.setattr(maintenance, "MOST_PARTS", 3)
     patch.setattr(history, "EVERY", 3)

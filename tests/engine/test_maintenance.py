@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from convex_nb.engine import maintenance
+from convex_nb.engine import compaction, maintenance, steps
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
+from convex_nb.engine.steps import Steps
 from convex_nb.engine.table import TableState
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
@@ -20,6 +21,10 @@ from tests.engine.model import same_documents
 def _thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "RECENT", 10)
     monkeypatch.setattr(maintenance, "MOST_PARTS", 4)
+    monkeypatch.setattr(steps, "ROWS", 4)
+    monkeypatch.setattr(steps, "SLOW_ROWS", 3)
+    monkeypatch.setattr(compaction, "CATCH_UP", 1)
+    monkeypatch.setattr(compaction, "REPLAYED", 2)
 
 
 def items(database: Database) -> TableState:
@@ -115,16 +120,16 @@ def test_an_index_that_was_pushed_is_merged_too() -> None:
 
 def between(monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
     """Something that happens once while a segment is being made."""
-    joined = Part.joined
+    joining = Part.joining
     pending = [action]
 
-    def interrupted(*arguments: Any) -> Part:
-        part = joined(*arguments)
+    def interrupted(*arguments: Any) -> Steps[Part]:
+        part = yield from joining(*arguments)
         if pending:
             pending.pop()()
         return part
 
-    monkeypatch.setattr(Part, "joined", interrupted)
+    monkeypatch.setattr(Part, "joining", interrupted)
 
 
 def test_commits_go_on_while_a_segment_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +165,6 @@ def test_a_push_while_a_segment_is_made_wins(monkeypatch: pytest.MonkeyPatch) ->
     database = make_database()
     insert_all(database, "items", [{"n": n} for n in range(11)])
     between(monkeypatch, lambda: database.push_schema(items_schema("n")))
-    assert database.maintain(60_000) is True, "it has to be done again"
-    assert sizes(database) == ([], 11)
     maintained(database)
     assert sizes(database) == ([11], 0)
     assert numbers(reading(database)[1].query("items").with_index("by_fields")) == list(range(11))
@@ -229,10 +232,8 @@ def test_a_push_just_before_the_swap_wins(monkeypatch: pytest.MonkeyPatch) -> No
         return replace_head(change, keep=keep)
 
     monkeypatch.setattr(database.committer, "replace_head", push_first)
-    # What somebody got in between of is done again later.
-    assert database.maintain(60_000)
-    assert pushed
     maintained(database)
+    assert pushed
     assert database.head.schema == items_schema("a")
     assert len(reading(database)[1].query("items").with_index("by_fields").collect()) == maintenance.RECENT + 11
     database.check()

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from convex_nb.engine import maintenance
 from convex_nb.engine.database import Database
 from convex_nb.testing.histories import find_anomaly
 from convex_nb.testing.workloads import Workload
-from tests.engine.databases import small_thresholds
+from tests.engine.databases import StepTimer, small_thresholds
 from tests.engine.test_state_machine import EngineMachine
 from tests.engine.tripwire import interrupted_at
 
@@ -38,12 +39,15 @@ def test_half_a_million_operations_are_serializable(monkeypatch: pytest.MonkeyPa
     database.check()
 
 
-def test_the_engine_against_the_model_for_long() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        small_thresholds(patch)
-        # Hypothesis remembers every example that it tried: in one run of them all they take gigabytes.
-        for _ in range(25):
-            run_state_machine_as_test(EngineMachine, settings=settings(max_examples=100, stateful_step_count=60))
+@pytest.mark.parametrize("_", range(25))
+def test_the_engine_against_the_model_for_long(monkeypatch: pytest.MonkeyPatch, _: int) -> None:
+    """Half a minute each: two thirds of it look at everything after every step.
+
+    Hypothesis remembers every example that it tried: in one run of them all they take gigabytes.
+    """
+    small_thresholds(monkeypatch)
+    monkeypatch.setattr(maintenance, "monotonic", StepTimer())
+    run_state_machine_as_test(EngineMachine, settings=settings(max_examples=100, stateful_step_count=60))
 
 
 def test_an_interrupt_at_every_line(monkeypatch: pytest.MonkeyPatch) -> None:

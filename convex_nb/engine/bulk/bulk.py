@@ -14,7 +14,7 @@ from convex_nb.engine.bulk.import_columns import imported_array, plain_value
 from convex_nb.engine.bulk.import_validation import ColumnImport, python_values
 from convex_nb.engine.bulk.offenders import MOST, Offender, refuse
 from convex_nb.engine.segments.columns import Column
-from convex_nb.engine.segments.concatenation import joined_column
+from convex_nb.engine.segments.concatenation import joined_column, sorted_segment
 from convex_nb.engine.segments.layout import MISSING, Field, field_of
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.document_validation import document_limits, field_name_fault
@@ -82,7 +82,7 @@ def segment_from_arrow(
     )
     if times is not None:
         # Times that were given may be in any order.
-        segment = Segment.concat([(segment, None)])
+        segment = sorted_segment(segment)
     return segment
 
 

@@ -10,6 +10,7 @@ import numpy
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from convex_nb.engine import steps
 from convex_nb.engine.segments.owned_bytes import owned_bytes
 from convex_nb.language.keys import encode_value
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
     from convex_nb.engine.segments.columns import ArrowArray
     from convex_nb.engine.segments.segment import Segment
+    from convex_nb.engine.steps import Steps
 
 FENCE = 64
 """Every 64th key is kept as a Python object, so that a search looks at six others at most."""
+DERIVED = (("_creationTime",), ("_id",))
+"""The fields of indexes that keep no keys: a segment's rows and its id lookup are in their order."""
 
 Rows: TypeAlias = NDArray[numpy.int32]
 
@@ -35,12 +39,12 @@ class IndexRun:
 
     key: Callable[[int], bytes]
 
-    def __init__(self, order: Rows) -> None:
-        """``order`` are the rows in key order; the subclass has set ``key``."""
+    def __init__(self, order: Rows, fences: list[bytes] | None = None) -> None:
+        """``order`` are the rows in key order; the subclass has set ``key``. Fences are made unless they are given."""
         self.num_rows = len(order)
         self._order = order
         self._row_of = order.data
-        self._fences = [self.key(i) for i in range(0, self.num_rows, FENCE)]
+        self._fences = [self.key(i) for i in range(0, self.num_rows, FENCE)] if fences is None else fences
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_rows} keys, {self.nbytes} bytes)"
@@ -78,6 +82,10 @@ class IndexRun:
                 hi = middle
         return lo
 
+    def to_arrow(self) -> ArrowArray:
+        """The keys as a binary array. Costs O(n) slow steps where they are not stored."""
+        return pa.array(self.keys(0, self.num_rows), pa.large_binary())
+
     @property
     def nbytes(self) -> int:
         """Bytes of what this run alone keeps."""
@@ -98,12 +106,12 @@ class StoredRun(IndexRun):
 
     __slots__ = ("_content", "_offsets")
 
-    def __init__(self, content: bytes, offsets: NDArray[Any], order: Rows) -> None:
+    def __init__(self, content: bytes, offsets: NDArray[Any], order: Rows, fences: list[bytes] | None = None) -> None:
         """``offsets`` say where each key starts in ``content``, and the last where it ends."""
         self._content = content
         self._offsets = starts = offsets.data
         self.key = lambda i: content[starts[i] : starts[i + 1]]
-        super().__init__(order)
+        super().__init__(order, fences)
 
     @classmethod
     def from_arrow(cls, keys: ArrowArray, order: Rows) -> StoredRun:
@@ -155,18 +163,25 @@ class DerivedRun(IndexRun):
 
     __slots__ = ()
 
-    def __init__(self, order: Rows, key: Callable[[int], bytes]) -> None:
+    def __init__(self, order: Rows, key: Callable[[int], bytes], fences: list[bytes] | None = None) -> None:
         """``key`` gives the ``i``-th key."""
         self.key = key
-        super().__init__(order)
+        super().__init__(order, fences)
 
     @classmethod
-    def by_creation_time(cls, segment: Segment) -> DerivedRun:
+    def by_creation_time(cls, segment: Segment) -> Steps[DerivedRun]:
         """A segment's rows are in this order already."""
         times = segment.columns["_creationTime"].numbers
         id_at = segment.columns["_id"].bytes_at
-        order = numpy.arange(segment.num_rows, dtype=numpy.int32)
-        return cls(order, lambda i: b"%b\x10%b\x00" % (encode_value(times[i]), id_at(i)))
+
+        def key(i: int) -> bytes:
+            return b"%b\x10%b\x00" % (encode_value(times[i]), id_at(i))
+
+        fences: list[bytes] = []
+        for start in range(0, segment.num_rows, FENCE * steps.SLOW_ROWS):
+            fences += map(key, range(start, min(start + FENCE * steps.SLOW_ROWS, segment.num_rows), FENCE))
+            yield
+        return cls(numpy.arange(segment.num_rows, dtype=numpy.int32), key, fences)
 
     @classmethod
     def by_id(cls, segment: Segment) -> DerivedRun:

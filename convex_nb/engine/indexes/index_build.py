@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from convex_nb.engine import steps
 from convex_nb.engine.indexes.index import DerivedRun, IndexRun, StoredRun
-from convex_nb.engine.segments.layout import MISSING
+from convex_nb.engine.indexes.index_merge import merging_runs
+from convex_nb.engine.segments.layout import ENCODED, MISSING
 from convex_nb.language.keys import encode_value, field_at
 from convex_nb.language.keys_columnar import (
     MISSING_KEY,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.columns import ArrowArray, Column
     from convex_nb.engine.segments.layout import Kind
     from convex_nb.engine.segments.segment import Segment
+    from convex_nb.engine.steps import Steps
 
 
 def build_run(segment: Segment, fields: tuple[str, ...]) -> IndexRun:
@@ -41,15 +44,53 @@ def build_run(segment: Segment, fields: tuple[str, ...]) -> IndexRun:
 
     The keys are those of ``key_function(fields)``. Costs O(n log n), vectorised but for encoded columns.
     """
+    return steps.finished(building_run(segment, fields))
+
+
+def building_run(segment: Segment, fields: tuple[str, ...]) -> Steps[IndexRun]:
+    """`build_run` in steps: runs of some tens of thousands of rows, which are merged."""
     if fields == ("_creationTime",):
-        return DerivedRun.by_creation_time(segment)
+        return (yield from DerivedRun.by_creation_time(segment))
     if fields == ("_id",):
         return DerivedRun.by_id(segment)
-    pieces = [field_keys(segment, field) for field in fields]
+    names = {"_id", "_creationTime", "", *[path.partition(".")[0] for path in fields]}
+    nbytes = sum(column.nbytes for name, column in segment.columns.items() if name in names)
+    size = steps.rows_per_step(segment.num_rows, nbytes)
+    if segment.num_rows <= size:
+        return (yield from _building_piece(segment, fields))
+    runs: list[IndexRun] = []
+    rows: list[NDArray[Any]] = []
+    for start in range(0, segment.num_rows, size):
+        stop = min(start + size, segment.num_rows)
+        run = yield from _building_piece(segment.slice(start, stop, names), fields)
+        runs.append(run)
+        rows.append(numpy.arange(start, stop, dtype=numpy.int32))
+        yield
+    return (yield from merging_runs(runs, rows, segment.num_rows))
+
+
+def _building_piece(segment: Segment, fields: tuple[str, ...]) -> Steps[StoredRun]:
+    pieces: list[Keys] = []
+    for field in fields:
+        keys = yield from _making_keys(segment, field)
+        pieces.append(keys)
     order = _order([segment.columns.get(field) for field in fields], pieces)
     tail = [name for name in ("_creationTime", "_id") if name not in fields] if "_id" not in fields else []
     keys = join_keys([*pieces, *[field_keys(segment, name) for name in tail]])
     return StoredRun.from_arrow(keys.take(pa.array(order)), order.astype(numpy.int32))
+
+
+def _making_keys(segment: Segment, path: str) -> Steps[Keys]:
+    name = path.partition(".")[0]
+    column = segment.columns.get(name, segment.columns.get(""))
+    if column is None or column.field.kind not in ENCODED:
+        return field_keys(segment, path)
+    pieces = []
+    for start in range(0, segment.num_rows, steps.SLOW_ROWS):
+        stop = min(start + steps.SLOW_ROWS, segment.num_rows)
+        pieces.append(field_keys(segment.slice(start, stop, {name, ""}), path))
+        yield
+    return pa.concat_arrays([piece.cast(pa.large_binary()) for piece in pieces])
 
 
 def _order(columns: Sequence[Column | None], pieces: Sequence[Keys]) -> NDArray[Any]:

@@ -1,88 +1,71 @@
-"""Index runs of joined segments, made of the runs of their parts."""
+"""Sorted runs as one, in steps: what is done piece by piece is a sort of some tens of thousands of keys."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from convex_nb.engine import steps
+from convex_nb.engine.indexes import index
 from convex_nb.engine.indexes.index import IndexRun, StoredRun
-from convex_nb.engine.indexes.index_build import build_run
+from convex_nb.engine.segments.aligned import aligned
 from convex_nb.engine.segments.columns import MOST_BYTES
-from convex_nb.engine.segments.concatenation import joined
-from convex_nb.language.keys import key_function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from convex_nb.engine.segments.segment import Segment
-    from convex_nb.language.documents import Document
+    from convex_nb.engine.steps import Steps
 
-REBUILD = 8
-"""A run is built anew when more than one in so many keys is not the largest run's: finding their places costs more."""
+Rows: TypeAlias = NDArray[Any]
 
 
-def join_indexed(
-    parts: Sequence[tuple[Segment, NDArray[Any] | None, Sequence[IndexRun | None]]],
-    documents: Sequence[Document],
-    indexes: Sequence[tuple[str, ...]],
-) -> tuple[Segment, list[IndexRun]]:
-    """One segment of the chosen rows of every part and of ``documents``, and its run in every index.
-
-    Each part brings its runs, parallel to ``indexes`` (the fields of each); ``None`` stands for one that it has not.
-    """
-    segment, new_rows = joined([(part, rows) for part, rows, _ in parts], documents)
-    runs = []
-    for place, fields in enumerate(indexes):
-        sources = [(runs_of_part[place], rows) for (_, _, runs_of_part), rows in zip(parts, new_rows, strict=False)]
-        if documents:
-            sources.append((None, new_rows[-1]))
-        runs.append(merged_run(segment, fields, sources))
-    # Built here, so that no reader has to.
-    _ = segment.lookup
-    return segment, runs
-
-
-def merged_run(
-    segment: Segment, fields: tuple[str, ...], sources: Sequence[tuple[IndexRun | None, NDArray[Any]]]
-) -> IndexRun:
-    """The run of ``segment`` in an index, from the runs of what it was joined of.
-
-    Each source is a run, if there is one, and the new row of each of its rows, -1 where it is gone. Where one stored
-    run holds almost all keys, it is taken over without what is gone, and the others are put between: for a million
-    keys a fifth of the cost of building the run.
-    """
-    place = max(range(len(sources)), key=lambda place: _length(sources[place][0]))
-    base, base_rows = sources[place]
-    others = [source for number, source in enumerate(sources) if number != place]
-    if not isinstance(base, StoredRun) or REBUILD * sum(len(rows) for _, rows in others) > segment.num_rows:
-        return build_run(segment, fields)
-    added = sorted(entry for run, rows in others for entry in _entries(segment, fields, run, rows))
-    moved = base_rows[base.rows(0, base.num_rows)]
-    kept = numpy.flatnonzero(moved >= 0)
-    places = numpy.searchsorted(kept, [base.position(key) for key, _ in added])
-    keys = base.to_arrow()
-    if added:
-        more = pa.array([key for key, _ in added], pa.large_binary())
-        type_ = keys.type if keys.nbytes + more.nbytes <= MOST_BYTES else pa.large_binary()
-        keys = pa.concat_arrays([keys.cast(type_), more.cast(type_)])
-    chosen = numpy.insert(kept, places, numpy.arange(base.num_rows, len(keys)))
-    rows = numpy.insert(moved[kept], places, [row for _, row in added])
-    return StoredRun.from_arrow(keys.take(pa.array(chosen)), rows.astype(numpy.int32))
+def merging_runs(runs: Sequence[IndexRun], new_rows: Sequence[Rows], num_rows: int) -> Steps[StoredRun]:
+    """One run of ``num_rows`` keys. For every run: where each of its rows went, -1 for what is not there any more."""
+    # Offsets of 64 bits, since who knows what comes together in a piece.
+    keys = [run.to_arrow().cast(pa.large_binary()) for run in runs]
+    wide = sum(each.nbytes for each in keys) > MOST_BYTES
+    content = BytesIO()
+    offsets = numpy.zeros(num_rows + 1, numpy.int64 if wide else numpy.int32)
+    order = numpy.empty(num_rows, numpy.int32)
+    fences: list[bytes] = []
+    place = 0
+    size = min(steps.rows_per_step(len(each), each.nbytes) for each in keys)
+    for cuts in aligned([(run.num_rows, run.key) for run in runs], size):
+        pieces = [
+            _chosen(each.slice(start, stop - start), rows[run.rows(start, stop)])
+            for each, run, rows, (start, stop) in zip(keys, runs, new_rows, cuts, strict=True)
+        ]
+        piece, rows = _merged([each for each in pieces if len(each[1])])
+        if len(rows):
+            stop = place + len(rows)
+            _, starts, data = piece.buffers()
+            ends = numpy.frombuffer(starts, numpy.int64, len(rows) + 1, piece.offset * 8)
+            content.write(memoryview(data)[ends[0] : ends[-1]])
+            offsets[place + 1 : stop + 1] = ends[1:] + (int(offsets[place]) - ends[0])
+            order[place:stop] = rows
+            fences += piece.take(pa.array(numpy.arange(-place % index.FENCE, len(rows), index.FENCE))).to_pylist()
+            place = stop
+        yield
+    return StoredRun(content.getvalue(), offsets, order, fences)
 
 
-def _length(run: IndexRun | None) -> int:
-    return 0 if run is None else run.num_rows
+def _chosen(keys: Any, rows: Rows) -> tuple[Any, Rows]:
+    if (rows >= 0).all():
+        return keys, rows
+    kept = numpy.flatnonzero(rows >= 0)
+    return keys.take(pa.array(kept)), rows[kept]
 
 
-def _entries(
-    segment: Segment, fields: tuple[str, ...], run: IndexRun | None, rows: NDArray[Any]
-) -> Iterator[tuple[bytes, int]]:
-    """The keys of a source whose rows are still there, with their new rows."""
-    if run is None:
-        rows = rows[rows >= 0]
-        return zip(map(key_function(fields), segment.documents(rows)), rows.tolist(), strict=True)
-    moved = zip(run.keys(0, run.num_rows), rows[run.rows(0, run.num_rows)].tolist(), strict=True)
-    return (entry for entry in moved if entry[1] >= 0)
+def _merged(pieces: Sequence[tuple[Any, Rows]]) -> tuple[Any, Rows]:
+    if not pieces:
+        return None, numpy.empty(0, numpy.int32)
+    if len(pieces) == 1:
+        return pieces[0]
+    keys = pa.concat_arrays([keys for keys, _ in pieces])
+    order = pc.sort_indices(keys)
+    return keys.take(order), numpy.concatenate([rows for _, rows in pieces])[numpy.asarray(order)]

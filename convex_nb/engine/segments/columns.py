@@ -54,8 +54,14 @@ class Column:
     __slots__ = ("_ordinary", "data", "field", "nulls", "numbers", "offsets", "public", "shape", "values", "whole")
 
     def __init__(
-        self, field: Field, values: ArrowArray, nulls: ArrowArray | None = None, whole: ArrowArray | None = None
+        self,
+        field: Field,
+        values: ArrowArray,
+        nulls: ArrowArray | None = None,
+        whole: ArrowArray | None = None,
+        content: bytes | None = None,
     ) -> None:
+        """``content`` is the data that ``values`` of variable length are over, where that is ``bytes`` already."""
         self.field = field
         self.nulls = _from_start(nulls)
         self.whole = _from_start(whole)
@@ -64,7 +70,7 @@ class Column:
         self.numbers: Any = None
         values = _from_start(values)
         if values.type in VARIABLE:
-            values, self.data = _owned(values)
+            values, self.data = _owned(values) if content is None else (values, content)
             self.offsets = _view(values.buffers()[1], "q" if values.type in LARGE.values() else "i")
         elif values.type in (pa.float64(), pa.int64()):
             self.numbers = _view(values.buffers()[1], "d" if values.type == pa.float64() else "q")
@@ -96,6 +102,7 @@ class Column:
         nulls: ArrowArray | None,
         whole: ArrowArray | None,
         table: str | None = None,
+        content: bytes | None = None,
     ) -> Column:
         """A column with the narrowest field that holds ``values``: what was true of more rows may not be of these.
 
@@ -114,7 +121,13 @@ class Column:
             values,
             nulls if optional and null_count else None,
             whole if kind == "number" else None,
+            content,
         )
+
+    def slice(self, start: int, stop: int) -> Column:
+        """The rows from ``start`` to ``stop``, copied, under the same field."""
+        arrays = (self.values, self.nulls, self.whole)
+        return Column(self.field, *[None if array is None else array.slice(start, stop - start) for array in arrays])
 
     def __len__(self) -> int:
         return len(self.values)

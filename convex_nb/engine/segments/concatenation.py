@@ -1,7 +1,10 @@
-"""Several segments, and documents that are in none, as one: what compaction makes."""
+"""Several segments as one, in steps: what compaction makes."""
 
 from __future__ import annotations
 
+from collections import Counter
+from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy
@@ -9,18 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from convex_nb.engine import steps
+from convex_nb.engine.segments.aligned import aligned
 from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, TYPES, Column
-from convex_nb.engine.segments.layout import MAX_COLUMNS, MISSING, common_kind, field_of
-from convex_nb.engine.segments.segment import Segment
+from convex_nb.engine.segments.layout import MAX_COLUMNS, MISSING, common_kind, field_of, frequent_names
+from convex_nb.engine.segments.segment import Segment, columns_of
+from convex_nb.language.keys import encode_value
 from convex_nb.language.keys_columnar import number_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from convex_nb.engine.segments.columns import ArrowArray
-    from convex_nb.language.documents import Document
+    from convex_nb.engine.steps import Steps
 
 Rows: TypeAlias = NDArray[Any]
+Mask: TypeAlias = NDArray[numpy.bool_]
 
 
 class Joined(NamedTuple):
@@ -28,55 +35,137 @@ class Joined(NamedTuple):
 
     segment: Segment
     new_rows: list[Rows]
-    """For every part, and then the documents if there were any: where each row went, -1 where it was not chosen."""
+    """For every part: where each row went, -1 where it was not chosen."""
 
 
-def joined(parts: Sequence[tuple[Segment, Rows | None]], documents: Sequence[Document] = ()) -> Joined:
-    """One segment of the chosen rows of every part (``None``: all) and of ``documents``; at least one row in all.
+class _Piece(NamedTuple):
+    """Rows of all parts that come one after another in creation order."""
+
+    spans: list[tuple[Segment, int, int]]
+    """The stretches of the parts that they lie in."""
+    rows: list[Rows]
+    """The chosen rows of each stretch, counted from where it starts."""
+    order: Rows | None
+    """Those of all stretches in creation order, numbered through; ``None`` if that is as they are."""
+
+
+def joining(parts: Sequence[tuple[Segment, Mask | None]]) -> Steps[Joined]:
+    """One segment of the chosen rows of every part (``None``: all); at least one row in all.
 
     Columns of the same kind are joined as they are; where kinds differ, a column is encoded anew.
     """
-    chosen = list(parts)
-    if documents:
-        chosen.append((Segment.from_documents(documents, parts[0][0].table if parts else None), None))
-    order = _creation_order(chosen)
-    names = list(dict.fromkeys(name for segment, _ in chosen for name in segment.columns))
-    if "" in names or len(names) > MAX_COLUMNS:
+    segments = [segment for segment, _ in parts]
+    names = list(dict.fromkeys(name for segment in segments for name in segment.columns))
+    counted = "" in names or len(names) > MAX_COLUMNS
+    has_rest = False
+    size = steps.SLOW_ROWS if counted or any(_differs(name, segments) for name in names) else _size(segments)
+    if counted:
         # Which fields are rare enough for the rest column must be counted anew.
-        segment = Segment.from_documents(
-            [document for segment, rows in chosen for document in segment.documents(_row_numbers(segment, rows))]
-        )
-    else:
-        segment = Segment(
-            [
-                joined_column(name, [(part.columns.get(name), part.num_rows) for part, _ in chosen], order)
-                for name in names
-            ]
-        )
-    ends = numpy.cumsum([part.num_rows for part, _ in chosen])
-    new_rows = numpy.full(ends[-1], -1, numpy.int64)
-    new_rows[slice(None) if order is None else order] = numpy.arange(segment.num_rows)
-    return Joined(segment, numpy.split(new_rows, ends[:-1]))
+        counts: Counter[str] = Counter()
+        for piece in _pieces(parts, size):
+            counts.update(chain.from_iterable(_documents(piece)))
+            yield
+        names, has_rest = frequent_names(counts)
+    new_rows = [numpy.full(segment.num_rows, -1, numpy.int32) for segment in segments]
+    columns: list[list[Column]] = []
+    place = 0
+    for piece in _pieces(parts, size):
+        count = sum(map(len, piece.rows))
+        if count:
+            columns.append(
+                columns_of(_documents(piece), names, has_rest, segments[0].table)
+                if counted
+                else [_column(name, piece) for name in names]
+            )
+            went = numpy.arange(place, place + count, dtype=numpy.int32)
+            if piece.order is not None:
+                went[piece.order] = went.copy()
+            ends = numpy.cumsum([len(rows) for rows in piece.rows])
+            for of_part, (_, start, _), rows, at in zip(
+                new_rows, piece.spans, piece.rows, numpy.split(went, ends[:-1]), strict=True
+            ):
+                of_part[start + rows] = at
+            place += count
+        yield
+    whole: list[Column] = []
+    for of_name in zip(*columns, strict=True):
+        whole.append((yield from _joining_column(of_name)))
+        yield
+    return Joined(Segment(whole), new_rows)
 
 
-def _row_numbers(segment: Segment, rows: Rows | None) -> Rows:
-    return numpy.arange(segment.num_rows) if rows is None else numpy.asarray(rows)
+def _differs(name: str, segments: Sequence[Segment]) -> bool:
+    """Whether a column has to be encoded anew in some of the segments."""
+    fields = [segment.columns[name].field for segment in segments if name in segment.columns]
+    return common_kind(fields)[0] == "encoded" and any(field.kind != "encoded" for field in fields)
 
 
-def _creation_order(parts: Sequence[tuple[Segment, Rows | None]]) -> Rows | None:
-    """The chosen rows, numbered through all parts, in ``(_creationTime, _id)`` order; ``None`` if that is all as is."""
-    starts = numpy.cumsum([0, *(segment.num_rows for segment, _ in parts)])
-    rows = numpy.concatenate([_row_numbers(*part) + start for part, start in zip(parts, starts, strict=False)])
-    times = numpy.concatenate([number_order(segment.columns["_creationTime"].values) for segment, _ in parts])[rows]
+def _size(segments: Sequence[Segment]) -> int:
+    return min(
+        steps.rows_per_step(segment.num_rows, sum(column.nbytes for column in segment.columns.values()))
+        for segment in segments
+    )
+
+
+def _pieces(parts: Sequence[tuple[Segment, Mask | None]], size: int) -> Iterator[_Piece]:
+    for cuts in aligned([(segment.num_rows, _creation_key(segment)) for segment, _ in parts], size):
+        spans = [(segment, start, stop) for (segment, _), (start, stop) in zip(parts, cuts, strict=True)]
+        rows = [
+            numpy.arange(stop - start) if mask is None else numpy.flatnonzero(mask[start:stop])
+            for (_, mask), (start, stop) in zip(parts, cuts, strict=True)
+        ]
+        yield _Piece(spans, rows, _creation_order(spans, rows))
+
+
+def _creation_key(segment: Segment) -> Callable[[int], bytes]:
+    times = segment.columns["_creationTime"].numbers
+    id_at = segment.columns["_id"].bytes_at
+    return lambda row: b"%b%b" % (encode_value(times[row]), id_at(row))
+
+
+def _creation_order(spans: Sequence[tuple[Segment, int, int]], rows: Sequence[Rows]) -> Rows | None:
+    if sum(len(each) > 0 for each in rows) < 2:
+        return None
+    chosen = [(segment, start + each) for (segment, start, _), each in zip(spans, rows, strict=True)]
+    times = number_order(
+        pa.array(numpy.concatenate([numpy.asarray(part.columns["_creationTime"].numbers)[at] for part, at in chosen]))
+    )
     if (times[1:] > times[:-1]).all():
-        return None if len(rows) == starts[-1] and (rows[1:] > rows[:-1]).all() else rows
+        return None
     order = numpy.argsort(times, kind="stable")
     ascending = times[order]
-    if not (ascending[1:] > ascending[:-1]).all():
-        ids = pa.chunked_array([segment.columns["_id"].values for segment, _ in parts]).take(pa.array(rows))
-        keys = pa.table({"time": times, "id": ids})
-        order = numpy.asarray(pc.sort_indices(keys, [("time", "ascending"), ("id", "ascending")]))
-    return rows[order]
+    if (ascending[1:] > ascending[:-1]).all():
+        return order
+    ids = pa.chunked_array([part.columns["_id"].values.take(pa.array(at)) for part, at in chosen])
+    keys = pa.table({"time": times, "id": ids})
+    return numpy.asarray(pc.sort_indices(keys, [("time", "ascending"), ("id", "ascending")]))
+
+
+def _documents(piece: _Piece) -> list[Any]:
+    documents = [
+        document
+        for (segment, start, _), rows in zip(piece.spans, piece.rows, strict=True)
+        for document in segment.documents(start + rows)
+    ]
+    return documents if piece.order is None else [documents[place] for place in piece.order.tolist()]
+
+
+def _column(name: str, piece: _Piece) -> Column:
+    columns = []
+    chosen = []
+    count = 0
+    for (segment, start, stop), rows in zip(piece.spans, piece.rows, strict=True):
+        if len(rows):
+            column = segment.columns.get(name)
+            columns.append((None if column is None else column.slice(start, stop), stop - start))
+            chosen.append(count + rows)
+            count += stop - start
+    rows = numpy.concatenate(chosen)
+    if piece.order is not None:
+        rows = rows[piece.order]
+    elif len(rows) == count:
+        return joined_column(name, columns, None)
+    return joined_column(name, columns, rows)
 
 
 def joined_column(name: str, columns: Sequence[tuple[Column | None, int]], rows: Rows | None) -> Column:
@@ -99,6 +188,85 @@ def joined_column(name: str, columns: Sequence[tuple[Column | None, int]], rows:
         chosen = pa.array(rows)
         values, nulls, whole = (None if array is None else array.take(chosen) for array in (values, nulls, whole))
     return Column.fitted(name, kind, values, nulls, whole, table)
+
+
+def _joining_column(pieces: Sequence[Column]) -> Steps[Column]:
+    """One column of its pieces. What is copied at once is bitmaps."""
+    name = pieces[0].field.name
+    if len(pieces) == 1:
+        return pieces[0]
+    kind, table = common_kind([piece.field for piece in pieces])
+    if kind == "encoded":
+        encoded = []
+        for piece in pieces:
+            field = piece.field._replace(kind="encoded", table=None)
+            encoded.append(piece if piece.field.kind == "encoded" else Column.from_values(field, piece.to_list()))
+            yield
+        pieces = encoded
+    content = None
+    type_ = TYPES[kind]
+    if type_ in LARGE:
+        if sum(len(piece.data) for piece in pieces) > MOST_BYTES:
+            type_ = LARGE[type_]
+        values, content = yield from _joining_texts(pieces, type_)
+        if kind == "rest":
+            # Optional, though every row may have it: that is what decoders expect of it.
+            return Column(pieces[0].field, values, content=content)
+    elif type_ in (pa.int64(), pa.float64()):
+        values = yield from _joining_numbers(pieces, type_)
+    else:
+        values = pa.concat_arrays([_values(piece, len(piece), type_) for piece in pieces])
+    nulls = _marks([(piece.null_marks(), len(piece)) for piece in pieces])
+    whole = _marks([(_whole(piece), len(piece)) for piece in pieces]) if kind == "number" else None
+    return Column.fitted(name, kind, values, nulls, whole, table, content)
+
+
+def _joining_numbers(pieces: Sequence[Column], type_: Any) -> Steps[ArrowArray]:
+    count = sum(map(len, pieces))
+    numbers = numpy.empty(count, type_.to_pandas_dtype())
+    place = 0
+    for piece in pieces:
+        buffer = _values(piece, len(piece), type_).buffers()[1]
+        numbers[place : place + len(piece)] = numpy.frombuffer(buffer, numbers.dtype, len(piece))
+        place += len(piece)
+        yield
+    return pa.Array.from_buffers(type_, count, [_validity(pieces), pa.py_buffer(numbers)])
+
+
+def _validity(pieces: Sequence[Column]) -> Any:
+    if not any(piece.values.null_count for piece in pieces):
+        return None
+    return pa.concat_arrays([piece.values.is_valid() for piece in pieces]).buffers()[1]
+
+
+def _joining_texts(pieces: Sequence[Column], type_: Any) -> Steps[tuple[ArrowArray, bytes]]:
+    """The values of columns of variable length one after another, and their content."""
+    count = sum(map(len, pieces))
+    offsets = numpy.zeros(count + 1, numpy.int64 if type_ in LARGE.values() else numpy.int32)
+    stream = BytesIO()
+    place = 0
+    for piece in pieces:
+        stop = place + len(piece)
+        end = offsets[place]
+        offsets[place + 1 : stop + 1] = (
+            end if piece.offsets is None else end + numpy.asarray(piece.offsets)[1 : len(piece) + 1]
+        )
+        stream.write(piece.data)
+        place = stop
+        yield
+    content = stream.getvalue()
+    buffers = [_validity(pieces), pa.py_buffer(offsets), pa.py_buffer(content)]
+    return pa.Array.from_buffers(type_, count, buffers), content
+
+
+def sorted_segment(segment: Segment) -> Segment:
+    """The rows of a segment that are in any order, in creation order."""
+    times = number_order(segment.columns["_creationTime"].values)
+    keys = pa.table({"time": times, "id": segment.columns["_id"].values})
+    order = numpy.asarray(pc.sort_indices(keys, [("time", "ascending"), ("id", "ascending")]))
+    return Segment(
+        [joined_column(name, [(column, segment.num_rows)], order) for name, column in segment.columns.items()]
+    )
 
 
 def _values(column: Column | None, count: int, type_: Any) -> ArrowArray:

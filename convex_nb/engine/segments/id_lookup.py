@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from convex_nb.engine import steps
+from convex_nb.engine.segments.aligned import aligned
+from convex_nb.engine.steps import finished
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from convex_nb.engine.segments.columns import ArrowArray
+    from convex_nb.engine.steps import Steps
 
 PREFIX = 5
 """Characters of an id that choose its bucket."""
+DIGITS = 12
+"""So many of base 36 fit in 64 bits, and tell almost any two ids apart."""
+
+Letters: TypeAlias = NDArray[numpy.uint8]
+Digits: TypeAlias = NDArray[numpy.uint64]
+Order: TypeAlias = NDArray[numpy.int32]
 
 
 class IdLookup:
@@ -32,23 +44,30 @@ class IdLookup:
 
     def __init__(self, ids: ArrowArray, data: bytes) -> None:
         """Index a string array, whose content ``data`` is. Costs O(n log n)."""
+        finished(self._building(ids, data))
+
+    @classmethod
+    def building(cls, ids: ArrowArray, data: bytes) -> Steps[IdLookup]:
+        """The same in steps."""
+        lookup = cls.__new__(cls)
+        yield from lookup._building(ids, data)
+        return lookup
+
+    def _building(self, ids: ArrowArray, data: bytes) -> Steps[None]:
         width = _width(ids)
-        letters = numpy.frombuffer(data, numpy.uint8).reshape(-1, width) if width else None
-        self.order = _sorted_rows(ids, letters)
-        self._starts = numpy.array([0, len(ids)], numpy.int32)
-        offsets = memoryview(ids.buffers()[1]).cast("B").cast("i" if str(ids.type) == "string" else "q")
-        start, shift = 0, 0
-        if letters is not None:
-            digits = _BASE_36[letters[:, : _common_prefix(letters) + PREFIX]]
-            start = digits.shape[1] - PREFIX
-            if width >= PREFIX and (digits[:, start:] < 36).all():
-                numbers = digits[:, start:].astype(numpy.int32) @ (36 ** numpy.arange(PREFIX)[::-1]).astype(numpy.int32)
-                shift = max(0, int(36**PREFIX / len(ids)).bit_length())
-                numbers >>= shift
-                counts = numpy.bincount(numbers, minlength=(36**PREFIX >> shift) + 1)
-                self._starts = numpy.concatenate([[0], numpy.cumsum(counts)]).astype(numpy.int32)
+        if width >= DIGITS:
+            letters = numpy.frombuffer(data, numpy.uint8).reshape(-1, width)
+            prefix = yield from _common_prefix(letters)
+            start = min(prefix, width - PREFIX)
+            shift = max(0, int(36**PREFIX / len(ids)).bit_length())
+            found = yield from _by_digits(letters, start, shift)
+            if found is not None:
+                self.order, self._starts = found
                 self.find = _by_bucket(self.order.data, self._starts.data, data, width, start, shift)
                 return
+        self.order = yield from _ordered(ids)
+        self._starts = numpy.array([0, len(ids)], numpy.int32)
+        offsets = memoryview(ids.buffers()[1]).cast("B").cast("i" if str(ids.type) == "string" else "q")
         self.find = _by_search(self.order.data, data, offsets)
 
     @property
@@ -64,33 +83,98 @@ _BASE_36[ord("a") : ord("z") + 1] = numpy.arange(10, 36)
 
 def _width(ids: ArrowArray) -> int:
     """The length that all ids have, or zero."""
-    lengths = pc.min_max(pc.binary_length(ids)).as_py()
-    return lengths["min"] if lengths["min"] == lengths["max"] else 0
+    least, most = pc.min_max(pc.binary_length(ids)).as_py().values()
+    return least if least == most and len(ids) else 0
 
 
-def _common_prefix(letters: NDArray[numpy.uint8]) -> int:
-    """How many leading characters all ids share, as far as that leaves ``PREFIX`` characters."""
-    most = max(0, letters.shape[1] - PREFIX)
-    for place in range(most):
-        if (letters[:, place] != letters[0, place]).any():
-            return place
-    return most if len(letters) > 1 else 0
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + steps.ROWS, count)) for start in range(0, count, steps.ROWS))
 
 
-def _sorted_rows(ids: ArrowArray, letters: NDArray[numpy.uint8] | None) -> NDArray[numpy.int32]:
-    if letters is not None and letters.shape[1] >= 12:
-        # Twelve base-36 digits fit in 64 bits, and tell almost any two ids apart.
-        start = min(_common_prefix(letters), letters.shape[1] - 12)
-        numbers = numpy.zeros(len(letters), numpy.uint64)
-        for place in range(start, start + 12):
-            numbers *= numpy.uint64(36)
-            numbers += _BASE_36[letters[:, place]]
-        order = numpy.argsort(numbers)
-        ascending = numbers[order]
-        if (_BASE_36[letters[:, start : start + 12]] < 36).all() and (ascending[1:] > ascending[:-1]).all():
-            return order.astype(numpy.int32)
-    binary = ids.cast("large_binary" if str(ids.type).startswith("large") else "binary")
-    return numpy.asarray(pc.sort_indices(binary)).astype(numpy.int32)
+def _common_prefix(letters: Letters) -> Steps[int]:
+    """How many leading characters all ids share."""
+    shared = letters.shape[1] if len(letters) > 1 else 0
+    for rows in _slices(len(letters)):
+        different = (place for place in range(shared) if (letters[rows, place] != letters[0, place]).any())
+        shared = next(different, shared)
+        yield
+    return shared
+
+
+def _digits(letters: Letters, start: int) -> Digits | None:
+    """The numbers that so many characters from ``start`` on spell in base 36, if they do."""
+    numbers = numpy.zeros(len(letters), numpy.uint64)
+    for place in range(start, start + DIGITS):
+        digits = _BASE_36[letters[:, place]]
+        if digits.max() == 255:
+            return None
+        numbers *= numpy.uint64(36)
+        numbers += digits
+    return numbers
+
+
+def _by_digits(letters: Letters, start: int, shift: int) -> Steps[tuple[Order, Order] | None]:
+    """The rows by id and where each bucket starts, if a few characters in base 36 tell any two ids apart.
+
+    The number of a bucket is that of ``PREFIX`` characters from ``start`` on, without its last ``shift`` bits.
+    """
+    first = min(start, letters.shape[1] - DIGITS)
+    numbers: list[Digits] = []
+    orders: list[Order] = []
+    for rows in _slices(len(letters)):
+        unordered = _digits(letters[rows], first)
+        if unordered is None:
+            return None
+        of_slice = numpy.argsort(unordered)
+        numbers.append(unordered[of_slice])
+        orders.append((of_slice + rows.start).astype(numpy.int32))
+        yield
+    merged = numpy.empty(len(letters), numpy.int32)
+    counts = numpy.zeros((36**PREFIX >> shift) + 2, numpy.int32)
+    left = DIGITS - (start - first)
+    place = 0
+    for cuts in aligned([(len(each), each.data.__getitem__) for each in numbers], steps.ROWS):
+        together = numpy.concatenate([each[a:b] for each, (a, b) in zip(numbers, cuts, strict=True)])
+        order = numpy.argsort(together)
+        together = together[order]
+        if (together[1:] == together[:-1]).any():
+            return None
+        merged[place : place + len(order)] = numpy.concatenate(
+            [each[a:b] for each, (a, b) in zip(orders, cuts, strict=True)]
+        )[order]
+        place += len(order)
+        # What comes before ``start`` all ids share. The numbers ascend, so a piece has the buckets of an interval.
+        buckets = together % numpy.uint64(36**left) // numpy.uint64(36 ** (left - PREFIX)) >> numpy.uint64(shift)
+        least = int(buckets[0])
+        found = numpy.bincount((buckets - numpy.uint64(least)).astype(numpy.int64))
+        counts[least + 1 : least + 1 + len(found)] += found.astype(numpy.int32)
+        yield
+    return merged, numpy.cumsum(counts, dtype=numpy.int32)
+
+
+def _ordered(ids: ArrowArray) -> Steps[Order]:
+    """The rows by id, whatever the ids are."""
+    large = pa.large_binary() if str(ids.type).startswith("large") else pa.binary()
+    binary = ids.cast(large)
+    orders = []
+    for rows in _slices(len(ids)):
+        orders.append(numpy.asarray(pc.sort_indices(binary[rows])).astype(numpy.int32) + numpy.int32(rows.start))
+        yield
+    if len(orders) < 2:
+        return orders[0] if orders else numpy.empty(0, numpy.int32)
+    merged = numpy.empty(len(ids), numpy.int32)
+    place = 0
+    for cuts in aligned([(len(each), _key_at(binary, each)) for each in orders], steps.ROWS):
+        together = numpy.concatenate([each[start:stop] for each, (start, stop) in zip(orders, cuts, strict=True)])
+        order = numpy.asarray(pc.sort_indices(binary.take(pa.array(together))))
+        merged[place : place + len(order)] = together[order]
+        place += len(order)
+        yield
+    return merged
+
+
+def _key_at(binary: ArrowArray, order: Order) -> Callable[[int], bytes]:
+    return lambda place: binary[int(order[place])].as_py()
 
 
 def _by_bucket(order: Any, starts: Any, data: bytes, width: int, start: int, shift: int) -> Callable[[str], int]:

@@ -93,7 +93,11 @@ def common_kind(fields: Iterable[Field]) -> tuple[Kind, str | None]:
 
 def field_names(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], bool]:
     """The fields that get a column, in first-seen order, system fields first; and whether there are others."""
-    counts = Counter(chain.from_iterable(documents))
+    return frequent_names(Counter(chain.from_iterable(documents)))
+
+
+def frequent_names(counts: Counter[str]) -> tuple[list[str], bool]:
+    """`field_names` of documents whose fields were counted."""
     system = ["_id", "_creationTime"]
     own = [name for name in counts if name not in system]
     room = MAX_COLUMNS - len(system)

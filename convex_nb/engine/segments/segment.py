@@ -15,14 +15,16 @@ from convex_nb.engine.segments.columns import Column
 from convex_nb.engine.segments.id_lookup import IdLookup
 from convex_nb.engine.segments.layout import MISSING, Field, Layout, field_names, field_of, rest_of
 from convex_nb.engine.segments.row_decoder import row_decoder
+from convex_nb.engine.steps import finished
 from convex_nb.language.keys import key_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from convex_nb.engine.segments.columns import ArrowTable
+    from convex_nb.engine.steps import Steps
     from convex_nb.language.documents import Document
 
     Rows: TypeAlias = NDArray[Any]
@@ -74,28 +76,32 @@ class Segment:
             lookup = self._lookup = IdLookup(ids.values, ids.data)
         return lookup
 
+    def building_lookup(self) -> Steps[None]:
+        """Build ``lookup`` in steps, unless it is there."""
+        if self._lookup is None:
+            ids = self.columns["_id"]
+            self._lookup = yield from IdLookup.building(ids.values, ids.data)
+
     @classmethod
     def from_documents(cls, documents: Sequence[Document], table: str | None = None) -> Segment:
         """A segment of at least one document, in any order; their ids belong to ``table`` (default: as they say)."""
         documents = in_creation_order(documents)
-        names, has_rest = field_names(documents)
-        columns = []
-        for name in names:
-            values = [document.get(name, MISSING) for document in documents]
-            field = field_of(name, values)
-            if name == "_id" and table is not None:
-                field = field._replace(kind="id", table=table)
-            columns.append(Column.from_values(field, values))
-        if has_rest:
-            columns.append(Column.from_values(Field("", "rest", optional=True), rest_of(documents, names)))
-        return cls(columns)
+        return cls(columns_of(documents, *field_names(documents), table))
 
     @classmethod
     def concat(cls, parts: Sequence[tuple[Segment, Rows | None]], documents: Sequence[Document] = ()) -> Segment:
         """One segment of the chosen rows of every part (``None``: all) and of ``documents``; at least one row."""
-        from convex_nb.engine.segments.concatenation import joined
+        from convex_nb.engine.segments.concatenation import joining
 
-        return joined(parts, documents).segment
+        masks = [(segment, None if rows is None else _mask(segment, rows)) for segment, rows in parts]
+        if documents:
+            masks.append((cls.from_documents(documents, parts[0][0].table if parts else None), None))
+        return finished(joining(masks)).segment
+
+    def slice(self, start: int, stop: int, fields: Iterable[str] | None = None) -> Segment:
+        """The rows from ``start`` to ``stop``, copied; only the columns of ``fields``, if they are given."""
+        names = self.columns.keys() if fields is None else [name for name in self.columns if name in set(fields)]
+        return Segment([self.columns[name].slice(start, stop) for name in names])
 
     def __repr__(self) -> str:
         return f"Segment({self.num_rows} rows, {len(self.columns)} columns, {self.nbytes} bytes)"
@@ -133,7 +139,7 @@ class Segment:
     def nbytes(self) -> int:
         """Bytes of the columns, and of the id lookup and what else was made of them."""
         lookup = 0 if self._lookup is None else self._lookup.nbytes
-        derived = sum([made.nbytes for made in tuple(self.derived.values())])
+        derived: int = sum([made.nbytes for made in tuple(self.derived.values())])
         return sum(column.nbytes for column in self.columns.values()) + lookup + derived
 
     def check(self) -> None:
@@ -153,6 +159,26 @@ class Segment:
 
 
 _creation_key = key_function(("_creationTime",))
+
+
+def columns_of(documents: Sequence[Document], names: Sequence[str], has_rest: bool, table: str | None) -> list[Column]:
+    """The columns of documents that are in order: of each of these fields, and of the others if there are others."""
+    columns = []
+    for name in names:
+        values = [document.get(name, MISSING) for document in documents]
+        field = field_of(name, values)
+        if name == "_id" and table is not None:
+            field = field._replace(kind="id", table=table)
+        columns.append(Column.from_values(field, values))
+    if has_rest:
+        columns.append(Column.from_values(Field("", "rest", optional=True), rest_of(documents, names)))
+    return columns
+
+
+def _mask(segment: Segment, rows: Rows) -> NDArray[numpy.bool_]:
+    mask = numpy.zeros(segment.num_rows, numpy.bool_)
+    mask[rows] = True
+    return mask
 
 
 def in_creation_order(documents: Sequence[Document]) -> Sequence[Document]:

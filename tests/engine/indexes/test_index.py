@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from convex_nb.engine.indexes import index
 from convex_nb.engine.indexes.index import DerivedRun, StoredRun
 from convex_nb.engine.segments.segment import Segment
+from convex_nb.engine.steps import finished
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, key_function
 from tests.engine.documents import documents_of
 
@@ -43,7 +44,7 @@ def test_derived_runs(count: int) -> None:
     documents = documents_of([{}] * count)
     segment = Segment.from_documents(documents)
     for run, fields in (
-        (DerivedRun.by_creation_time(segment), ("_creationTime",)),
+        (finished(DerivedRun.by_creation_time(segment)), ("_creationTime",)),
         (DerivedRun.by_id(segment), ("_id",)),
     ):
         run.check()

@@ -8,6 +8,7 @@ from convex_nb.engine.segments.columns import Column
 from convex_nb.engine.segments.id_lookup import IdLookup
 from convex_nb.engine.segments.layout import Field
 from convex_nb.language.ids import encode_id
+from tests.engine.databases import small_steps
 from tests.engine.documents import id_of
 
 RANDOM_IDS = st.builds(encode_id, st.sampled_from([10001, 10002]), st.binary(min_size=16, max_size=16))
@@ -27,8 +28,9 @@ def lookup_of(ids: list[str], type_: object = None) -> IdLookup:
 @pytest.mark.parametrize("ids", [RANDOM_IDS, NEAR_IDS, LATE_IDS, SHORT_AND_LONG_IDS, TEXTS, FIVE])
 @given(data=st.data())
 def test_finds_what_is_there_and_nothing_else(ids: st.SearchStrategy[str], data: st.DataObject) -> None:
-    stored = data.draw(st.lists(ids, unique=True, min_size=1, max_size=60))
-    lookup = lookup_of(stored)
+    stored = data.draw(st.lists(ids, unique=True, max_size=60))
+    with small_steps(data.draw(st.sampled_from([1, 7, 100]))):
+        lookup = lookup_of(stored)
     assert [lookup.find(id) for id in stored] == list(range(len(stored)))
     assert [stored[row] for row in lookup.order] == sorted(stored, key=str.encode)
     for other in data.draw(st.lists(ids | GARBAGE, max_size=10)):

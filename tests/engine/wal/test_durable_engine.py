@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import invariant, rule
 
+from convex_nb.engine import maintenance
 from convex_nb.engine.wal.opening import save_database
 from convex_nb.language.ordering import same_value
-from tests.engine.databases import small_thresholds
+from tests.engine.databases import StepTimer, small_thresholds
 from tests.engine.model import assert_holds, copied
 from tests.engine.test_state_machine import RETENTION_NS, EngineMachine
 from tests.engine.wal.files import open_quickly, sidecars, small_files
@@ -24,6 +25,7 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         small_thresholds(patch)
         small_files(patch)
+        patch.setattr(maintenance, "monotonic", StepTimer())
         yield
 
 
