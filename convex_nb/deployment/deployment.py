@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data.data import Data
@@ -199,15 +199,36 @@ class Deployment(Calling, Data):
         """The server that `serve()` has started, while it runs."""
         return next((door for door in self._doors if isinstance(door, Server)), None)
 
-    def serve(self, port: int | None = None, **options: Any) -> Server:
+    def serve(
+        self,
+        port: int | None = None,
+        *,
+        host: str = "127.0.0.1",
+        site_port: int | None = None,
+        origins: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        admin_key: str | None = None,
+    ) -> Server:
         """Let Convex clients in by HTTP and WebSocket, at `.url` of what this returns, until its `.close()`.
 
-        `port` is 3210 where that is free and another one where not, 0 for any. Only this machine gets in, and pages of
-        it: `host`, `site_port`, `origins`, `hosts`, `admin_key` say otherwise, see `convex_nb.server.Server`.
+        `port` is 3210 where that is free and another one where not, 0 for any; HTTP actions are at `site_port`, one
+        above. Only this machine gets in, unless `host` is an address of another network, and of web pages only its own
+        and those of `origins`. `hosts` are other names by which it is reached. Who has the `admin_key` may do what this
+        object may. The same again returns the same server, with other options one takes its place. Raises
+        `ServingError`, and `MissingDependencyError` where the extra `server` is not installed.
         """
         self._check_open()
         # A front door, which stands on this and not the other way round.
-        server: Server = import_module("convex_nb.server").serve(self, port, **options)
+        open_server = import_module("convex_nb.server").open_server
+        server: Server = open_server(
+            self,
+            port,
+            host=host,
+            site_port=site_port,
+            origins=tuple(origins),
+            hosts=tuple(hosts),
+            admin_key=admin_key,
+        )
         return server
 
     def statistics(self) -> DeploymentStatistics:

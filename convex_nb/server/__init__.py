@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from convex_nb.server.server import Server
 
 
-def serve(deployment: Deployment, port: int | None = None, **options: Any) -> Server:
-    """Serve a deployment; see `Server`. The same again returns the server that is there, other options replace it."""
+def open_server(deployment: Deployment, port: int | None, **options: Any) -> Server:
+    """Serve a deployment: see `Server.open`."""
     try:
         from convex_nb.server.server import Server
     except ImportError as error:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import uvicorn
 
@@ -98,21 +98,24 @@ class Server:
         atexit.register(self.close)
 
     @classmethod
-    def open(cls, deployment: Deployment, port: int | None = None, **options: object) -> Self:
+    def open(cls, deployment: Deployment, port: int | None = None, **options: Any) -> Self:
         """The deployment's server: the one that is there if it is as asked for, else a new one in its place."""
-        asked = (port, {name: _plain(value) for name, value in options.items()})
-        for door in list(deployment._doors):
-            if isinstance(door, cls):
-                if door._asked == asked:
-                    return door
-                door.close()
-                if port is None:
-                    port = door.port
-        server = cls(deployment, port, **options)  # type: ignore[arg-type]
+        asked = (port, dict(options))
+        former = deployment.server
+        if not isinstance(former, cls):
+            former = None
+        elif options == former._asked[1] and port in (None, former.port, former._asked[0]):
+            return former
+        elif port in (None, former.port):
+            former.close()
+            port, options["admin_key"] = former.port, options.get("admin_key") or former.admin_key
+        server = cls(deployment, port, **options)
         server._asked = asked
+        if former is not None:
+            former.close()
         return server
 
-    _asked: tuple[int | None, dict[str, object]] | None = None
+    _asked: tuple[int | None, dict[str, Any]] = (None, {})
 
     def __enter__(self) -> Self:
         return self
@@ -167,10 +170,6 @@ class Server:
         if threading.current_thread() is not self._thread:
             self._thread.join(_GRACE_SECONDS + 3)
         self._services.threads.close()
-
-
-def _plain(value: object) -> object:
-    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
 def _shown(host: str) -> str:

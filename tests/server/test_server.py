@@ -47,14 +47,25 @@ def test_it_closes_with_the_deployment(app: Deployment) -> None:
 
 def test_serving_again_is_serving_once(app: Deployment) -> None:
     first = app.serve()
+    assert isinstance(first, Server)
     assert app.serve() is first
     second = app.serve(origins=["https://app.example"])
     assert second is not first
     assert second.url == first.url
     assert len(threads()) == 1
-    second.close()
-    second.close()
-    third = app.serve()
+    assert second.admin_key == first.admin_key
+    with pytest.raises(ConvexNbError, match="A port is a number"):
+        app.serve(port=-1)
+    assert app.server is second
+    other = app.serve(port=0)
+    assert app.server is other
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(second.url)
+    other.close()
+    other.close()
+    assert app.server is None
+    third = app.serve(port=first.port)
+    assert app.serve(port=first.port) is third
     assert third.url == first.url
     assert httpx.get(third.url).status_code == 200
 
