@@ -99,6 +99,7 @@ class Database:
         self._maintenance = Maintenance(self)
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
+        self._former_names: dict[int, str] = {}
         self._next_number = FIRST_USER_TABLE
         self._prefixes: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -148,6 +149,9 @@ class Database:
                     timestamp=timestamp,
                     oldest=oldest,
                 )
+            for state in archived.tables.values():
+                # An import may have given the table another number since. Ids of then are still ids of it.
+                self._former_names[state.number] = state.name
             return archived
         snapshot, commits = recent
         if not commits:
@@ -354,7 +358,7 @@ class Database:
             number, _ = decode_id(id)
         except InvalidIdError as error:
             raise InvalidIdError(f"Invalid argument `id` for `db.{operation}`: {error}", id=id) from None
-        name = self._names.get(number)
+        name = self._names.get(number) or self._former_names.get(number)
         if name is not None and is_system_table(name) != operation.startswith("system."):
             # The system reads its own tables by the numbers that it has given out, so this is somebody's mistake.
             text = "User tables cannot be accessed with db.system"

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from convex_nb.engine.committer import empty_snapshot
@@ -28,6 +29,8 @@ PAGE_RECORDS: Final = 256
 _PAGE_BYTES: Final = 4 * CHUNK_BYTES
 """Commits are read in pages of so many, or of so many bytes."""
 _PLACES: Final = 4
+KEPT_SECONDS = 60.0
+"""States stay in memory for so long after the last question."""
 
 
 class _Place(NamedTuple):
@@ -53,6 +56,7 @@ class Archive:
         self._copies = copies
         self._mine = Copies(0)
         self._places: deque[_Place] = deque(maxlen=_PLACES)
+        self._asked = 0.0
         self._lock = threading.Lock()
 
     def at(self, timestamp: int) -> Snapshot | None:
@@ -115,9 +119,16 @@ class Archive:
                         raise damaged_past(self._path, f"the log before record {position}")
                 reached = stored
 
+    def rest(self) -> None:
+        """Let go of what is in memory if nobody has asked for a while."""
+        if self._places and monotonic() - self._asked > KEPT_SECONDS and self._lock.acquire(blocking=False):
+            self._places.clear()
+            self._lock.release()
+
     @contextmanager
     def _opened(self) -> Iterator[StorageFile]:
         """The file as it is now, until this ends."""
+        self._asked = monotonic()
         try:
             with closing(StorageFile.open_read_only(self._path, verify=False)) as file:
                 yield file

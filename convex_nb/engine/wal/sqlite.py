@@ -173,6 +173,8 @@ class SqliteLog:
 
         What the disk refuses is tried again later; the figures say why.
         """
+        if self.archive is not None:
+            self.archive.rest()
         if self._failure is not None and time.monotonic() < self._not_before:
             return False
         try:

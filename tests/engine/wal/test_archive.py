@@ -169,11 +169,53 @@ def test_a_state_that_was_read_is_no_beginning_once_the_log_after_it_is_gone(pat
     archive = database.log.archive
     assert archive is not None
     assert moments[18] < database.oldest
-    place = archive._places
+    assert moments[80] < database.history.floor
     assert numbers(database, moments[70]) == list(range(71))
-    # As if it had been read before the log was shortened.
-    place.append(place.pop()._replace(position=2, snapshot=database.at(moments[70])))
+    # As if the state had been read before the log was shortened.
+    past = archive._places.pop()._replace(position=2)
+    archive._places.clear()
+    archive._places.append(past)
     assert numbers(database, moments[80]) == list(range(81))
+    database.close()
+
+
+def test_states_that_nobody_asks_for_any_more_are_let_go(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = written(path, 30)
+    for options in ({}, {"read_only": True}):
+        database = open_quickly(path, **options)
+        archive = database.log.archive
+        assert archive is not None
+        assert numbers(database, moments[3]) == [0, 1, 2, 3]
+        upkeep(database)
+        assert archive._places
+        with monkeypatch.context() as patch:
+            patch.setattr(archive_module, "KEPT_SECONDS", -1.0)
+            upkeep(database)
+        assert not archive._places
+        assert numbers(database, moments[3]) == [0, 1, 2, 3]
+        database.close()
+
+
+def test_ids_of_a_table_whose_number_an_import_has_changed(path: Path) -> None:
+    database = open_quickly(path)
+    (id,) = insert_all(database, "items", [{"n": 1}])
+    before = database.head
+    transaction = database.begin()
+    number = database.unused_table_number()
+    transaction.recreate("items", number)
+    database.commit(transaction)
+    database.remember_table("items", number)
+    for n in range(30):
+        insert_all(database, "items", [{"n": n}])
+        upkeep(database)
+    database.close()
+    database = open_quickly(path)
+    past = database.begin(database.at(before.timestamp), writable=False)
+    found = past.get(id)
+    assert found is not None
+    assert found["n"] == 1
+    assert database.table_number("items") == number
+    assert list(database.table_names.values()).count("items") == 1
     database.close()
 
 
