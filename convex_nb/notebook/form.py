@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from IPython.display import display
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function, find_function, lasting_name
@@ -15,10 +17,13 @@ from convex_nb.notebook.cards import milliseconds, written
 from convex_nb.notebook.session import get_session
 from convex_nb.views.cells import preview
 from convex_nb.views.form_view import Asked, FormView
+from convex_nb.views.runner import Runner
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.functions.definition import Function
+
+V = TypeVar("V", bound=FormView)
 
 CHOICES_MOST: Final = 50
 CHOICE_WORDS: Final = 60
@@ -33,14 +38,24 @@ def form(function: Any, args: Mapping[str, Any] | None = None, /, **kwargs: Any)
 
     Raises `FunctionNotFoundError`, and `TypeError` for an argument that the function does not take.
     """
+    return _open(FormView, function, merged_arguments("form", args, kwargs))
+
+
+def show_runners(functions: Sequence[Function]) -> None:
+    """Display a form for each of these, closed; nothing where there is no browser, or on paper."""
+    if get_session().twins.shows_widgets:
+        for function in functions:
+            display(_open(Runner, function, {}))
+
+
+def _open(kind: type[V], function: Any, given: Mapping[str, Any]) -> V:
     session, deployment = get_session(), current()
     called = FormFunction(deployment, function)
-    given = merged_arguments("form", args, kwargs)
     called.check(given)
     arguments = Arguments(given)
-    view = session.cells.take(FormView, called.path)
+    view = session.cells.take(kind, called.path)
     if view is None:
-        view = FormView(called.path, called, arguments.current, session.cells.discard)
+        view = kind(called.path, called, arguments.current, session.cells.discard)
     else:
         view.call(called, arguments.current)
     session.cells.add(view)

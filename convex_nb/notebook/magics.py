@@ -23,7 +23,7 @@ from convex_nb.notebook.cards import needs_arguments_card, once_card
 from convex_nb.notebook.cell_body import CellBody, as_handler, last_expression, parse_body, run_cell
 from convex_nb.notebook.commands import run_command
 from convex_nb.notebook.declared_schema import declare, tables_in
-from convex_nb.notebook.form import form
+from convex_nb.notebook.form import form, show_runners
 from convex_nb.notebook.function_cells import Defined, define, required_arguments
 from convex_nb.notebook.options import parse_options
 from convex_nb.notebook.session import get_session
@@ -252,6 +252,8 @@ class ConvexMagics(Magics):
         visibility: Visibility = "internal" if options.internal else "public"
         defined = define(self.shell, current(), body, kind, module=options.module, visibility=visibility)
         self._say(defined.card, options)
+        if kind != "query" and not options.quiet:
+            show_runners(defined.functions)
         return defined
 
     def _answer(self, function: Function, arguments: Mapping[str, Any], options: Namespace) -> Any:

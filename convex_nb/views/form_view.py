@@ -56,6 +56,8 @@ class FormView(anywidget.AnyWidget):
     """
 
     shown_as: ClassVar[str] = "form"
+    is_closed: ClassVar[bool] = False
+    """Whether it begins as one line that opens."""
     _esm = bundle("form.js")
     _css = style("live.css", "form.css")
 
@@ -129,7 +131,7 @@ class FormView(anywidget.AnyWidget):
         else:
             fields = [field_of(args, name=_WHOLE)]
         chips = [[name, preview(value, 60)] for name, value in (self._fixed() or {}).items()]
-        return {"path": self.path, "kind": self._asked.kind, "fields": fields, "fixed": chips}
+        return {"path": self.path, "kind": self._asked.kind, "fields": fields, "fixed": chips, "closed": self.is_closed}
 
     # -- what is entered
 

@@ -88,7 +88,8 @@ def _short_names(tokens: list[str]) -> dict[str, str]:
         elif token[0] == "`":
             others.update(_WORD.findall(token))
         elif _WORD.fullmatch(token):
-            is_key = bool(opened) and tokens[opened[-1]] == "{" and before in ("{", ",") and after in (":", ",", "}", "=")
+            in_braces = bool(opened) and tokens[opened[-1]] == "{"
+            is_key = in_braces and before in ("{", ",") and after in (":", ",", "}", "=")
             is_method = after == "(" and before in ("{", "}", ";")
             if before in (".", "get", "async") or is_key or is_method:
                 others.add(token)

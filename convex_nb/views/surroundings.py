@@ -53,7 +53,7 @@ class Surroundings:
         writers = [
             path
             for path, function in self._deployment.functions.items()
-            if function.kind == "mutation" and _mentions(function.handler, names)
+            if function.kind == "mutation" and _inserts(function.handler, names)
         ]
         remedy = f" Run `{writers[0]}` to add some." if writers else ""
         return f"No rows yet. This query reads {_listed(names)}.{remedy}"
@@ -66,10 +66,12 @@ def _read(ctx: Any, id: str) -> Any:
 _document = anonymous_function(_read, "query", "the document of an id")
 
 
-def _mentions(handler: Any, names: list[str]) -> bool:
-    """Tell whether a handler's code holds one of the names as a text."""
+def _inserts(handler: Any, names: list[str]) -> bool:
+    """Tell whether a handler's code inserts something, and holds one of the names as a text."""
     code = getattr(handler, "__code__", None)
-    return code is not None and any(constant in names for constant in code.co_consts if isinstance(constant, str))
+    if code is None or "insert" not in code.co_names:
+        return False
+    return any(constant in names for constant in code.co_consts if isinstance(constant, str))
 
 
 def _listed(names: list[str]) -> str:

@@ -2,14 +2,14 @@
 // what is entered: the shapes are those of `views/form_fields.py`.
 
 import { drawCell, oneLine, shortId } from "./cells.js";
-import { button, element, play, reducedMotion } from "./elements.js";
+import { button, copy, element, play, reducedMotion } from "./elements.js";
 import { drawTree } from "./tree.js";
 
 /** @typedef {{kind: string, type: string, name?: string, optional?: boolean, hint?: string, initial?: any, table?: string, choices?: string[], fields?: Field[], item?: Field, members?: Field[]}} Field */
 
 const VERBS = { query: "Ask", mutation: "Run", action: "Run" };
 const PLACEHOLDERS = { number: "0", bytes: "00 ff 1a", any: '"text", 5, [1, 2], {"a": true}', id: "id" };
-let numbers = 0;
+let numbers = Math.floor(Math.random() * 1e12); // each form has a module of its own, and ids are the page's
 
 /** What is entered in a form: fields by path, so that an error finds its place. */
 class Form {
@@ -216,7 +216,19 @@ function draw({ model, el }) {
   const title = element("div", "cx-title");
   const kind = element("span", "cx-state");
   const header = element("div", "cx-head");
-  header.append(title, kind);
+  const open = (isOpen) => {
+    root.classList.toggle("cx-closed", !isOpen);
+    toggle.textContent = isOpen ? "▾ Run" : "▸ Run";
+    toggle.ariaExpanded = isOpen;
+  };
+  const toggle = button("", "run this function", () => {
+    const isClosed = root.classList.contains("cx-closed");
+    open(isClosed);
+    if (isClosed) focusIn(entries);
+  });
+  toggle.classList.add("cx-more");
+  open(!model.get("shape").closed);
+  header.append(...(model.get("shape").closed ? [toggle] : []), title, kind);
   const entries = element("form", "cx-fields");
   const run = element("button", "cx-run");
   run.type = "submit";
@@ -285,6 +297,12 @@ function draw({ model, el }) {
   const submit = () => {
     if (!run.disabled) model.send({ type: "submit", entries: entriesOf(parts) });
   };
+  output.addEventListener("click", (event) => {
+    const id = event.target.closest(".cx-jump");
+    if (!id) return;
+    copy(id.dataset.id);
+    play(id, "copied");
+  });
   entries.addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
