@@ -169,8 +169,10 @@ def test_every_page_follows_and_none_is_left_behind(
     notebook.page.locator(".jp-Dialog button", has_text="Restart").click()
     notebook.page.wait_for_function("() => document.querySelectorAll('.cx[data-state=stale]').length === 3")
     assert notebook.page.evaluate(MODELS) == 0, "views of a kernel that is gone"
-    notebook.cell("views").scroll_into_view_if_needed()
-    notebook.page.screenshot(path=screens / "flow-restarted-light.png")
+    for name, theme in [("dark", "JupyterLab Dark"), ("light", "JupyterLab Light")]:
+        notebook.theme(theme)
+        notebook.cell("views").scroll_into_view_if_needed()
+        notebook.page.screenshot(path=screens / f"flow-restarted-{name}.png")
     notebook.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
     run(notebook, "load", "add", "rows", "views", "one")
     settled(notebook, 2)

@@ -47,6 +47,7 @@ print({
     "twins": len(_session.twins._twins),
     "periods": len(_session.flush._timetable._turns),
     "bindings": len(_session._bindings),
+    "senders": len(_session.carrier._senders),
     "listeners": len(convex_nb.current().on_commit),
 })
 """

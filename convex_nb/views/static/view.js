@@ -75,6 +75,7 @@ export class View {
     if (before !== state || !this.middle.childElementCount) this.drawBody(state, shown, fresh);
     this.panel.draw(head);
     this.drawFooter(head);
+    if (!alive) this.files.hidden = true;
     const { dataset } = this.root;
     dataset.state = shown;
     dataset.rows = String(head.rows);
