@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+FILES: Final = "/api/storage/"
+"""What any page may show, if somebody has given it the address."""
 METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
 
 
@@ -70,7 +72,11 @@ class Gate:
         origin = headers.get("origin")
         if not self.allows_host(headers.get("host", "")):
             await _refuse(scope, receive, send, "BadHost", _BAD_HOST)
-        elif origin is None or self._is_public(scope):
+        elif self._is_public(scope):
+            await self._app(scope, receive, send)
+        elif origin is None and _is_elsewhere(headers) and not scope["path"].startswith(FILES):
+            await _refuse(scope, receive, send, "BadOrigin", _BAD_ORIGIN)
+        elif origin is None:
             await self._app(scope, receive, send)
         elif not self.allows_origin(origin):
             await _refuse(scope, receive, send, "BadOrigin", _BAD_ORIGIN)
@@ -79,6 +85,11 @@ class Gate:
             await answer(scope, receive, send)
         else:
             await self._app(scope, receive, _mirroring(send, origin))
+
+
+def _is_elsewhere(headers: dict[str, str]) -> bool:
+    """Whether a page of another site has this fetched as its picture or script: without saying which page it is."""
+    return headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
 
 
 def _is_address(name: str) -> bool:
@@ -143,5 +154,5 @@ _BAD_HOST: Final = (
 )
 _BAD_ORIGIN: Final = (
     "This server answers pages of this machine only. To let another page in, say so where it is started: "
-    'dep.serve(origins=["https://app.example"]).'
+    'dep.serve(origins=["https://app.example"]). A page that was opened from a file has the origin "null".'
 )

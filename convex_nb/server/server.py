@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import html
+import os
 import secrets
 import socket
 import threading
@@ -54,6 +55,7 @@ class Server:
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
         admin_key: str | None = None,
+        usual_port: int = PORT,
     ) -> None:
         if not HAS_THREADS:
             raise ServingError("Nothing can be served here: this Python has no threads.", port=port or 0)
@@ -62,7 +64,7 @@ class Server:
         self.host: Final = host
         self._remote = remote
         self._closed = False
-        listener = _listen(host, port, PORT)
+        listener = _listen(host, port, usual_port)
         try:
             self.port: int = listener.getsockname()[1]
             site = _listen(host, site_port, self.port + 1)
@@ -78,6 +80,7 @@ class Server:
         config = uvicorn.Config(
             app,
             log_config=None,
+            log_level="warning",
             access_log=False,
             lifespan="on",
             ws="websockets-sansio",
@@ -108,7 +111,8 @@ class Server:
             return former
         elif port in (None, former.port):
             former.close()
-            port, options["admin_key"] = former.port, options.get("admin_key") or former.admin_key
+            options["usual_port"] = former.port
+            options["admin_key"] = options.get("admin_key") or former.admin_key
         server = cls(deployment, port, **options)
         server._asked = asked
         if former is not None:
@@ -188,7 +192,9 @@ def _listen(host: str, port: int | None, usual: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":
+                # So that a port is free as soon as its server is gone; elsewhere it would let two servers have one.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, candidate))
             listener.listen(2048)
         except (OSError, OverflowError) as error:

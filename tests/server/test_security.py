@@ -57,6 +57,7 @@ def test_names_that_are_answered(options: dict[str, Any], header: str, allowed: 
         ({"origins": ["https://app.example/"]}, "https://app.example", True),
         ({"origins": ["https://app.example"]}, "http://app.example", False),
         ({"origins": ["*"]}, "https://any.example", True),
+        ({"origins": ["null"]}, "null", True),
     ],
 )
 def test_pages_that_are_answered(options: dict[str, Any], origin: str, allowed: bool) -> None:
@@ -71,6 +72,21 @@ def test_a_page_from_elsewhere_gets_nothing(server: Server) -> None:
         assert "access-control-allow-origin" not in refused.headers
         refused = httpx.options(f"{server.url}/api/query", headers=headers)
         assert refused.status_code == 403
+
+
+def test_nor_do_its_pictures_and_scripts(server: Server) -> None:
+    query = f"{server.url}/api/query?path=counter:get&args={{}}"
+    for site, mode, status in (
+        ("cross-site", "no-cors", 403),
+        ("same-site", "no-cors", 200),
+        ("none", "navigate", 200),
+        ("cross-site", "navigate", 200),
+    ):
+        headers = {"sec-fetch-site": site, "sec-fetch-mode": mode}
+        assert httpx.get(query, headers=headers).status_code == status
+    # A file is for whoever has its address.
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert httpx.get(f"{server.url}/api/storage/{'0' * 32}", headers=headers).status_code == 404
 
 
 def test_nor_does_its_socket(server: Server) -> None:

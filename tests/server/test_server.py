@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 import convex_nb
 from convex_nb import ConvexNbError, Deployment, DeploymentClosedError, InvalidValueError
 from convex_nb.server.server import Server
+from tests.server.app import add_to_counter, get_counter, open_app
 from tests.server.wire import Wire
 
 
@@ -46,8 +48,9 @@ def test_it_closes_with_the_deployment(app: Deployment) -> None:
 
 
 def test_serving_again_is_serving_once(app: Deployment) -> None:
-    first = app.serve()
+    first = app.serve(port=0)
     assert isinstance(first, Server)
+    assert app.serve(port=0) is first
     assert app.serve() is first
     second = app.serve(origins=["https://app.example"])
     assert second is not first
@@ -108,3 +111,15 @@ def test_a_missing_extra_is_named(app: Deployment, monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "convex_nb.server.server", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'convex-nb\[server\]'"):
         app.serve(port=0)
+
+
+def test_a_file_that_is_only_read_is_served_too(tmp_path: Path) -> None:
+    place = tmp_path / "app.convex"
+    with open_app(path=place) as app:
+        app.mutation("counter:add")
+    with convex_nb.open(place, read_only=True) as reader:
+        reader.register(get_counter, add_to_counter)
+        with Wire(reader.serve(port=0)) as wire:
+            number = wire.follow("counter:get")
+            assert wire.values[number] == 1
+            assert not wire.mutation("counter:add")["success"]
