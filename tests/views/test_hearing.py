@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ipykernel.comm.comm import BaseComm
@@ -18,7 +18,7 @@ class Comm(BaseComm):
 
 @pytest.mark.skipif(not hasattr(BaseComm, "_reply_subshell_for"), reason="this ipykernel asks the front end only")
 def test_the_front_end_says_where_it_is_heard() -> None:
-    comm: Any = Comm(target_name="t")
+    comm = cast(Any, Comm)(target_name="t")
     comm._reply_subshell_id = None  # it spoke while a cell ran
     assert comm._reply_subshell_for({}, "beside") is None
     hear_beside(SimpleNamespace(comm=comm))
