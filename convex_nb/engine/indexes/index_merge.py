@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
@@ -15,6 +14,7 @@ from convex_nb.engine.indexes import index
 from convex_nb.engine.indexes.index import IndexRun, StoredRun
 from convex_nb.engine.segments.aligned import aligned
 from convex_nb.engine.segments.columns import MOST_BYTES
+from convex_nb.engine.segments.owned_bytes import BytesWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,10 @@ def merging_runs(runs: Sequence[IndexRun], new_rows: Sequence[Rows], num_rows: i
     # Offsets of 64 bits, since who knows what comes together in a piece.
     keys = [run.to_arrow().cast(pa.large_binary()) for run in runs]
     wide = sum(each.nbytes for each in keys) > MOST_BYTES
-    content = BytesIO()
+    nbytes = 0
+    for each, run, rows in zip(keys, runs, new_rows, strict=True):
+        nbytes += yield from _kept_bytes(each, run, rows)
+    content = BytesWriter(nbytes)
     offsets = numpy.zeros(num_rows + 1, numpy.int64 if wide else numpy.int32)
     order = numpy.empty(num_rows, numpy.int32)
     fences: list[bytes] = []
@@ -51,7 +54,20 @@ def merging_runs(runs: Sequence[IndexRun], new_rows: Sequence[Rows], num_rows: i
             fences += piece.take(pa.array(numpy.arange(-place % index.FENCE, len(rows), index.FENCE))).to_pylist()
             place = stop
         yield
-    return StoredRun(content.getvalue(), offsets, order, fences)
+    return StoredRun(content.content(), offsets, order, fences)
+
+
+def _kept_bytes(keys: Any, run: IndexRun, new_rows: Rows) -> Steps[int]:
+    """How long the keys are that will still be there."""
+    offsets = numpy.frombuffer(keys.buffers()[1], numpy.int64, len(keys) + 1, keys.offset * 8)
+    if (new_rows >= 0).all():
+        return int(offsets[-1] - offsets[0])
+    nbytes = 0
+    for start in range(0, len(keys), steps.ROWS):
+        stop = min(start + steps.ROWS, len(keys))
+        nbytes += int(numpy.diff(offsets[start : stop + 1])[new_rows[run.rows(start, stop)] >= 0].sum())
+        yield
+    return nbytes
 
 
 def _chosen(keys: Any, rows: Rows) -> tuple[Any, Rows]:

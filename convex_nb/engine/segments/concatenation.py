@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -16,6 +15,7 @@ from convex_nb.engine import steps
 from convex_nb.engine.segments.aligned import aligned
 from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, TYPES, Column
 from convex_nb.engine.segments.layout import MAX_COLUMNS, MISSING, common_kind, field_of, frequent_names
+from convex_nb.engine.segments.owned_bytes import BytesWriter
 from convex_nb.engine.segments.segment import Segment, columns_of
 from convex_nb.language.keys import encode_value
 from convex_nb.language.keys_columnar import number_order
@@ -243,7 +243,7 @@ def _joining_texts(pieces: Sequence[Column], type_: Any) -> Steps[tuple[ArrowArr
     """The values of columns of variable length one after another, and their content."""
     count = sum(map(len, pieces))
     offsets = numpy.zeros(count + 1, numpy.int64 if type_ in LARGE.values() else numpy.int32)
-    stream = BytesIO()
+    writer = BytesWriter(sum(len(piece.data) for piece in pieces))
     place = 0
     for piece in pieces:
         stop = place + len(piece)
@@ -251,10 +251,10 @@ def _joining_texts(pieces: Sequence[Column], type_: Any) -> Steps[tuple[ArrowArr
         offsets[place + 1 : stop + 1] = (
             end if piece.offsets is None else end + numpy.asarray(piece.offsets)[1 : len(piece) + 1]
         )
-        stream.write(piece.data)
+        writer.write(piece.data)
         place = stop
         yield
-    content = stream.getvalue()
+    content = writer.content()
     buffers = [_validity(pieces), pa.py_buffer(offsets), pa.py_buffer(content)]
     return pa.Array.from_buffers(type_, count, buffers), content
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from io import BytesIO
 from typing import Any, Final
 
+import pyarrow as pa
+
 _PIECE: Final = 1 << 20
+
+_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes.restype = ctypes.py_object
+_new_bytes.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t)
 
 
 def owned_bytes(buffer: Any) -> bytes:
@@ -17,3 +24,28 @@ def owned_bytes(buffer: Any) -> bytes:
             stream.write(view[start : start + _PIECE])
     # The stream hands its own bytes over: nothing is copied again.
     return stream.getvalue()
+
+
+class BytesWriter:
+    """A ``bytes`` object of a known length that is written piece by piece before anybody has it.
+
+    Python's own way to make one, from C. A stream that grows is copied as a whole whenever there is no room behind it.
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        """Costs nothing: memory is touched as it is written."""
+        self._content: bytes = _new_bytes(None, nbytes)
+        self._address: int = pa.py_buffer(self._content).address
+        self._written = 0
+
+    def write(self, piece: Any) -> None:
+        """The bytes of a contiguous buffer come next."""
+        buffer = pa.py_buffer(piece)
+        assert self._written + buffer.size <= len(self._content), "there is more than was announced"
+        ctypes.memmove(self._address + self._written, buffer.address, buffer.size)
+        self._written += buffer.size
+
+    def content(self) -> bytes:
+        """What was written, which is as long as was announced. Nothing may be written any more."""
+        assert self._written == len(self._content), "there is less than was announced"
+        return self._content

@@ -5,7 +5,7 @@ import random
 import pyarrow as pa
 import pytest
 
-from convex_nb.engine.segments.owned_bytes import owned_bytes
+from convex_nb.engine.segments.owned_bytes import BytesWriter, owned_bytes
 
 MEGABYTE = 1 << 20
 
@@ -20,3 +20,17 @@ def test_all_of_a_buffer(size: int) -> None:
 
 def test_no_buffer() -> None:
     assert owned_bytes(None) == b""
+
+
+def test_written_piece_by_piece() -> None:
+    each: list[list[bytes | memoryview]] = [[], [b""], [b"a"], [b"ab", memoryview(b"xcdx")[1:3], b"", bytes(5000)]]
+    for pieces in each:
+        writer = BytesWriter(sum(map(len, pieces)))
+        for piece in pieces:
+            writer.write(piece)
+        assert writer.content() == b"".join(pieces)
+    writer = BytesWriter(2)
+    with pytest.raises(AssertionError, match="less than"):
+        writer.content()
+    with pytest.raises(AssertionError, match="more than"):
+        writer.write(b"abc")
