@@ -109,10 +109,12 @@ export class Panel {
   }
 
   save(entry) {
-    const { key, column } = this.opened.edit;
+    const { edit, text } = this.opened;
+    const { key, column } = edit;
+    if (entry === text) return this.shut();
     this.box.readOnly = true;
     this.wrong.textContent = "";
-    this.send({ type: "edit", key, column, entry });
+    return this.send({ type: "edit", key, column, entry });
   }
 
   /** The kernel has run the mutation, or refused it; say whether that was asked here. */
