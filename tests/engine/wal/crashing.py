@@ -23,6 +23,7 @@ import pytest
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
+from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.wal.opening import open_database
 from convex_nb.language.schema import SchemaDefinition
 from tests.engine.databases import import_all, items_schema, small_thresholds
@@ -72,9 +73,9 @@ class Program:
         return self
 
 
-def step_of(database: Database, table: str = "steps") -> int:
-    """The step that a database is at."""
-    document = DatabaseReader(database.begin(writable=False)).query(table).first()
+def step_of(database: Database, table: str = "steps", snapshot: Snapshot | None = None) -> int:
+    """The step that a database is at, or was at."""
+    document = DatabaseReader(database.begin(snapshot, writable=False)).query(table).first()
     return 0 if document is None else int(document["step"])
 
 
@@ -88,17 +89,25 @@ def verify(path: Path, seed: int, least: int, most: int, least_beside: int, most
         assert least_beside <= beside <= most_beside, (
             f"acknowledged {least_beside}, begun {most_beside}, found {beside}"
         )
-        program = Program(seed).upto(step)
-        state = database.head.tables.get("items")
-        documents = [] if state is None else list(state.scan(1, b"", b"\xff", reverse=False))
-        assert {d["key"]: d["value"] for d in documents} == program.values
-        assert len(documents) == len(program.values)
-        # A push is a commit of its own, which the step that it belongs to follows.
-        following = Program(seed).upto(step + 1)
-        assert database.head.schema in (program.schema, following.schema)
+        _compare(database.head, seed, step)
+        moments = [commit.timestamp for commit in database.commits_after(database.oldest)]
+        for moment in moments[:: len(moments) // 3 + 1]:
+            past = database.at(moment)
+            _compare(past, seed, step_of(database, snapshot=past))
     finally:
         database.close()
     return step
+
+
+def _compare(snapshot: Snapshot, seed: int, step: int) -> None:
+    program = Program(seed).upto(step)
+    state = snapshot.tables.get("items")
+    documents = [] if state is None else list(state.scan(1, b"", b"\xff", reverse=False))
+    assert {d["key"]: d["value"] for d in documents} == program.values
+    assert len(documents) == len(program.values)
+    # A push is a commit of its own, which the step that it belongs to follows.
+    following = Program(seed).upto(step + 1)
+    assert snapshot.schema in (program.schema, following.schema)
 
 
 # -- the process that is killed ------------------------------------------------------------------------------------
@@ -106,9 +115,11 @@ def verify(path: Path, seed: int, least: int, most: int, least_beside: int, most
 
 def run(path: Path, seed: int, journal: int, reached: Callable[[str], None], most: int) -> None:
     """Commit until the end of the process, ``most`` steps; say in ``journal`` what begins and what is done."""
-    database = open_database(path, reached=reached)
-    program = Program(seed).upto(step_of(database))
     chance = random.Random()
+    # Another one each time, which the file has to note.
+    retention = chance.choice([10**7, 10**8, 10**12]) + chance.randrange(10**6)
+    database = open_database(path, retention=retention, reached=reached)
+    program = Program(seed).upto(step_of(database))
     threading.Thread(target=_beside, args=(database, journal), daemon=True).start()
     for _ in range(most):
         os.write(journal, b"begin %d\n" % (program.step + 1))

@@ -219,6 +219,32 @@ def test_ids_of_a_table_whose_number_an_import_has_changed(path: Path) -> None:
     database.close()
 
 
+@pytest.mark.parametrize("point", ["written", "durable"])
+def test_the_past_is_whole_or_gone_where_forgetting_it_stops(path: Path, point: str) -> None:
+    def reached(now: str) -> None:
+        if now == f"forget what is too old: {point}":
+            raise KeyboardInterrupt
+
+    clock = TickingClock()
+    moments = written(path, 30, clock=clock, retention=1000 * SECOND)
+    clock.offset += 2000 * SECOND
+    database = open_quickly(path, clock=clock, reached=reached)
+    with pytest.raises(KeyboardInterrupt):
+        upkeep(database)
+    database.close()
+    database = open_quickly(path, clock=clock)
+    if point == "written":
+        assert numbers(database, moments[3]) == [0, 1, 2, 3]
+    else:
+        with pytest.raises(HistoryError):
+            database.at(moments[3])
+    database.check()
+    upkeep(database)
+    assert numbers(database, moments[-1]) == list(range(30))
+    assert len(database.log.file.blobs()) == len(database.log._milestones.blobs())  # type: ignore[attr-defined]
+    database.close()
+
+
 def test_the_file_keeps_the_retention_it_was_told(path: Path) -> None:
     clock = TickingClock()
     moments = written(path, 20, clock=clock, retention=10**6 * SECOND)

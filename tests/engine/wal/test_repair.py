@@ -18,7 +18,7 @@ from convex_nb.engine.wal.repair import RepairReport, repair
 from convex_nb.engine.wal.storage_file import PAGE_BYTES
 from convex_nb.language.documents import Document
 from convex_nb.language.errors import DeploymentLockedError, StorageCorruptError, StorageError, StorageExistsError
-from convex_nb.language.ids import encode_id
+from convex_nb.language.ids import decode_id, encode_id
 from convex_nb.language.values import Id
 from tests.engine.databases import import_all, insert_all, items_schema, small_thresholds, transact
 from tests.engine.wal.files import open_quickly, small_files
@@ -189,6 +189,8 @@ def test_a_root_that_is_lost_when_the_log_begins_late(path: Path) -> None:
 def test_a_root_that_is_lost_when_an_import_replaced_a_table(path: Path) -> None:
     database = open_quickly(path)
     insert_all(database, "items", [{"a": number, "text": "old"} for number in range(30)])
+    for _ in range(6):
+        insert_all(database, "notes", [{}])
     while database.maintain(1000):
         pass
     transaction = database.begin()
@@ -219,6 +221,11 @@ def test_a_root_that_is_lost_when_an_import_replaced_a_table(path: Path) -> None
     path.with_name("repaired.convex").unlink()
     damage(path, "update root set data = zeroblob(length(data))")
     assert repaired(path)[1] == known
+    path.with_name("repaired.convex").unlink()
+    # Only the number of the ids says now that the table was replaced.
+    damage(path, "update log set data = zeroblob(length(data))")
+    _, found = repaired(path)
+    assert {decode_id(id)[0] for id in found["items"]} == {number}
 
 
 def test_a_first_page_is_replaced(path: Path, known: Contents) -> None:
