@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.asynchronous import run_beside, run_coroutine
+from convex_nb.deployment.authentication import origin_of
 from convex_nb.deployment.block import SOURCE, TransactionBlock
 from convex_nb.deployment.clients.client import Client
 from convex_nb.deployment.foundation import Foundation
@@ -71,7 +72,8 @@ class Calling(Foundation):
         body: str | bytes | None = None,
         identity: Mapping[str, Any] | None = None,
     ) -> Response:
-        """Answer a request by the HTTP actions that were pushed, as the server would; `identity` is whom it is for.
+        """Answer a request by the HTTP actions that were pushed, as the server would; `identity` is whom it is for, if
+        not the bearer of its token.
 
         `target` is a path, with parameters if it has any, a whole URL, or a `Request`. What goes wrong inside is in the
         response.
@@ -79,7 +81,7 @@ class Calling(Foundation):
         if not isinstance(target, Request):
             url = f"{SITE}{target}" if isinstance(target, str) and target.startswith("/") else target
             target = Request(url, method=method, headers=headers, body=body)
-        origin = Origin("anonymous" if identity is None else "user", to_identity(identity))
+        origin = origin_of(target, self._tokens) if identity is None else Origin("user", to_identity(identity))
         response = respond(self, target, origin)
         self._after_commit()
         return response

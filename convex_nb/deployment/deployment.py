@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from convex_nb.deployment.authentication import Authentication
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.data.tables import Tables
@@ -30,8 +31,10 @@ from convex_nb.language.errors import (
 )
 from convex_nb.language.limits import Limits
 from convex_nb.language.schema import SchemaDefinition
+from convex_nb.services.authentication.providers import check_providers, deploy_providers
 from convex_nb.services.scheduling.cron_table import check_crons
 from convex_nb.services.scheduling.crons import CronJobs
+from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
@@ -118,6 +121,12 @@ class Deployment(Calling, Data):
         """The stored files, by id; `store` and `delete` change them."""
         return Files(self._head, self._database, self._urls, self._after_commit, self._ask_again)
 
+    @property
+    def auth(self) -> Authentication:
+        """Who the bearers of tokens are: `.providers`, `.verify(token)`, `.debug(token)`, `.dev_issuer()`."""
+        self._check_open()
+        return Authentication(self._tokens, self._database.clock.now_ns)
+
     # -- definitions ---------------------------------------------------------------------------------------------
 
     def push(
@@ -126,26 +135,32 @@ class Deployment(Calling, Data):
         *,
         crons: CronJobs | None = None,
         http: HttpRouter | None = None,
+        auth: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a schema, crons, HTTP actions in force. The same again changes nothing; what is not given stays.
+        """Put a schema, crons, HTTP actions, auth providers in force. The same again changes nothing; what is not given
+        stays.
 
         Raises `SchemaValidationError` naming a stored document that does not fit, and `FunctionNotFoundError` and
         `SchedulingError` for a cron that cannot run; nothing changes then.
         """
         self._check_open()
-        if (schema is None and crons is None and http is None) or not isinstance(schema, SchemaDefinition | None):
+        is_empty = schema is None and crons is None and http is None and auth is None
+        if is_empty or not isinstance(schema, SchemaDefinition | None):
             raise SchemaDefinitionError(f"push() takes `define_schema({{...}})`, not {describe(schema, 80)}.")
         if not isinstance(crons, CronJobs | None):
             raise SchedulingError(f"push(crons=...) takes `cron_jobs()`, not {describe(crons, 80)}.", when=crons)
         if not isinstance(http, HttpRouter | None):
             raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
         wanted = None if crons is None else check_crons(crons, self._registry)
+        providers = None if auth is None else check_providers(auth)
         if schema is not None and self._database.push_schema(schema):
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()
             self._after_commit()
         if wanted is not None:
             self._scheduling.deploy(wanted)
+        if providers is not None:
+            write_system(self._database, lambda writer: deploy_providers(writer, providers), "auth")
         self._router = http or self._router
 
     def register(self, *functions: Function, module: str | None = None) -> frozenset[str]:
@@ -164,14 +179,14 @@ class Deployment(Calling, Data):
     def load(self, name: str) -> frozenset[str]:
         """Register the functions of a module, a package or a folder; return the paths whose code is new.
 
-        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons` and an `http` that
-        one of its modules defines are put in force.
+        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons`, an `http` and an
+        `auth_config` that one of its modules defines are put in force.
         """
         self._check_open()
         loaded = load_modules(name)
         changed = self._registry.register_modules(loaded.functions)
-        if loaded.crons is not None or loaded.http is not None:
-            self.push(crons=loaded.crons, http=loaded.http)
+        if loaded.crons is not None or loaded.http is not None or loaded.auth is not None:
+            self.push(crons=loaded.crons, http=loaded.http, auth=loaded.auth)
         return changed
 
     def adopt(self, function: Function, /) -> None:

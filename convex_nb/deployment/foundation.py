@@ -18,6 +18,7 @@ from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.functions.registry import Registry
 from convex_nb.functions.runner import Runner
 from convex_nb.language.errors import DeploymentClosedError, DeploymentPausedError
+from convex_nb.services.authentication.tokens import Tokens
 from convex_nb.services.environment import EnvironmentService
 from convex_nb.services.files.storage import StorageService
 from convex_nb.services.files.urls import FileUrls
@@ -26,7 +27,7 @@ from convex_nb.services.scheduling.scheduler import SchedulerService
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from convex_nb.deployment.remote.remote import Door, Verifier
+    from convex_nb.deployment.remote.remote import Door
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
@@ -63,7 +64,7 @@ class Foundation:
         self._blocked = False
         self._doors: list[Door] = []
         self._router: HttpRouter | None = None
-        self._verify_token: Verifier | None = None
+        self._tokens = Tokens(database)
         output.capture()
         determinism.install()
         self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
@@ -21,11 +21,12 @@ _loaded: dict[str, str] = {}
 
 
 class Loaded(NamedTuple):
-    """What modules define: functions by module path, and the crons and the router, if one of them has any."""
+    """What modules define: functions by module path, and the crons, the router and the providers, if one has any."""
 
     functions: dict[str, list[Function]]
     crons: CronJobs | None
     http: HttpRouter | None
+    auth: Mapping[str, Any] | None
 
 
 def load_modules(name: str) -> Loaded:
@@ -33,11 +34,12 @@ def load_modules(name: str) -> Loaded:
 
     A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
     raises, `FunctionNotFoundError` where there is nothing to import or nothing in it, and `SchedulingError` where two
-    modules have crons, `SchemaDefinitionError` where two have an `http`.
+    modules have crons, `SchemaDefinitionError` where two have an `http` or an `auth_config`.
     """
     found: dict[str, list[Function]] = {}
     crons: dict[str, CronJobs] = {}
     routers: dict[str, HttpRouter] = {}
+    providers: dict[str, Mapping[str, Any]] = {}
     for path, module in _modules(name):
         # Helpers too, which register nothing.
         adopt_names(vars(module))
@@ -51,6 +53,9 @@ def load_modules(name: str) -> Loaded:
         router = vars(module).get("http")
         if isinstance(router, HttpRouter) and all(router is not each for each in routers.values()):
             routers[path] = router
+        configuration = vars(module).get("auth_config")
+        if isinstance(configuration, Mapping) and all(configuration is not each for each in providers.values()):
+            providers[path] = configuration
     if len(crons) > 1:
         raise SchedulingError(
             f"{' and '.join(crons)} of {name!r} each define `crons`: a deployment has one set. Nothing changed.",
@@ -60,12 +65,21 @@ def load_modules(name: str) -> Loaded:
         raise SchemaDefinitionError(
             f"{' and '.join(routers)} of {name!r} each define `http`: a deployment has one router. Nothing changed."
         )
-    if not found and not crons and not routers:
+    if len(providers) > 1:
+        raise SchemaDefinitionError(
+            f"{' and '.join(providers)} of {name!r} each define `auth_config`: a deployment has one. Nothing changed."
+        )
+    if not found and not crons and not routers and not providers:
         raise FunctionNotFoundError(
             f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
             path=name,
         )
-    return Loaded(found, next(iter(crons.values()), None), next(iter(routers.values()), None))
+    return Loaded(
+        found,
+        next(iter(crons.values()), None),
+        next(iter(routers.values()), None),
+        next(iter(providers.values()), None),
+    )
 
 
 def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:

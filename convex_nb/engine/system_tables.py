@@ -41,6 +41,7 @@ SYSTEM_TABLES: Final[Mapping[str, SystemTable]] = {
         7, public=False, indexes={"by_file": ("file",), "by_token": ("token",), "by_number": ("number",)}
     ),
     "_session_requests": SystemTable(8, public=False, indexes={"by_request": ("session", "number")}),
+    "_auth_providers": SystemTable(9, public=False, indexes={"by_position": ("position",)}),
 }
 """Whoever adds one gives it a number below `FIRST_USER_TABLE` that none of them has or had."""
 

@@ -157,10 +157,7 @@ class HttpApi:
         return await self._services.run(lambda: _json(_body(answer, _format(call, request))))
 
     async def _caller(self, request: Request) -> Caller:
-        header = request.headers.get("authorization")
-        if header is None:
-            return self._services.callers.nobody()
-        return await self._services.run(self._services.callers.of_header, header)
+        return await self._services.caller(request.headers.get("authorization"))
 
     async def _answer(self, caller: Caller, kind: AnyKind, call: Call, timestamp: int | None) -> Answer:
         args = await self._services.run(_arguments, call.args)

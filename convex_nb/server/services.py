@@ -22,6 +22,7 @@ T = TypeVar("T")
 MOST_CALLS: Final = 16
 """Queries and mutations that run at once."""
 MOST_ACTIONS: Final = 64
+MOST_ARRIVALS: Final = 4
 
 
 class Threads:
@@ -30,11 +31,14 @@ class Threads:
     def __init__(self) -> None:
         self.calls = ThreadPoolExecutor(MOST_CALLS, "convex_nb server")
         self.actions = ThreadPoolExecutor(MOST_ACTIONS, "convex_nb server action")
+        # Who somebody is may have to be asked of an issuer far away: no call waits behind that.
+        self.arrivals = ThreadPoolExecutor(MOST_ARRIVALS, "convex_nb server arrival")
 
     def close(self) -> None:
         """Run nothing more; what runs runs to its end."""
         self.calls.shutdown(wait=False, cancel_futures=True)
         self.actions.shutdown(wait=False, cancel_futures=True)
+        self.arrivals.shutdown(wait=False, cancel_futures=True)
 
 
 class Services:
@@ -58,6 +62,13 @@ class Services:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that takes time without holding up the loop."""
         return await asyncio.get_running_loop().run_in_executor(self.threads.calls, lambda: function(*args, **kwargs))
+
+    async def caller(self, header: str | None) -> Caller:
+        """Whoever a request with this `Authorization` header is from. Raises `AuthenticationError`."""
+        if header is None:
+            return self.callers.nobody()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads.arrivals, self.callers.of_header, header)
 
     async def run_action(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for an action."""

@@ -67,6 +67,8 @@ class Threads(Protocol):
     def calls(self) -> Executor: ...
     @property
     def actions(self) -> Executor: ...
+    @property
+    def arrivals(self) -> Executor: ...
 
 
 class EndedError(Exception):
@@ -153,7 +155,10 @@ class Session:
             self._id = message.session_id
         elif self._id is None:
             raise BadMessageError("The first message of a client is Connect.")
+        elif isinstance(message, Authenticate):
+            await self._authenticate(message)
         elif isinstance(message, ModifyQuerySet):
+            await self._check_expiry(self._caller)
             await self._modify(message, size)
         elif isinstance(message, Mutation):
             self._count(size)
@@ -162,11 +167,10 @@ class Session:
         elif isinstance(message, Action):
             self._count(size)
             args = await self._arguments(message.args, size)
+            await self._check_expiry(self._caller)
             task = asyncio.ensure_future(self._act(message, args, self._caller, size))
             self._actions.add(task)
             task.add_done_callback(self._actions.discard)
-        elif isinstance(message, Authenticate):
-            await self._authenticate(message)
 
     async def _arguments(self, args: list[Any], size: int) -> dict[str, Any]:
         decoded: dict[str, Any] = _arguments(args) if size < SMALL else await self._in_thread(_arguments, args)
@@ -213,20 +217,28 @@ class Session:
                 f"BaseVersionMismatch: the identity is at version {self._identity_version}, not {message.base_version}."
             )
         try:
-            self._caller = caller = await self._in_thread(self._callers.of, message)
+            self._caller = caller = await self._loop.run_in_executor(self._threads.arrivals, self._callers.of, message)
         except AuthenticationError as error:
-            refusal = {
-                "type": "AuthError",
-                "error": str(error),
-                "baseVersion": self._identity_version,
-                "authUpdateAttempted": True,
-            }
-            await self._socket.send_text(encode(refusal))
-            raise EndedError(1000, "AuthError") from None
+            raise await self._refused(str(error), attempted=True) from None
         self._identity_version += 1
         version = self._identity_version
         self._count(0)
         self._changes.put_nowait((0, lambda: self._queries.act_for(version, caller.origin)))
+
+    async def _refused(self, text: str, *, attempted: bool) -> EndedError:
+        refusal = {
+            "type": "AuthError",
+            "error": text,
+            "baseVersion": self._identity_version,
+            "authUpdateAttempted": attempted,
+        }
+        await self._socket.send_text(encode(refusal))
+        return EndedError(1000, "AuthError")
+
+    async def _check_expiry(self, caller: Caller) -> None:
+        # A client gets itself a new token in time, or it comes back with one.
+        if caller.has_expired:
+            raise await self._refused("The token that this client came with has expired.", attempted=False)
 
     async def _change(self) -> None:
         while True:
@@ -242,6 +254,7 @@ class Session:
             # A client that does not take its answers gets no more of them.
             await self._drained.wait()
             self._drained.clear()
+            await self._check_expiry(caller)
             await self._in_thread(self._run_mutation, message, args, caller)
             self._uncount(size)
 
@@ -307,6 +320,8 @@ class Session:
         if not modifications and not is_owed and versions == (sent.version, sent.identity_version):
             self._sent = state._replace(timestamp=sent.timestamp)
             return
+        if modifications:
+            await self._check_expiry(self._caller)
         if is_owed:
             self._owed = -1
         self._sent = state

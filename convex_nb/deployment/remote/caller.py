@@ -39,9 +39,15 @@ class Caller:
     Nothing is raised for what a function does: it is part of the answer. Safe for threads.
     """
 
-    def __init__(self, deployment: Calling, origin: Origin) -> None:
+    def __init__(self, deployment: Calling, origin: Origin, expires_ns: int | None = None) -> None:
         self._deployment = deployment
+        self._expires_ns = expires_ns
         self.origin: Final = origin
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the token that this caller came with is not good any more."""
+        return self._expires_ns is not None and self._deployment._database.clock.now_ns() >= self._expires_ns
 
     def kind_of(self, path: str) -> Kind:
         """What kind of function this is; a query if there is none, which then says so."""

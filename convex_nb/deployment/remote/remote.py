@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from convex_nb.deployment.files.files import Files
 
 
-class Verifier(Protocol):
-    """Tells from a token who its bearer is."""
-
-    def __call__(self, token: str, /) -> Mapping[str, Any]:
-        """The claims of a token that is good. Raises `AuthenticationError`."""
-        ...
-
-
 class Door(Protocol):
     """Something that lets others in, and closes with the deployment."""
 
@@ -96,13 +88,8 @@ class Remote:
 
     def user(self, token: str) -> Caller:
         """Calls for the bearer of a token. Raises `AuthenticationError`; it may ask the token's issuer for its keys."""
-        verify = self._deployment._verify_token
-        if verify is None:
-            raise AuthenticationError(
-                "No auth provider is configured on this deployment, so that nobody can tell whose token this is.",
-                code="NoAuthProvider",
-            )
-        return Caller(self._deployment, Origin("user", to_identity(verify(token))))
+        bearer = self._deployment._tokens.verify(token)
+        return Caller(self._deployment, Origin("user", bearer.identity), bearer.expires_ns)
 
     def respond(
         self,

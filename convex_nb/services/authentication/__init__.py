@@ -1,0 +1,1 @@
+"""Who the bearer of a token is: providers, their keys, and what tokens say."""
