@@ -122,6 +122,9 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         "No.",
     ),
     (errors.UploadTokenError("No.", code="Expired"), PermissionError, {"code": "Expired"}, "No."),
+    (errors.AuthenticationError("No.", code="Expired"), PermissionError, {"code": "Expired"}, "No."),
+    (errors.ServingError("No.", port=80), OSError, {"port": 80}, "No."),
+    (errors.MissingDependencyError("No.", package="x"), ImportError, {"package": "x"}, "No."),
     (errors.StorageCorruptError("No.", path="x", table="t"), RuntimeError, {"path": "x", "table": "t"}, "No."),
     (errors.SqlError("No.", sql="select"), ValueError, {"sql": "select"}, "No."),
 ]
