@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from convex_nb.deployment.data.results import result_to_arrow
 from convex_nb.language.encoding import dumps
 from convex_nb.language.values import UNDEFINED
 from convex_nb.views.cells import number_text
 
+if TYPE_CHECKING:
+    from convex_nb.language.schema import SchemaDefinition
+
+Origin: TypeAlias = "tuple[SchemaDefinition | None, Iterable[str]]"
+"""The schema, and the tables that the query read."""
+
+NOWHERE: Final[Origin] = (None, ())
 ROWS_PER_PART: Final = 5_000
 BYTES_PER_PART: Final = 1 << 20
 
@@ -22,9 +29,11 @@ class Exports:
     def __init__(self) -> None:
         self._parts: dict[str, Iterator[bytes]] = {}
 
-    def begin(self, tab: str, format: str, rows: Sequence[Any], columns: Sequence[str]) -> None:
+    def begin(
+        self, tab: str, format: str, rows: Sequence[Any], columns: Sequence[str], origin: Origin = NOWHERE
+    ) -> None:
         """Begin a file for a page; one that it had begun before is given up."""
-        self._parts[tab] = csv_parts(rows, columns) if format == "csv" else parquet_parts(rows)
+        self._parts[tab] = csv_parts(rows, columns) if format == "csv" else parquet_parts(rows, origin)
 
     def next_part(self, tab: str) -> bytes | None:
         """Return the next part, None after the last."""
@@ -42,12 +51,12 @@ def csv_parts(rows: Sequence[Any], columns: Sequence[str]) -> Iterator[bytes]:
         yield _csv([_csv_cell(_field(row, name)) for name in columns] for row in part)
 
 
-def parquet_parts(rows: Sequence[Any]) -> Iterator[bytes]:
-    """Yield rows as a Parquet file, in slices."""
+def parquet_parts(rows: Sequence[Any], origin: Origin = NOWHERE) -> Iterator[bytes]:
+    """Yield rows as a Parquet file, in slices; a table's columns are all there, those without a value too."""
     import pyarrow.parquet
 
     file = io.BytesIO()
-    pyarrow.parquet.write_table(result_to_arrow(list(rows)), file)
+    pyarrow.parquet.write_table(result_to_arrow(list(rows), *origin), file)
     content = file.getvalue()
     for start in range(0, len(content), BYTES_PER_PART):
         yield content[start : start + BYTES_PER_PART]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from uuid import uuid4
@@ -19,7 +19,7 @@ from convex_nb.views.cells import preview, time_text
 from convex_nb.views.contents import Contents
 from convex_nb.views.drawing import draw
 from convex_nb.views.editing import Editing, answer_to
-from convex_nb.views.export import Exports
+from convex_nb.views.export import NOWHERE, Exports, Origin
 from convex_nb.views.hearing import hear_beside
 from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from convex_nb.language.schema import SchemaDefinition
 
 SLOW_MS: Final = 300
 """Milliseconds from which a run is worth a sign that it is under way."""
@@ -269,10 +268,9 @@ class LiveView(anywidget.AnyWidget):
         """Return the result at `timestamp` as an Arrow table, of the types of `dep.table(name).arrow()`. O(n)."""
         return result_to_arrow(self._value, *self._origin())
 
-    def _origin(self) -> tuple[SchemaDefinition | None, Iterable[str]]:
-        """The schema, and the tables that were read."""
+    def _origin(self) -> Origin:
         if self._surroundings is None or self._query is None:
-            return None, ()
+            return NOWHERE
         return self._surroundings.schema, self._query.tables
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -336,7 +334,8 @@ class LiveView(anywidget.AnyWidget):
         tab = content["tab"]
         with self._lock:
             if content["type"] == "export":
-                self._exports.begin(tab, content["format"], self._contents.window.rows, self._contents.names)
+                window = self._contents.window
+                self._exports.begin(tab, content["format"], window.rows, self._contents.names, self._origin())
             part = self._exports.next_part(tab)
             if self.comm is not None:
                 self.send({"type": "part", "tab": tab, "done": part is None}, [] if part is None else [part])

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from convex_nb.language.schema import define_schema, define_table
+from convex_nb.language.validators import v
 from convex_nb.language.values import Id, Int64
 from convex_nb.views import export
 from convex_nb.views.export import Exports
@@ -54,3 +56,11 @@ def test_pages_have_files_of_their_own() -> None:
     assert whole(exports, "a") == b"n\r\n1\r\n"
     assert whole(exports, "b") == b"n\r\n2\r\n"
     assert exports.next_part("c") is None
+
+
+def test_a_parquet_file_has_the_columns_of_the_table() -> None:
+    schema = define_schema({"notes": define_table({"text": v.string(), "due": v.optional(v.float64())})})
+    exports = Exports()
+    exports.begin("tab", "parquet", [], ["text", "due"], (schema, ("notes",)))
+    table = pyarrow.parquet.read_table(io.BytesIO(whole(exports, "tab")))
+    assert {"text", "due"} <= set(table.column_names)
