@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -121,6 +123,7 @@ def test_nothing_runs_for_an_expired_token(
         assert (found["baseVersion"], found["authUpdateAttempted"]) == (1, False)
         assert not wire.answers
         assert not wire.values
+    assert list(app.logs.executions) == []
     assert app.table("messages").count() == 0
 
 
@@ -176,6 +179,13 @@ def test_in_http_actions(app: Deployment, server: Server, issuer: DevIssuer) -> 
         assert text in own.text()
     assert app.fetch("/who", headers={"Authorization": "x"}, identity={"subject": "bob"}).text() == "bob"
     assert app.fetch("/who", headers={"Authorization": "Basic x"}).text() == "None"
+
+
+def test_the_client_of_pypi(app: Deployment, server: Server, issuer: DevIssuer) -> None:
+    pytest.importorskip("convex")
+    # In a process of its own: it keeps the interpreter's lock while it waits for the server.
+    script = Path(__file__).parent / "clients" / "python_auth.py"
+    subprocess.run([sys.executable, str(script), server.url, issuer.token()], check=True, timeout=60)
 
 
 @needs_node

@@ -119,10 +119,7 @@ BROKEN: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "no JSON": (200, b"<html>", {}),
     "no object": (200, b"[]", {}),
     "deep": (200, b"[" * 100_000, {}),
-    "of another issuer": (200, json.dumps({"issuer": "https://evil.test", "jwks_uri": "/keys"}).encode(), {}),
     "endless": (200, b" " * (LARGEST + 1), {}),
-    "a file": (302, b"", {"Location": "file:///etc/passwd"}),
-    "without a lock": (302, b"", {"Location": "http://evil.test/keys"}),
 }
 
 
@@ -134,6 +131,26 @@ def test_what_is_no_issuer(issuer: Issuer, source: Source, answer: tuple[int, by
             source.has("one")
         assert caught.value.code == "AuthProviderDiscoveryFailed"
     assert len(issuer.asked) == 1, "not again at once"
+
+
+def test_what_speaks_for_another_issuer(issuer: Issuer, source: Source) -> None:
+    found = {"issuer": "https://evil.test", "jwks_uri": f"{issuer.url}/keys"}
+    issuer.answers[DISCOVERY] = (200, json.dumps(found).encode(), {})
+    with pytest.raises(AuthenticationError, match=r"is of the issuer 'https://evil\.test'"):
+        source.has("one")
+
+
+def test_where_an_issuer_sends_us(issuer: Issuer, source: Source) -> None:
+    for place, why in (("file:///etc/passwd", "not allowed"), ("http://evil.test/keys", "the address of its keys")):
+        source.now += 10
+        issuer.answers[DISCOVERY] = (302, b"", {"Location": place})
+        with pytest.raises(AuthenticationError, match=why):
+            source.has("one")
+    source.now += 10
+    issuer.answers[DISCOVERY] = (302, b"", {"Location": f"{issuer.url}/moved{DISCOVERY}"})
+    found = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys"}
+    issuer.answers[f"/moved{DISCOVERY}"] = (200, json.dumps(found).encode(), {})
+    assert source.has("one")
 
 
 def test_keys_are_not_taken_from_just_anywhere(issuer: Issuer, source: Source) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings, strategies as st
 
 import convex_nb
 from convex_nb import AuthenticationError, Deployment
+from convex_nb.services.authentication.tokens import read_token
 from convex_nb.testing import VirtualClock
 from tests.services.authentication.issuers import NOW, claims, custom, ec_key, part, public, rsa_key, signed
 
@@ -109,6 +112,28 @@ REFUSED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("token", "code"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused(dep: Deployment, token: str, code: str) -> None:
     assert refused(dep, token) == code
+
+
+@pytest.mark.parametrize("header", [{"crit": ["x"], "x": 1}, {"b64": True}, {"b64": False}])
+def test_extensions_are_refused_however_well_they_are_signed(dep: Deployment, header: dict[str, Any]) -> None:
+    text = unsigned(header, {}).rpartition(".")[0]
+    signature = rsa_key().sign(text.encode(), PKCS1v15(), SHA256())
+    assert refused(dep, f"{text}.{urlsafe_b64encode(signature).decode().rstrip('=')}") == "Unauthenticated"
+
+
+def test_a_token_has_one_spelling() -> None:
+    # Whatever decoders below make of bits and characters that they have no use for.
+    assert read_token(GOOD).claims["name"] == "Ada"
+    readable = [each for each in CHARACTERS if is_readable(f"{GOOD[:-1]}{each}") and each != GOOD[-1]]
+    assert len(readable) == 3, "one for each two bits of the last byte"
+    assert not any(is_readable(f"{GOOD[:9]}{each}{GOOD[9:]}") for each in "=+/ \n\x00é")
+
+
+def is_readable(token: str) -> bool:
+    try:
+        return bool(read_token(token))
+    except AuthenticationError:
+        return False
 
 
 @pytest.mark.parametrize("content", [{"sub": None}, {"sub": 1}, {"exp": None}, {"exp": True}, {"exp": "soon"}])
