@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from http.client import HTTPException, HTTPMessage
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.error import URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from convex_nb.language.errors import AuthenticationError
 from convex_nb.services.authentication.key_set import Key, keys_of, keys_of_data
-from convex_nb.services.authentication.providers import problem_of_address
 
 if TYPE_CHECKING:
     from convex_nb.services.authentication.providers import Provider
@@ -24,8 +19,6 @@ LONGEST_SECONDS: Final = 86400.0
 """So long keys are used while their issuer cannot be reached."""
 PAUSE_SECONDS: Final = 10.0
 """Between two requests, whatever tokens come: whoever makes up keys does not make us ask for each."""
-TIMEOUT_SECONDS: Final = 5.0
-LARGEST: Final = 1 << 20
 DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
@@ -72,8 +65,8 @@ class KeySource:
                 return
             try:
                 self._held = _Held(self._fetch(), self._clock())
-            except (OSError, HTTPException, ValueError, RecursionError) as error:
-                self._failure = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
+            except (OSError, ValueError, RecursionError) as error:
+                self._failure = str(error) or type(error).__name__
                 if known is not None and self._clock() - known.since > LONGEST_SECONDS:
                     self._held = None
             finally:
@@ -83,6 +76,9 @@ class KeySource:
     def _fetch(self) -> list[Key]:
         if self._is_local:
             return keys_of_data(self._provider.jwks)
+        # Loaded with the first token of an issuer that is far away: HTTP takes long to import.
+        from convex_nb.services.authentication.fetching import fetch_json
+
         address = self._provider.jwks
         if not address:
             found = fetch_json(self._provider.issuer.removesuffix("/") + DISCOVERY)
@@ -90,36 +86,3 @@ class KeySource:
                 raise ValueError(f"what is found there is of the issuer {found.get('issuer')!r}")
             address = str(found.get("jwks_uri"))
         return keys_of(fetch_json(address))
-
-
-class _Redirects(HTTPRedirectHandler):
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        _check(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _check(address: str) -> None:
-    problem = problem_of_address(address)
-    if problem is not None:
-        raise ValueError(f"the address of its keys {problem}, which {address!r} is not")
-
-
-def fetch_json(address: str) -> dict[str, Any]:
-    """Get a JSON object. Raises `OSError`, `HTTPException`, `ValueError`; it takes seconds at the most."""
-    _check(address)
-    request = Request(address, headers={"Accept": "application/json", "User-Agent": "convex-nb"})
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    body = b""
-    with build_opener(_Redirects).open(request, timeout=TIMEOUT_SECONDS) as response:
-        while piece := response.read1(1 << 16):
-            body += piece
-            if len(body) > LARGEST:
-                raise ValueError(f"{address} answers with more than {LARGEST >> 20} MiB")
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{address} takes longer than {TIMEOUT_SECONDS:.0f} s")
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise ValueError(f"{address} answers with no JSON object")
-    return found

@@ -10,7 +10,8 @@ import pytest
 
 import convex_nb
 from convex_nb import AuthenticationError, Deployment
-from convex_nb.services.authentication.key_source import LARGEST, LIFETIME_SECONDS, LONGEST_SECONDS, KeySource
+from convex_nb.services.authentication.fetching import LARGEST
+from convex_nb.services.authentication.key_source import LIFETIME_SECONDS, LONGEST_SECONDS, KeySource
 from convex_nb.services.authentication.providers import Provider, check_providers
 from convex_nb.testing import VirtualClock
 from tests.services.authentication.issuers import NOW, Issuer, custom, ec_key, issuing, public, rsa_key, signed
