@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-DISTRIBUTION_OF = {"IPython": "ipython"}
+DISTRIBUTION_OF = {"IPython": "ipython", "jwt": "pyjwt"}
 
 
 def names_of(requirements: list[Any]) -> set[str]:

@@ -22,9 +22,9 @@ def test_get_with_and_without_the_table() -> None:
         assert found["n"] == 1
     assert db.get(encode_id(10001, bytes(16))) is None
     assert db.get("items", encode_id(10001, bytes(16))) is None
-    assert db.get(encode_id(9, bytes(16))) is None, "a table that there never was"
+    assert db.get(encode_id(9999, bytes(16))) is None, "a table that there never was"
     with pytest.raises(InvalidIdError, match='an Id<"items">, got the id of a table that does not exist'):
-        db.get("items", encode_id(9, bytes(16)))
+        db.get("items", encode_id(9999, bytes(16)))
 
 
 def test_writes_with_and_without_the_table() -> None:
