@@ -13,6 +13,8 @@ SAMPLE_SECONDS = 0.01
 """A sample repeats a quick operation until it lasts about this long, so that the clock's own cost vanishes."""
 
 MIN_ROUNDS, MAX_ROUNDS = 5, 61
+SLOW_SECONDS, SLOW_ROUNDS = 1.0, 3
+"""Of rounds that take this long, fewer are enough: what disturbs a short sample is small beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Line:
     before: Callable[[], object] | None = None
     calls: int = 1
     seconds: float = 3.0
-    """How long the line may take altogether; at least MIN_ROUNDS rounds are made whatever they take."""
+    """How long the line may take altogether; a few rounds are made whatever they take. Half of it without a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,9 @@ def measure(line: Line) -> Figure:
     ours: list[float] = []
     peer: list[float] = []
     gc.collect()
-    end = perf_counter() + line.seconds
-    while len(ours) < MIN_ROUNDS or (perf_counter() < end and len(ours) < MAX_ROUNDS):
+    start = perf_counter()
+    end = start + (line.seconds / 2 if line.target is None else line.seconds)
+    while len(ours) < _fewest(len(ours), perf_counter() - start) or (perf_counter() < end and len(ours) < MAX_ROUNDS):
         # Who goes first changes each round, so that neither side always meets the other's warm or cold caches.
         if len(ours) % 2:
             ours.append(_sample(line, line.ours, ours_repeats))
@@ -83,6 +86,11 @@ def measure(line: Line) -> Figure:
             peer.append(_sample(line, line.peer, peer_repeats))
             ours.append(_sample(line, line.ours, ours_repeats))
     return _figure(line, ours, peer)
+
+
+def _fewest(rounds: int, seconds: float) -> int:
+    """How many rounds there have to be, after so many in so many seconds."""
+    return SLOW_ROUNDS if seconds > rounds * SLOW_SECONDS else MIN_ROUNDS
 
 
 def _sample(line: Line, operation: Callable[[], object], repeats: int) -> float:
