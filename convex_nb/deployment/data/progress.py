@@ -23,7 +23,8 @@ def shown_progress(label: str, progress: Progress | None) -> Iterator[Progress]:
     if progress is not None:
         yield progress
         return
-    line = ProgressLine(label, sys.stderr)
+    # A notebook paints what comes by stderr as a warning, and goes on doing so when the line is gone.
+    line = ProgressLine(label, sys.stdout if _is_of_kernel(sys.stdout) else sys.stderr)
     try:
         yield line
     finally:
@@ -69,4 +70,8 @@ class ProgressLine:
 
 def is_watched(stream: TextIO) -> bool:
     """Whether somebody looks at what is written: on a terminal, or under a notebook's cell."""
-    return stream.isatty() or type(stream).__module__.startswith("ipykernel")
+    return stream.isatty() or _is_of_kernel(stream)
+
+
+def _is_of_kernel(stream: TextIO) -> bool:
+    return type(stream).__module__.startswith("ipykernel")

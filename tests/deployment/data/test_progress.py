@@ -13,6 +13,10 @@ class Terminal(io.StringIO):
         return True
 
 
+class KernelStream(io.StringIO):
+    __module__ = "ipykernel.iostream"
+
+
 def test_a_line_appears_when_it_takes_long_and_goes_away_again() -> None:
     now = [0.0]
     stream = Terminal()
@@ -58,3 +62,12 @@ def test_the_line_is_taken_away_also_after_an_error(monkeypatch: pytest.MonkeyPa
         report(1, 2)
         raise RuntimeError
     assert stream.getvalue().endswith("\r")
+
+
+def test_a_notebook_is_told_by_its_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = KernelStream()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", -1.0)
+    with shown_progress("x", None) as report:
+        report(1, 2)
+    assert "50%" in stream.getvalue()
