@@ -224,7 +224,7 @@ def test_the_notebook_of_live_views(notebook: NotebookPage, screens: Path) -> No
     board.locator(".cx-jump").first.click()
     board.locator(".cx-panel .cx-string", has_text="Ada").wait_for()
     board.get_by_role("button", name="close (Escape)").click()
-    notebook.cell("board").get_by_role("button", name="web").click()
+    notebook.cell("board").get_by_role("button", name="web", exact=True).click()
     notebook.view("board", state="live", rows=40)
     # The row of the cursor is gone; the cursor, and with it the selection, is in its neighbour.
     title = board.locator("tr.cx-current td").first.inner_text()
