@@ -44,7 +44,10 @@ def _count(sequences: Sequence[Sorted], starts: Sequence[int], size: int, cut: A
 
 def _before(sequences: Sequence[Sorted], starts: Sequence[int], size: int, cut: Any) -> list[int]:
     """Where the keys of each sequence that come before ``cut`` end, or where it has more than a piece may have."""
+    # Most sequences that follow one another are over or have not begun: one look at each of these is enough.
     return [
         bisect_left(range(min(length, start + size + 1)), cut, start, key=key_at)
+        if start < length and key_at(start) < cut
+        else start
         for (length, key_at), start in zip(sequences, starts, strict=True)
     ]
