@@ -318,11 +318,9 @@ def test_a_client_that_does_not_read_is_kept_nothing_for(app: Deployment, server
 def test_requests_that_come_faster_than_they_are_served_are_refused(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MOST_WAITING", 20)
+    monkeypatch.setattr(session, "MOST_WAITING", 0)
     with Wire(server) as wire:
-        for _ in range(2000):
-            with suppress(ConnectionClosed):
-                wire.ask("Mutation", "counter:add")
+        wire.ask("Mutation", "counter:add")
         assert wire.end() == (None, 1013)
 
 

@@ -94,18 +94,22 @@ class Files(RuleBasedStateMachine):
             fork.files.delete(id)
             del model[id]
 
+    def end_forks(self) -> None:
+        """What forks share with the deployment is read where that had it when they were made."""
+        for fork, _ in self.forks:
+            fork.close()
+        self.forks = []
+
     @rule()
     def save(self) -> None:
+        self.end_forks()
         self.dep.save(self.place(), durability="relaxed")
 
     @precondition(lambda self: self.dep.path is not None)
     @rule()
     def open_again(self) -> None:
         path = self.dep.path
-        # What forks share with it is read there.
-        for fork, _ in self.forks:
-            fork.close()
-        self.forks = []
+        self.end_forks()
         self.dep.close()
         self.past = []
         self.dep = convex_nb.open(path, clock=self.clock, durability="relaxed")
