@@ -25,7 +25,11 @@ class Move:
 
     def copy(self) -> None:
         """Copy all that have arrived. Costs what reading and writing them costs, and a chunk of memory."""
-        self._copy(numbers_in(self._database.head), past_numbers(self._database))
+        past = past_numbers(self._database)
+        # What only a fork still has is read here too, and may have left this database's past.
+        for fork in list(self._database.files.copies):
+            past |= numbers_in(fork.head) | past_numbers(fork)
+        self._copy(numbers_in(self._database.head), past)
 
     @contextmanager
     def rest(self, head: Snapshot) -> Iterator[None]:

@@ -10,6 +10,7 @@ import pytest
 
 import convex_nb
 from convex_nb import Deployment, DeploymentClosedError, DocumentNotFoundError, HistoryError, InvalidIdError
+from convex_nb.testing import VirtualClock
 
 
 def kept(dep: Deployment) -> int:
@@ -131,3 +132,15 @@ def test_a_fork_has_the_files_and_its_own() -> None:
         assert kept(fork) == 1
         assert fork.files[own].read() == b"own"
         fork.close()
+
+
+def test_a_save_keeps_what_only_a_fork_still_has(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    with convex_nb.open(clock=clock, retention=timedelta(minutes=1)) as dep:
+        id = dep.files.store(b"abc")
+        with dep.fork() as fork:
+            dep.files.delete(id)
+            clock.advance(120_000)
+            assert kept(dep) == 1
+            dep.save(tmp_path / "saved.convex", durability="relaxed")
+            assert fork.files[id].read() == b"abc"

@@ -95,14 +95,13 @@ class Files(RuleBasedStateMachine):
             del model[id]
 
     def end_forks(self) -> None:
-        """What forks share with the deployment is read where that had it when they were made."""
+        """What forks share with the deployment is read there."""
         for fork, _ in self.forks:
             fork.close()
         self.forks = []
 
     @rule()
     def save(self) -> None:
-        self.end_forks()
         self.dep.save(self.place(), durability="relaxed")
 
     @precondition(lambda self: self.dep.path is not None)
