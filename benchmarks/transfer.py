@@ -25,8 +25,8 @@ from convex_nb.services.transfer.csv_source import CsvSource
 from convex_nb.services.transfer.input_file import InputFile
 
 ROWS = 1_000_000
-READ = 400_000
-"""Rows of which only the reading is looked at."""
+READ = 1_000_000
+"""Rows of which only the reading is looked at; what is read ahead is full after some 400,000."""
 TRACED = 100_000
 """Tracing what Python allocates makes an export several times slower."""
 

@@ -10,12 +10,14 @@ import pyarrow.compute as pc
 
 from convex_nb.engine.segments.encoded_text import value_of
 from convex_nb.engine.segments.layout import ENCODED, MISSING, Field, Kind
-from convex_nb.engine.segments.owned_bytes import owned_bytes
+from convex_nb.engine.segments.owned_bytes import BytesWriter
 from convex_nb.language.encoding import dumps
 from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 # pyarrow ships no types; these names say what is meant.
 ArrowArray: TypeAlias = Any
@@ -70,7 +72,7 @@ class Column:
         self.numbers: Any = None
         values = _from_start(values)
         if values.type in VARIABLE:
-            values, self.data = _owned(values) if content is None else (values, content)
+            values, self.data = joined_texts([values]) if content is None else (values, content)
             self.offsets = _view(values.buffers()[1], "q" if values.type in LARGE.values() else "i")
         elif values.type in (pa.float64(), pa.int64()):
             self.numbers = _view(values.buffers()[1], "d" if values.type == pa.float64() else "q")
@@ -183,17 +185,47 @@ def _from_start(array: ArrowArray | None) -> ArrowArray | None:
     return array if array is None or not array.offset else pa.concat_arrays([array])
 
 
-def _owned(values: ArrowArray) -> tuple[ArrowArray, bytes]:
-    """A variable-length array over a ``bytes`` object, and that object: slicing it is what makes decoding quick."""
-    validity, offsets, data = values.buffers()
-    if not len(values):
-        offsets = pa.py_buffer(bytes(8))
-    large = values.type in LARGE.values()
-    end = _view(offsets, "q" if large else "i")[len(values)]
-    content = owned_bytes(None if data is None else data.slice(0, end))
+def joined_texts(arrays: Sequence[ArrowArray]) -> tuple[ArrowArray, bytes]:
+    """Arrays of one variable-length type in one, over a ``bytes`` object, and that object.
+
+    Slicing it is what makes decoding quick. Each array is in buffers of its own.
+    """
+    type_ = arrays[0].type
+    width = numpy.dtype(numpy.int64 if type_ in LARGE.values() else numpy.int32)
+    ends = [_offsets(array, width) for array in arrays]
+    writer = BytesWriter(sum(int(each[-1]) for each in ends))
+    for array, each in zip(arrays, ends, strict=True):
+        if each[-1]:
+            writer.write(array.buffers()[2].slice(0, int(each[-1])))
+    content = writer.content()
     return pa.Array.from_buffers(
-        values.type, len(values), [validity, offsets, pa.py_buffer(content)], null_count=values.null_count
+        type_, sum(map(len, arrays)), [_validity(arrays), _joined_offsets(ends, width), pa.py_buffer(content)]
     ), content
+
+
+def _offsets(array: ArrowArray, width: Any) -> NDArray[Any]:
+    if not len(array):
+        return numpy.zeros(1, width)
+    return numpy.frombuffer(array.buffers()[1], width, len(array) + 1)
+
+
+def _joined_offsets(ends: Sequence[NDArray[Any]], width: Any) -> Any:
+    if len(ends) == 1:
+        return pa.py_buffer(ends[0])
+    joined = numpy.zeros(sum(len(each) - 1 for each in ends) + 1, width)
+    place = 0
+    for each in ends:
+        joined[place + 1 : place + len(each)] = each[1:] + joined[place]
+        place += len(each) - 1
+    return pa.py_buffer(joined)
+
+
+def _validity(arrays: Sequence[ArrowArray]) -> Any:
+    if not any(array.null_count for array in arrays):
+        return None
+    if len(arrays) == 1:
+        return arrays[0].buffers()[0]
+    return pa.concat_arrays([array.is_valid() for array in arrays]).buffers()[1]
 
 
 def _view(buffer: Any, format: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from io import BytesIO
 from typing import Any, Final
 
 import pyarrow as pa
@@ -13,17 +12,6 @@ _PIECE: Final = 1 << 20
 _new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
 _new_bytes.restype = ctypes.py_object
 _new_bytes.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t)
-
-
-def owned_bytes(buffer: Any) -> bytes:
-    """A copy of a buffer, nothing for ``None``. Other threads are served meanwhile: one piece takes a millisecond."""
-    stream = BytesIO()
-    if buffer is not None:
-        view = memoryview(buffer)
-        for start in range(0, len(view), _PIECE):
-            stream.write(view[start : start + _PIECE])
-    # The stream hands its own bytes over: nothing is copied again.
-    return stream.getvalue()
 
 
 class BytesWriter:
@@ -39,13 +27,24 @@ class BytesWriter:
         self._written = 0
 
     def write(self, piece: Any) -> None:
-        """The bytes of a contiguous buffer come next."""
+        """The bytes of a contiguous buffer come next. Other threads are served meanwhile, about every millisecond."""
         buffer = pa.py_buffer(piece)
         assert self._written + buffer.size <= len(self._content), "there is more than was announced"
-        ctypes.memmove(self._address + self._written, buffer.address, buffer.size)
-        self._written += buffer.size
+        for start in range(0, buffer.size, _PIECE):
+            nbytes = min(_PIECE, buffer.size - start)
+            ctypes.memmove(self._address + self._written, buffer.address + start, nbytes)
+            self._written += nbytes
 
     def content(self) -> bytes:
         """What was written, which is as long as was announced. Nothing may be written any more."""
         assert self._written == len(self._content), "there is less than was announced"
         return self._content
+
+
+def owned_bytes(buffer: Any) -> bytes:
+    """A copy of a buffer, nothing for ``None``."""
+    if buffer is None:
+        return b""
+    writer = BytesWriter(memoryview(buffer).nbytes)
+    writer.write(buffer)
+    return writer.content()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy
 import pyarrow as pa
 
-from convex_nb.engine.segments.columns import LARGE, VARIABLE, Column
+from convex_nb.engine.segments.columns import LARGE, VARIABLE, Column, joined_texts
 from convex_nb.engine.segments.layout import Field
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.wal.storage_errors import DamagedError
@@ -113,14 +113,16 @@ def segment_of_chunks(chunks: Iterable[bytes]) -> Segment:
 def _columns(fields: Iterable[Iterable[Any]], batches: list[Any]) -> Iterator[Column]:
     names = set(batches[0].schema.names)
     for place, field in enumerate(fields):
-        yield Column(
-            Field(*field),
-            *[
-                _joined([batch.column(f"{place}{mark}") for batch in batches]) if f"{place}{mark}" in names else None
-                for mark in ("", "null", "whole")
-            ],
+        values, nulls, whole = (
+            [batch.column(name) for batch in batches] if (name := f"{place}{mark}") in names else []
+            for mark in ("", "null", "whole")
         )
+        if values[0].type in VARIABLE:
+            texts, content = joined_texts(values)
+            yield Column(Field(*field), texts, _joined(nulls), _joined(whole), content)
+        else:
+            yield Column(Field(*field), _joined(values), _joined(nulls), _joined(whole))
 
 
-def _joined(arrays: list[ArrowArray]) -> ArrowArray:
-    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
+def _joined(arrays: list[ArrowArray]) -> ArrowArray | None:
+    return pa.concat_arrays(arrays) if arrays else None
