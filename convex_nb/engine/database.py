@@ -462,8 +462,8 @@ class Database:
 
     def close(self) -> None:
         """Release the log."""
-        self.committer.close()
         self.files.close()
+        self.committer.close()
 
 
 def _utc(timestamp: int) -> str:

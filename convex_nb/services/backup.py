@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.files.chunks import SharedChunks
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.engine.table import TableState
@@ -58,8 +57,7 @@ def copied_database(database: Database, left_out: frozenset[str] = frozenset()) 
     )
     for number, name in database.table_names.items():
         copied.remember_table(name, number)
-    copied.files.chunks = SharedChunks(database.files)
-    database.files.copies.add(copied)
+    database.files.share_with(copied)
     return copied
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -34,6 +34,10 @@ class Chunks(Protocol):
 
         Empty where there are no more.
         """
+        ...
+
+    def left_behind(self) -> Chunks:
+        """What goes on reading the same bytes when the database that these are of is closed."""
         ...
 
     def close(self) -> None:
@@ -68,6 +72,9 @@ class MemoryChunks:
         with self._lock:
             return sorted([number for number in self._chunks if after is None or number > after])
 
+    def left_behind(self) -> Chunks:
+        return self
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -75,13 +82,17 @@ class MemoryChunks:
 class SharedChunks(MemoryChunks):
     """Chunks of a copy of a database: those that the original has are read there, its own are in memory."""
 
-    def __init__(self, original: FileStore) -> None:
+    def __init__(self, original: FileStore, on_close: Callable[[], object]) -> None:
         super().__init__()
         self._original = original
+        self._on_close = on_close
 
     def find(self, number: int, place: int) -> bytes | None:
         found = super().find(number, place)
-        return self._original.chunks.find(number, place) if found is None else found
+        return self._original.find(number, place) if found is None else found
+
+    def close(self) -> None:
+        self._on_close()
 
 
 def each_chunk(chunks: Chunks, number: int) -> Iterator[bytes]:

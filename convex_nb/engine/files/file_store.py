@@ -7,11 +7,12 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from convex_nb.engine.files.chunks import CHUNK_BYTES, Chunks, MemoryChunks
-from convex_nb.language.errors import StorageError
+from convex_nb.engine.files.chunks import CHUNK_BYTES, Chunks, MemoryChunks, SharedChunks
+from convex_nb.language.errors import DeploymentClosedError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,9 @@ class FileStore:
         self.suspect: deque[tuple[int, int]] = deque()
         """Numbers that may be of no document any more, and the commit that they were in last; 0 for none."""
         self.copies: weakref.WeakSet[Database] = weakref.WeakSet()
-        """Databases that began as a copy, and read here what they share."""
+        """Databases that began as a copy, are open, and read here what they share."""
         self._random_bytes = random_bytes
+        self._left_behind: Chunks | None = None
 
     @contextmanager
     def writing(self) -> Iterator[FileWriter]:
@@ -74,9 +76,36 @@ class FileStore:
                 )
             yield data[max(0, start - first) : stop - first]
 
+    def find(self, number: int, place: int) -> bytes | None:
+        """A chunk, if it is there: for a copy, which may be open for longer than its original."""
+        try:
+            return self.chunks.find(number, place)
+        except DeploymentClosedError:
+            if self._left_behind is None:
+                raise
+            return self._left_behind.find(number, place)
+
+    def share_with(self, copy: Database) -> None:
+        """Let a copy of the database read here what it does not have itself, until it is closed."""
+        self.copies.add(copy)
+        copy.files.chunks = SharedChunks(self, partial(self._closed_copy, weakref.ref(copy)))
+
+    def _closed_copy(self, copy: weakref.ref[Database]) -> None:
+        database = copy()
+        if database is not None:
+            self.copies.discard(database)
+        if self._left_behind is not None and not self.copies:
+            self._left_behind.close()
+
     def close(self) -> None:
-        """Release what is held for files."""
-        self.chunks.close()
+        """Release what is held for files, but what open copies read: that is released with the last of them.
+
+        The log is closed after this, so that they find one or the other.
+        """
+        if self.copies:
+            self._left_behind = self.chunks.left_behind()
+        else:
+            self.chunks.close()
 
 
 class FileWriter:

@@ -51,6 +51,9 @@ class SqliteChunks:
                 key = (1 - number) * _MOST_CHUNKS
         return found
 
+    def left_behind(self) -> ReadOnlyChunks:
+        return ReadOnlyChunks(self._file.path)
+
     def close(self) -> None:
         """The file is closed by the log."""
 
@@ -84,6 +87,9 @@ class ReadOnlyChunks:
     def numbers(self, after: int | None) -> list[int]:  # noqa: ARG002
         """None that this process may delete."""
         return []
+
+    def left_behind(self) -> ReadOnlyChunks:
+        return self
 
     def close(self) -> None:
         with self._lock:

@@ -134,6 +134,31 @@ def test_a_fork_has_the_files_and_its_own() -> None:
         fork.close()
 
 
+def test_forks_read_what_they_share_when_the_original_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "a.convex"
+    dep = convex_nb.open(path, durability="relaxed")
+    id = dep.files.store(b"abc")
+    fork = dep.fork()
+    forked_again = fork.fork()
+    own = fork.files.store(b"own")
+    dep.close()
+    assert fork.files[id].read() == b"abc"
+    fork.check()
+    # The original can be opened and written meanwhile.
+    with convex_nb.open(path, durability="relaxed") as reopened:
+        reopened.files.store(b"more")
+        assert fork.files[id].read() == b"abc"
+    store = fork._database.files
+    fork.close()
+    assert forked_again.files[id].read() == b"abc"
+    with pytest.raises(DeploymentClosedError):
+        fork.files[own].read()
+    forked_again.close()
+    # The last one has let go of the file.
+    with pytest.raises(DeploymentClosedError):
+        store.find(1, 0)
+
+
 def test_a_save_keeps_what_only_a_fork_still_has(tmp_path: Path) -> None:
     clock = VirtualClock()
     with convex_nb.open(clock=clock, retention=timedelta(minutes=1)) as dep:

@@ -32,7 +32,7 @@ def chunks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chunks]:
     if request.param == "memory":
         yield MemoryChunks()
     elif request.param == "copy":
-        yield SharedChunks(FileStore(os.urandom))
+        yield SharedChunks(FileStore(os.urandom), lambda: None)
     else:
         database = open_database(tmp_path / "a.convex", durability="relaxed")
         yield database.files.chunks
@@ -130,7 +130,7 @@ def test_another_size_than_was_told_is_noticed(size: int) -> None:
 def test_a_copy_reads_what_it_shares_and_keeps_its_own() -> None:
     store = FileStore(os.urandom)
     store.chunks.write(1, 0, b"shared")
-    copy = SharedChunks(store)
+    copy = SharedChunks(store, lambda: None)
     copy.write(2, 0, b"own")
     assert (copy.find(1, 0), copy.find(2, 0), store.chunks.find(2, 0)) == (b"shared", b"own", None)
     assert copy.numbers(None) == [2]
