@@ -27,6 +27,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "serve": Command("serve", "let apps connect to a deployment by HTTP and WebSocket"),
     "dev": Command("dev", "the same, loading functions again whenever their files change"),
     "functions": Command("functions", "list functions with their arguments"),
+    "function-spec": Command("function_spec", "print the validators of functions as JSON, for other programs"),
+    "codegen": Command("codegen", "write a typed Python module of documents and functions"),
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),
     "logs": Command("logs", "print and follow what functions did and printed"),
@@ -119,5 +121,5 @@ def _run(words: list[str], console: Console) -> int:
 
 def _help() -> str:
     lines = [HEAD, "", f"Usage: {USAGE}", ""]
-    lines += [f"  {name:<11}{command.summary}" for name, command in COMMANDS.items()]
+    lines += [f"  {name:<15}{command.summary}" for name, command in COMMANDS.items()]
     return "\n".join([*lines, "", NOTES])

@@ -12,6 +12,7 @@ from convex_nb.deployment.authentication import Authentication
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.data.tables import Tables
+from convex_nb.deployment.description.description import Description
 from convex_nb.deployment.environment import Environment
 from convex_nb.deployment.files.files import Files
 from convex_nb.deployment.function_table import FunctionTable
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
 
 
-class Deployment(Calling, Data):
+class Deployment(Calling, Data, Description):
     """Tables, functions, and everything that follows them, in this process. `open()` makes one.
 
     It calls public and internal functions alike. All methods may be called from any thread.

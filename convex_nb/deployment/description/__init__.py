@@ -1,0 +1,1 @@
+"""What a deployment says of itself, for programs: its functions, their types, its tables."""
