@@ -8,7 +8,7 @@ import symtable
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -142,7 +142,9 @@ def as_handler(shell: InteractiveShell, body: CellBody, parameters: Iterable[str
     function.body += statements
     scope: dict[str, Any] = {}
     exec(_compile(shell, frame, body.filename, "exec"), shell.user_ns, scope)
-    made: Callable[..., Any] = scope["cell"]
+    made: FunctionType = scope["cell"]
+    # Of a function, tracebacks would show its first statement, which is the magic's line; of a module they show all.
+    made.__code__ = made.__code__.replace(co_name="<module>", co_qualname="<module>")
     return made
 
 

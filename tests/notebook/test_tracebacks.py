@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import traceback
+
 import pytest
 
 from tests.notebook.conftest import Notebook
@@ -42,6 +45,14 @@ def test_an_ad_hoc_cell_shows_its_own_line(chat: Notebook) -> None:
     assert "----> 3 db.insert" in ran.text
     assert "Nothing was written." in ran.text
     assert [name for name in OURS if name in ran.text] == []
+
+
+def test_the_source_of_an_ad_hoc_cell_is_all_of_it(chat: Notebook) -> None:
+    """A kernel's cells have no file that could be counted; IPython then asks `inspect` for a frame's lines."""
+    ran = chat.run("%%convex_mutation\nx = 1\n1 / 0")
+    assert ran.error is not None
+    (frame, _) = list(traceback.walk_tb(ran.error.__traceback__))[-1]
+    assert inspect.getsourcelines(frame)[0] == ["%%convex_mutation\n", "x = 1\n", "1 / 0\n"]
 
 
 def test_a_cell_is_called_by_its_number(chat: Notebook) -> None:
