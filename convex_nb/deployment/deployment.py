@@ -35,10 +35,13 @@ from convex_nb.language.schema import SchemaDefinition
 from convex_nb.services.authentication.providers import check_providers, deploy_providers
 from convex_nb.services.scheduling.cron_table import check_crons
 from convex_nb.services.scheduling.crons import CronJobs
-from convex_nb.services.system_writes import write_system
+from convex_nb.services.system_writes import push_with
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
+    from convex_nb.engine.reading.system_reader import SystemWriter
+    from convex_nb.services.authentication.providers import Provider
+    from convex_nb.services.scheduling.cron_table import Change, Wanted
 
 
 class Deployment(Calling, Data, Description):
@@ -138,8 +141,8 @@ class Deployment(Calling, Data, Description):
         http: HttpRouter | None = None,
         auth: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a schema, crons, HTTP actions, auth providers in force. The same again changes nothing; what is not given
-        stays.
+        """Put a schema, crons, HTTP actions, auth providers in force, all or nothing. The same again changes nothing;
+        what is not given stays.
 
         Raises `SchemaValidationError` naming a stored document that does not fit, and `FunctionNotFoundError` and
         `SchedulingError` for a cron that cannot run; nothing changes then.
@@ -154,15 +157,22 @@ class Deployment(Calling, Data, Description):
             raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
         wanted = None if crons is None else check_crons(crons, self._registry)
         providers = None if auth is None else check_providers(auth)
-        if schema is not None and self._database.push_schema(schema):
+        is_another, changes = push_with(
+            self._database, schema, lambda writer: self._deploy(writer, wanted, providers), "push"
+        )
+        if is_another:
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()
-            self._after_commit()
-        if wanted is not None:
-            self._scheduling.deploy(wanted)
-        if providers is not None:
-            write_system(self._database, lambda writer: deploy_providers(writer, providers), "auth")
+        self._scheduling.deployed(changes)
+        self._after_commit()
         self._router = http or self._router
+
+    def _deploy(
+        self, writer: SystemWriter, wanted: Mapping[str, Wanted] | None, providers: Sequence[Provider] | None
+    ) -> list[Change]:
+        if providers is not None:
+            deploy_providers(writer, providers)
+        return [] if wanted is None else self._scheduling.deploy(writer, wanted)
 
     def register(self, *functions: Function, module: str | None = None) -> frozenset[str]:
         """Register functions, all or none; return the paths whose code is new.

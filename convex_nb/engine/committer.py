@@ -90,19 +90,7 @@ class Committer:
                 dependency, other = found
                 raise Conflict(dependency.table, dependency.id, other.source)
         self._last = timestamp = max(self._now(), self._last + 1)
-        commit = Commit(
-            timestamp,
-            transaction.writes,
-            source,
-            {name: state.indexes for name, state in transaction.changed.items()},
-            transaction.parts,
-            transaction.replaced,
-            transaction.created,
-            transaction.database.last_creation_time,
-        )
-        tables = snapshot.tables
-        commit.base = {name: tables.get(name) for name in transaction.changed}
-        commit.result = transaction.changed
+        commit = _commit_of(transaction, timestamp, source)
         self.history.add(commit)
         self._pending.append(commit)
         return commit
@@ -128,10 +116,13 @@ class Committer:
             return
         with self._sequence:
             for each in batch:
-                self.head = self.head.apply(each)
-                each.settle()
-                self.commits += 1
-                self.history.published(self.head)
+                self._published(each)
+
+    def _published(self, commit: Commit) -> None:
+        self.head = self.head.apply(commit)
+        commit.settle()
+        self.commits += 1
+        self.history.published(self.head)
 
     def _append(self, entries: Sequence[Entry]) -> None:
         positions = self.log.append(self._position, entries)
@@ -189,25 +180,62 @@ class Committer:
         """The lock under which ``history`` may be read."""
         return self._sequence
 
-    def replace_head(self, change: Callable[[Snapshot, int], Snapshot | None], *, keep: bool) -> Snapshot | None:
-        """Swap the head for what ``change(head, timestamp)`` makes of it, with no commit in between.
+    def replace_head(self, change: Callable[[Snapshot], Snapshot | None]) -> bool:
+        """Swap the head for what ``change`` makes of it, with no commit in between; whether it made anything.
 
-        For what is no transaction: a push (``keep``: a state that commits alone do not lead to), and maintenance,
-        which gives the same documents in another form and keeps the timestamp. ``None`` leaves everything as it is.
+        For maintenance, which gives the same documents in another form.
         """
         # What is pending was validated against the old head, and must not be published onto the new one.
         with self._nothing_pending():
-            timestamp = max(self._now(), self._last + 1) if keep else self.head.timestamp
-            head = change(self.head, timestamp)
+            head = change(self.head)
             if head is not None:
-                if keep:
-                    created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
-                    self._append([Push(timestamp, head.schema, created)])
-                self._last = max(self._last, timestamp)
                 self.head = head
-                if keep:
-                    self.history.published(head, keep=True)
-            return head
+            return head is not None
+
+    def push(
+        self, change: Callable[[Snapshot, int], Snapshot | None], follow: Callable[[Snapshot], Transaction], source: str
+    ) -> tuple[Snapshot | None, Commit | None]:
+        """Put what ``change(head, timestamp)`` gives in force, a state that commits alone do not lead to, and commit
+        the transaction that ``follow`` makes on it: both or neither, with no commit in between.
+
+        ``None`` from ``change`` leaves everything as it is.
+        """
+        with self._nothing_pending():
+            head = change(self.head, max(self._now(), self._last + 1))
+            if head is None:
+                return None, None
+            created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
+            entries: list[Entry] = [Push(head.timestamp, head.schema, created)]
+            transaction = follow(head)
+            commit = None
+            if transaction.has_writes:
+                commit = _commit_of(transaction, head.timestamp + 1, source)
+                entries.append(commit)
+            self._append(entries)
+            self._last = entries[-1].timestamp
+            self.head = head
+            self.history.published(head, keep=True)
+            if commit is not None:
+                self.history.add(commit)
+                self._published(commit)
+            return head, commit
+
+
+def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
+    commit = Commit(
+        timestamp,
+        transaction.writes,
+        source,
+        {name: state.indexes for name, state in transaction.changed.items()},
+        transaction.parts,
+        transaction.replaced,
+        transaction.created,
+        transaction.database.last_creation_time,
+    )
+    tables = transaction.snapshot.tables
+    commit.base = {name: tables.get(name) for name in transaction.changed}
+    commit.result = transaction.changed
+    return commit
 
 
 def empty_snapshot(timestamp: int) -> Snapshot:

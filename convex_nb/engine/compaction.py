@@ -85,7 +85,7 @@ class Compaction:
         most = CATCH_UP
         while self.follow():
             table = yield from self._caught_up(table)
-            if self._database.committer.replace_head(partial(self._installed, table, most), keep=False) is not None:
+            if self._database.committer.replace_head(partial(self._installed, table, most)):
                 return True
             most *= 2
         return False
@@ -106,7 +106,7 @@ class Compaction:
                     yield
         return table
 
-    def _installed(self, table: TableState, most: int, head: Snapshot, timestamp: int) -> Snapshot | None:
+    def _installed(self, table: TableState, most: int, head: Snapshot) -> Snapshot | None:
         """The head with the new form; ``None`` where too much happened since. Nobody commits meanwhile."""
         now = head.tables.get(table.name)
         later = [commit for commit in self._database.history.since(self._seen) if table.name in commit.indexes]
@@ -123,7 +123,7 @@ class Compaction:
         final = TableState(
             now.name, now.number, now.definition, now.indexes, table.parts, table.live, table.recent_columns
         )
-        return Snapshot(timestamp, {**head.tables, now.name: final}, head.catalog)
+        return Snapshot(head.timestamp, {**head.tables, now.name: final}, head.catalog)
 
 
 def _fields(indexes: tuple[TableIndex, ...]) -> list[tuple[str, tuple[str, ...]]]:

@@ -239,11 +239,18 @@ class Database:
         schema = snapshot.catalog.schema
         return schema is not None and schema.schema_validation
 
-    def push_schema(self, schema: SchemaDefinition | None) -> bool:
+    def push_schema(
+        self,
+        schema: SchemaDefinition | None,
+        also: Callable[[Transaction], object] = lambda _: None,
+        source: str = "push",
+    ) -> bool:
         """Put a schema in force: checks every stored document of its tables and builds its indexes first.
 
-        Returns whether anything changed. Raises ``SchemaValidationError`` with the first offending document, and
-        nothing changes then. Costs O(documents) of the tables whose validator or indexes changed.
+        ``also`` writes what is to be in force with it, and with nothing else: both or neither. It is called once for
+        every attempt, while nobody commits. Returns whether the schema is another one; if not, nothing was done.
+        Raises ``SchemaValidationError`` with the first offending document, and nothing changes then. Costs
+        O(documents) of the tables whose validator or indexes changed.
         """
         catalog = Catalog(schema)
 
@@ -251,13 +258,24 @@ class Database:
             head = self.head
             if head.catalog.schema == schema:
                 return False
-            prepared = prepare(self, head, schema)
-            if self.committer.replace_head(partial(_install, head, prepared, catalog), keep=True) is not None:
+            if self._pushed(partial(_install, head, prepare(self, head, schema), catalog), also, source):
                 return True
         # Others keep committing: they wait this time.
-        while self.committer.replace_head(partial(_prepare_and_install, self, catalog), keep=True) is None:
-            pass
-        return True
+        return self._pushed(partial(_prepare_and_install, self, catalog), also, source)
+
+    def _pushed(
+        self, install: Callable[[Snapshot, int], Snapshot | None], also: Callable[[Transaction], object], source: str
+    ) -> bool:
+        def follow(head: Snapshot) -> Transaction:
+            transaction = self.begin(head)
+            also(transaction)
+            return transaction
+
+        with deferred:
+            head, commit = self.committer.push(install, follow, source)
+            if commit is not None:
+                self._committed(commit)
+        return head is not None
 
     def import_segment(self, table: str, segment: Segment, *, replace: bool = False, source: str = "import") -> Commit:
         """Add a whole segment to a table, in place of what is there with ``replace``, as one commit.

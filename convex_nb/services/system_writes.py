@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from convex_nb.engine.database import Database
+    from convex_nb.engine.transaction import Transaction
+    from convex_nb.language.schema import SchemaDefinition
 
 T = TypeVar("T")
 
@@ -28,3 +30,20 @@ def write_system(database: Database, change: Callable[[SystemWriter], T], source
         except Conflict:
             continue
         return value
+
+
+def push_with(
+    database: Database, schema: SchemaDefinition | None, change: Callable[[SystemWriter], T], source: str
+) -> tuple[bool, T]:
+    """Put a schema in force, `None` for the one that is, and commit what `change` writes with it, both or neither.
+
+    Returns whether the schema is another one, and the value of `change`. Raises `SchemaValidationError`.
+    """
+    values: list[T] = []
+
+    def also(transaction: Transaction) -> None:
+        values.append(change(SystemWriter(transaction)))
+
+    if schema is not None and database.push_schema(schema, also, source):
+        return True, values[-1]
+    return False, write_system(database, change, source)

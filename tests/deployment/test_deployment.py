@@ -215,6 +215,35 @@ def test_a_push_is_checked_against_what_is_stored() -> None:
                 dep.push(wrong)  # type: ignore[arg-type]
 
 
+def test_what_one_push_puts_in_force_is_one_record_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    crons = convex_nb.cron_jobs()
+    crons.interval("adds", {"hours": 1}, add_to_counter, {"name": "n"})
+    auth = [{"domain": "https://issuer.example", "applicationID": "app"}]
+    with convex_nb.open() as dep:
+        append = dep._database.log.append
+        appended: list[int] = []
+        is_full = True
+
+        def counting(expected_head: int, entries: Any) -> Any:
+            if is_full:
+                raise OSError("No space left on device")
+            appended.append(len(entries))
+            return append(expected_head, entries)
+
+        monkeypatch.setattr(dep._database.log, "append", counting)
+        dep.register(add_to_counter)
+        with pytest.raises(OSError, match="No space"):
+            dep.push(SCHEMA, crons=crons, auth=auth)
+        assert (dep.schema, list(dep.schedules.crons), list(dep.auth.providers)) == (None, [], [])
+        is_full = False
+        dep.push(SCHEMA, crons=crons, auth=auth)
+        assert appended == [2]
+        assert dep.schema == SCHEMA
+        assert len(dep.schedules.crons) == len(dep.auth.providers) == 1
+        dep.push(SCHEMA, crons=crons, auth=auth)
+        assert appended == [2]
+
+
 # -- transactions
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
 
 from convex_nb.engine import compaction, history, maintenance, materialised, merge, steps, subscriptions
-from convex_nb.engine.commit import Commit
+from convex_nb.engine.commit import Commit, Entry
 from convex_nb.engine.database import Database
 from convex_nb.engine.indexes import index
 from convex_nb.engine.indexes.sorted_chunks import SortedChunks
@@ -18,6 +20,7 @@ from convex_nb.engine.part import Part
 from convex_nb.engine.reading import planner
 from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.transaction import Transaction
+from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.documents import Document
 from convex_nb.language.schema import SchemaDefinition, define_schema, define_table
 from convex_nb.language.validators import v
@@ -45,6 +48,35 @@ class StepTimer:
 
     def __call__(self) -> float:
         return next(self._looks) / 1000
+
+
+class DiskFullError(OSError):
+    """What a log raises that cannot write."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, "No space left on device")
+
+
+class FailingLog(MemoryLog):
+    """Refuses now and then, keeps what it took, and takes its time, so that commits gather behind one another."""
+
+    def __init__(self, fails: Callable[[], bool] = lambda: False, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.entries: list[Entry] = []
+        self.appends = 0
+        self.failures = 0
+        self.fails = fails
+        self.seconds = seconds
+
+    def append(self, expected_head: int, entries: Sequence[Entry]) -> Sequence[int]:
+        if self.seconds:
+            time.sleep(self.seconds)
+        self.appends += 1
+        if self.fails():
+            self.failures += 1
+            raise DiskFullError
+        self.entries += entries
+        return super().append(expected_head, entries)
 
 
 @contextmanager

@@ -104,10 +104,10 @@ def a_segment_of_others(state: TableState) -> TableState:
 def test_a_broken_table_is_noticed(database: Database, breaks: Callable[[TableState], TableState]) -> None:
     database.check()
 
-    def install(head: Snapshot, timestamp: int) -> Snapshot:
-        return Snapshot(timestamp, {**head.tables, "items": breaks(head.tables["items"])}, head.catalog)
+    def install(head: Snapshot) -> Snapshot:
+        return Snapshot(head.timestamp, {**head.tables, "items": breaks(head.tables["items"])}, head.catalog)
 
-    database.committer.replace_head(install, keep=False)
+    database.committer.replace_head(install)
     with pytest.raises((AssertionError, KeyError)):
         database.check()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import random
 import threading
@@ -16,8 +15,9 @@ from convex_nb.engine.commit import Commit, Entry
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.database import Database
 from convex_nb.engine.reading.reader import DatabaseWriter
-from convex_nb.engine.wal.memory import MemoryLog
 from tests.engine.databases import (
+    DiskFullError,
+    FailingLog,
     committed,
     insert_all,
     items_schema,
@@ -29,35 +29,6 @@ from tests.engine.databases import (
 )
 
 TIMEOUT = 60.0
-
-
-class DiskFullError(OSError):
-    """What a log raises that cannot write."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ENOSPC, "No space left on device")
-
-
-class FailingLog(MemoryLog):
-    """Refuses now and then, keeps what it took, and takes its time, so that commits gather behind one another."""
-
-    def __init__(self, fails: Callable[[], bool] = lambda: False, seconds: float = 0.0) -> None:
-        super().__init__()
-        self.entries: list[Entry] = []
-        self.appends = 0
-        self.failures = 0
-        self.fails = fails
-        self.seconds = seconds
-
-    def append(self, expected_head: int, entries: Sequence[Entry]) -> Sequence[int]:
-        if self.seconds:
-            time.sleep(self.seconds)
-        self.appends += 1
-        if self.fails():
-            self.failures += 1
-            raise DiskFullError
-        self.entries += entries
-        return super().append(expected_head, entries)
 
 
 def in_threads(*targets: Callable[[], Any]) -> None:

@@ -288,12 +288,12 @@ def test_others_that_commit_all_the_time_do_not_keep_it_from_ending(monkeypatch:
     replace_head = database.committer.replace_head
     refused = 0
 
-    def busy(change: Any, *, keep: bool) -> Any:
+    def busy(change: Any) -> bool:
         nonlocal refused
         insert_all(database, "items", [{"n": refused}] * 4)
-        found = replace_head(change, keep=keep)
-        refused += found is None
-        return found
+        done = replace_head(change)
+        refused += not done
+        return done
 
     monkeypatch.setattr(database.committer, "replace_head", busy)
     first = begun(database, 1)

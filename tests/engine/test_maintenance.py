@@ -224,12 +224,12 @@ def test_a_push_just_before_the_swap_wins(monkeypatch: pytest.MonkeyPatch) -> No
     replace_head = database.committer.replace_head
     pushed = False
 
-    def push_first(change: Any, *, keep: bool) -> Any:
+    def push_first(change: Any) -> bool:
         nonlocal pushed
-        if not keep and not pushed:
+        if not pushed:
             pushed = True
             database.push_schema(items_schema("a"))
-        return replace_head(change, keep=keep)
+        return replace_head(change)
 
     monkeypatch.setattr(database.committer, "replace_head", push_first)
     maintained(database)

@@ -4,11 +4,23 @@ from typing import Any
 
 import pytest
 
+from convex_nb.engine.commit import Commit
 from convex_nb.engine.database import Database
+from convex_nb.engine.reading.reader import DatabaseWriter
+from convex_nb.engine.transaction import Transaction
 from convex_nb.language.errors import IndexNotFoundError, SchemaValidationError
 from convex_nb.language.schema import SchemaDefinition, define_schema, define_table
 from convex_nb.language.validators import v
-from tests.engine.databases import import_all, insert_all, make_database, numbers, reading, transact
+from tests.engine.databases import (
+    DiskFullError,
+    FailingLog,
+    import_all,
+    insert_all,
+    make_database,
+    numbers,
+    reading,
+    transact,
+)
 from tests.engine.model import assert_holds
 
 
@@ -173,3 +185,45 @@ def test_a_push_waits_for_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
     assert 0 < disturbed < 10
     assert len(database.head.tables["items"]) == disturbed
     database.check()
+
+
+def test_what_is_written_with_a_push_is_in_force_with_it_or_not_at_all() -> None:
+    full = True
+    log = FailingLog(lambda: full)
+    database = make_database(log=log)
+    seen: list[set[str]] = []
+    database.on_commit.append(lambda commit: seen.append(set(commit.tables)))
+
+    def also(transaction: Transaction) -> None:
+        assert transaction.snapshot.schema == items()
+        DatabaseWriter(transaction).insert("items", {"n": 1})
+
+    before = database.head
+    with pytest.raises(DiskFullError):
+        database.push_schema(items(), also)
+    assert database.head is before
+
+    full = False
+    assert database.push_schema(items(), also, "several")
+    assert log.appends == 2
+    push, commit = log.entries
+    assert (push.timestamp, commit.timestamp) == (database.head.timestamp - 1, database.head.timestamp)
+    assert isinstance(commit, Commit)
+    assert commit.source == "several"
+    assert seen == [{"items"}]
+    assert numbers(reading(database)[1].query("items").collect()) == [1]
+    assert len(database.at(push.timestamp).tables["items"]) == 0
+    assert not database.push_schema(items(), also)
+    database.check()
+
+
+def test_a_push_whose_writes_fail_changes_nothing() -> None:
+    database = make_database()
+    before = database.head
+
+    def also(transaction: Transaction) -> None:
+        DatabaseWriter(transaction).insert("items", {"n": "no number"})
+
+    with pytest.raises(SchemaValidationError):
+        database.push_schema(items(n=v.number()), also)
+    assert database.head is before

@@ -26,12 +26,13 @@ from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
+    from convex_nb.engine.reading.system_reader import SystemWriter
     from convex_nb.functions.definition import Kind
     from convex_nb.functions.live.reactor import Reactor
     from convex_nb.functions.origin import Origin
     from convex_nb.functions.registry import Entry
     from convex_nb.functions.runner import Runner
-    from convex_nb.services.scheduling.cron_table import Wanted
+    from convex_nb.services.scheduling.cron_table import Change, Wanted
 
 CLOSING_SECONDS: Final = 1.0
 """So long closing waits, at most, for what is running."""
@@ -188,13 +189,15 @@ class Scheduling:
 
     # -- crons ---------------------------------------------------------------------------------------------------
 
-    def deploy(self, wanted: Mapping[str, Wanted]) -> None:
-        """Put crons in the place of those that are there, and say what has changed."""
-        now = self.executor.now_ms()
-        changes = write_system(self.database, lambda writer: deploy(writer, wanted, now), SOURCE)
+    def deploy(self, writer: SystemWriter, wanted: Mapping[str, Wanted]) -> list[Change]:
+        """Put crons in the place of those that are there; what has changed is for `deployed`."""
+        return deploy(writer, wanted, self.executor.now_ms())
+
+    def deployed(self, changes: Iterable[Change]) -> None:
+        """Say which crons have changed, once they have."""
         for change in changes:
-            self._log.note(change.path, "INFO", f'The cron "{change.name}" was {change.what}.', now)
-        self.after_commit()
+            text = f'The cron "{change.name}" was {change.what}.'
+            self._log.note(change.path, "INFO", text, self.executor.now_ms())
 
     def _say(self, said: Iterable[tuple[str, str | None]]) -> None:
         for path, text in said:
