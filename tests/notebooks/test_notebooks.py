@@ -1,10 +1,11 @@
-"""Every notebook: kept without outputs, and good to run twice in one kernel.
+"""Every notebook: kept without outputs, and good to run twice in one kernel, which is fresh the first time.
 
-That each of their cells runs in a fresh kernel is nbval's part, see `addopts` in pyproject.toml.
+`pytest notebooks/tour.ipynb` reports on one cell by cell (nbval).
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -24,7 +25,6 @@ from ipywidgets.widgets.widget import _instances
 _dep = convex_nb.current()
 print({
     "functions": sorted(_dep.functions),
-    "flights": _dep.table("flights").count(),
     "queries": _dep.statistics().reactor.queries,
     "views": sum(isinstance(widget, LiveView) for widget in _instances.values()),
     "threads": threading.active_count(),
@@ -43,6 +43,18 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     kept = [cell.id for cell in notebook.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)]
     assert kept == [], "run `make format`"
     assert "widgets" not in notebook.metadata
+
+
+def test_the_page_of_notebooks_leads_to_each(root: Path) -> None:
+    page = (root / "notebooks" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((.*?)\)", page)) == {path.name for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_the_links_of_a_notebook_lead_somewhere(path: Path) -> None:
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    targets = re.findall(r"\]\(([^)#]+)", "\n".join(cells))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
