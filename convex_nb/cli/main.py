@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "dev": Command("dev", "the same, loading functions again whenever their files change"),
     "functions": Command("functions", "list functions with their arguments"),
     "function-spec": Command("function_spec", "print the validators of functions as JSON, for other programs"),
+    "openapi": Command("openapi", "print the HTTP API of public functions as an OpenAPI document"),
     "codegen": Command("codegen", "write a typed Python module of documents and functions"),
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),

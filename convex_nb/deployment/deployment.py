@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from convex_nb.deployment.authentication import Authentication
 from convex_nb.deployment.calling import Calling
-from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.data.tables import Tables
 from convex_nb.deployment.description.description import Description
 from convex_nb.deployment.environment import Environment
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from convex_nb.services.scheduling.cron_table import Change, Wanted
 
 
-class Deployment(Calling, Data, Description):
+class Deployment(Calling, Description):
     """Tables, functions, and everything that follows them, in this process. `open()` makes one.
 
     It calls public and internal functions alike. All methods may be called from any thread.

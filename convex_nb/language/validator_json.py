@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convex_nb.language.encoding import from_json, to_plain_json
+from convex_nb.language.encoding import from_json, to_json, to_plain_json
 from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError, describe
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import (
@@ -80,8 +80,12 @@ def _bad(form: Any) -> SchemaDefinitionError:
     return SchemaDefinitionError(f"{describe(form, 200)} is not the JSON form of a validator.")
 
 
-def json_schema(validator: Validator) -> dict[str, Any]:
-    """Return a JSON Schema (draft 2020-12) of the lossy JSON form of the values that `validator` accepts."""
+def json_schema(validator: Validator, *, lossless: bool = False) -> dict[str, Any]:
+    """Return a JSON Schema (draft 2020-12) of the lossy, or the lossless, JSON form of the values that it accepts."""
+
+    def inner(validator: Validator) -> dict[str, Any]:
+        return json_schema(validator, lossless=lossless)
+
     match validator:
         case StringValidator():
             return {"type": "string"}
@@ -89,31 +93,35 @@ def json_schema(validator: Validator) -> dict[str, Any]:
             return {"type": "integer"}
         case NumberValidator():
             return {"type": "number"}
+        case Int64Validator() if lossless:
+            return _tagged("$integer", "a 64-bit integer: base64 of its 8 bytes, the lowest first")
         case Int64Validator():
             return {"type": "string", "pattern": "^-?[0-9]{1,19}$", "description": "a 64-bit integer"}
         case BooleanValidator():
             return {"type": "boolean"}
         case NullValidator():
             return {"type": "null"}
+        case BytesValidator() if lossless:
+            return _tagged("$bytes", "base64")
         case BytesValidator():
             return {"type": "string", "contentEncoding": "base64"}
         case IdValidator():
             return {"type": "string", "description": f'the id of a document in table "{validator.table_name}"'}
         case LiteralValidator():
-            return {"const": to_plain_json(validator.value)}
+            return {"const": to_json(validator.value) if lossless else to_plain_json(validator.value)}
         case ArrayValidator():
-            return {"type": "array", "items": json_schema(validator.element)}
+            return {"type": "array", "items": inner(validator.element)}
         case RecordValidator():
             return {
                 "type": "object",
-                "propertyNames": json_schema(validator.key),
-                "additionalProperties": json_schema(validator.value),
+                "propertyNames": inner(validator.key),
+                "additionalProperties": inner(validator.value),
             }
         case ObjectValidator():
             required = [name for name, field in validator.fields.items() if not field.is_optional]
             return {
                 "type": "object",
-                "properties": {name: json_schema(field) for name, field in validator.fields.items()},
+                "properties": {name: inner(field) for name, field in validator.fields.items()},
                 **({"required": required} if required else {}),
                 "additionalProperties": False,
             }
@@ -121,7 +129,16 @@ def json_schema(validator: Validator) -> dict[str, Any]:
             return {"not": {}}
         case UnionValidator():
             if all(isinstance(member, LiteralValidator) for member in validator.members):
-                return {"enum": [json_schema(member)["const"] for member in validator.members]}
-            return {"anyOf": [json_schema(member) for member in validator.members]}
+                return {"enum": [inner(member)["const"] for member in validator.members]}
+            return {"anyOf": [inner(member) for member in validator.members]}
         case _:
             return {}
+
+
+def _tagged(tag: str, description: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {tag: {"type": "string", "description": description}},
+        "required": [tag],
+        "additionalProperties": False,
+    }

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from convex_nb._version import __version__
+from convex_nb.server.admin_api import AdminApi
 from convex_nb.server.http_actions import Site, is_for_site
-from convex_nb.server.http_api import HttpApi
+from convex_nb.server.http_api import HttpApi, guarded, json_response
 from convex_nb.server.security import Gate, plain
 from convex_nb.server.storage import Storage
 from convex_nb.server.sync import sync
@@ -36,6 +37,9 @@ def make_app(
     async def echo(request: Request) -> Response:
         return Response(await request.body())
 
+    async def describe(_: Request) -> Response:
+        return json_response(await services.run(services.remote.openapi))
+
     async def say(text: str, _: Request) -> Response:
         return plain(text)
 
@@ -47,6 +51,8 @@ def make_app(
     routes = [
         *HttpApi(services).routes,
         *Storage(services).routes,
+        *AdminApi(services).routes,
+        guarded("/openapi.json", describe, ["GET"]),
         WebSocketRoute("/api/sync", serve_sync),
         WebSocketRoute("/api/{version}/sync", serve_sync),
         Route("/", partial(say, "This Convex deployment is running. Clients connect to this address.")),

@@ -6,7 +6,7 @@ import struct
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from convex_nb.deployment.remote.caller import Answer, Caller
     from convex_nb.server.services import Services
 
+Form = TypeVar("Form")
 AnyKind: TypeAlias = Literal["query", "mutation", "action", "any"]
 Format: TypeAlias = Literal["convex_encoded_json", "convex_json", "json", "convex_clean_json", "export_json"]
 ENCODED: Final = ("convex_encoded_json", "convex_json")
@@ -66,7 +67,25 @@ class Batch(msgspec.Struct):
     queries: list[Call]
 
 
-_decoders: Final = {form: msgspec.json.Decoder(form) for form in (Call, Arguments, Batch)}
+_call_decoder: Final = msgspec.json.Decoder(Call)
+_arguments_only_decoder: Final = msgspec.json.Decoder(Arguments)
+_batch_decoder: Final = msgspec.json.Decoder(Batch)
+
+
+def guarded(path: str, handle: Callable[[Request], Awaitable[Response]], methods: list[str] | None = None) -> Route:
+    """A route, `POST` unless said; what keeps a request from being handled becomes an answer."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except Refused as refused:
+            return refused.response
+        except AuthenticationError as error:
+            return problem(400 if error.code == "InvalidAuthHeader" else 401, error.code, str(error))
+        except DeploymentClosedError as error:
+            return problem(503, "DeploymentClosed", str(error))
+
+    return Route(path, endpoint, methods=methods or ["POST"])
 
 
 class HttpApi:
@@ -79,30 +98,15 @@ class HttpApi:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            self._route("/api/query", self._query, ["GET", "POST"]),
-            self._route("/api/query_at_ts", self._query_at),
-            self._route("/api/query_batch", self._query_batch),
-            self._route("/api/query_ts", self._timestamp),
-            self._route("/api/mutation", self._mutation),
-            self._route("/api/action", self._action),
-            self._route("/api/function", self._function),
-            self._route("/api/run/{path:path}", self._run),
+            guarded("/api/query", self._query, ["GET", "POST"]),
+            guarded("/api/query_at_ts", self._query_at),
+            guarded("/api/query_batch", self._query_batch),
+            guarded("/api/query_ts", self._timestamp),
+            guarded("/api/mutation", self._mutation),
+            guarded("/api/action", self._action),
+            guarded("/api/function", self._function),
+            guarded("/api/run/{path:path}", self._run),
         ]
-
-    def _route(
-        self, path: str, handle: Callable[[Request], Awaitable[Response]], methods: list[str] | None = None
-    ) -> Route:
-        async def endpoint(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Refused as refused:
-                return refused.response
-            except AuthenticationError as error:
-                return problem(400 if error.code == "InvalidAuthHeader" else 401, error.code, str(error))
-            except DeploymentClosedError as error:
-                return problem(503, "DeploymentClosed", str(error))
-
-        return Route(path, endpoint, methods=methods or ["POST"])
 
     # -- endpoints -----------------------------------------------------------------------------------------------
 
@@ -110,41 +114,41 @@ class HttpApi:
         if request.method == "GET":
             call = _call_of_address(request)
         else:
-            call = await _decoded(request, Call)
+            call = await decoded(request, _call_decoder)
         return await self._called(request, "query", call)
 
     async def _mutation(self, request: Request) -> Response:
-        return await self._called(request, "mutation", await _decoded(request, Call))
+        return await self._called(request, "mutation", await decoded(request, _call_decoder))
 
     async def _action(self, request: Request) -> Response:
-        return await self._called(request, "action", await _decoded(request, Call))
+        return await self._called(request, "action", await decoded(request, _call_decoder))
 
     async def _function(self, request: Request) -> Response:
-        return await self._called(request, "any", await _decoded(request, Call))
+        return await self._called(request, "any", await decoded(request, _call_decoder))
 
     async def _run(self, request: Request) -> Response:
         *module, function = request.path_params["path"].split("/")
         if not module or not all([*module, function]):
             raise Refused(400, "MissingIdentifier", "The address is /api/run/<module>/<function>.")
-        body = await _decoded(request, Arguments)
+        body = await decoded(request, _arguments_only_decoder)
         return await self._called(request, "any", Call(f"{'/'.join(module)}:{function}", body.args, body.format))
 
     async def _timestamp(self, _: Request) -> Response:
-        return _json({"ts": timestamp_text(self._services.remote.timestamp)})
+        return json_response({"ts": timestamp_text(self._services.remote.timestamp)})
 
     async def _query_at(self, request: Request) -> Response:
-        call = await _decoded(request, Call)
+        call = await decoded(request, _call_decoder)
         return await self._called(request, "query", call, _timestamp_of(call.ts))
 
     async def _query_batch(self, request: Request) -> Response:
-        batch = await _decoded(request, Batch)
+        batch = await decoded(request, _batch_decoder)
         caller = await self._caller(request)
         timestamp = self._services.remote.timestamp
         results = []
         for call in batch.queries:
             answer = await self._answer(caller, "query", call, timestamp)
             results.append(_body(answer, _format(call, request)))
-        return _json({"results": results})
+        return json_response({"results": results})
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +158,7 @@ class HttpApi:
         if failure is not None and failure.code is not None:
             raise Refused(503, failure.code, failure.message)
         # Encoded where it holds nobody up.
-        return await self._services.run(lambda: _json(_body(answer, _format(call, request))))
+        return await self._services.run(lambda: json_response(_body(answer, _format(call, request))))
 
     async def _caller(self, request: Request) -> Caller:
         return await self._services.caller(request.headers.get("authorization"))
@@ -179,12 +183,13 @@ def _mutate(caller: Caller, path: str, args: dict[str, Any]) -> Answer:
     return answer
 
 
-def _json(content: Any) -> Response:
+def json_response(content: Any) -> Response:
+    """JSON that may be large."""
     return Response(_encoder.encode(content), media_type="application/json")
 
 
 def _body(answer: Answer, format: Format) -> Json:
-    encode = to_wire_json if format in ENCODED else _plain
+    encode = to_wire_json if format in ENCODED else plain_form
     failure = answer.failure
     if failure is None:
         body: Json = {"status": "success", "value": encode(answer.value)}
@@ -197,7 +202,8 @@ def _body(answer: Answer, format: Format) -> Json:
     return body
 
 
-def _plain(value: Any) -> Any:
+def plain_form(value: Any) -> Any:
+    """The JSON form of a value that people read; every number is a float64."""
     return to_wire_json(to_plain_json(value))
 
 
@@ -220,10 +226,11 @@ def _call_of_address(request: Request) -> Call:
         raise Refused(400, "BadQueryParameters", f"The address asks for nothing that there is: {error}") from None
 
 
-async def _decoded(request: Request, form: type[Any]) -> Any:
+async def decoded(request: Request, decoder: msgspec.json.Decoder[Form]) -> Form:
+    """The body, if it has the decoder's form. Raises `Refused`."""
     body = await read_body(request, LARGEST_BODY)
     try:
-        return _decoders[form].decode(body or b"{}")
+        return decoder.decode(body or b"{}")
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
         raise Refused(400, "BadJsonBody", f"The body could not be understood: {error}") from None
 

@@ -13,6 +13,9 @@ def test_functions_for_other_programs(project: Path, cli: Cli) -> None:
     spec = cli("function-spec", "--json").json
     assert {each["identifier"] for each in spec["functions"]} >= {"messages:send", "messages:values"}
     assert cli("function-spec", "my_app").json == spec
+    paths = set(cli("openapi", "my_app").json["paths"])
+    assert "/api/run/messages/send" in paths
+    assert not any("values" in path for path in paths)
 
 
 def test_a_module_is_written_once_and_checked(project: Path, cli: Cli) -> None:

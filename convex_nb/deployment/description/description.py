@@ -6,14 +6,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convex_nb.deployment.foundation import Foundation
+from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.remote.remote import Server
 
 if TYPE_CHECKING:
     from convex_nb.language.schema import SchemaDefinition
 
 
-class Description(Foundation):
+class Description(Data):
     """What programs ask that are written against a deployment."""
 
     def function_spec(self) -> dict[str, Any]:
@@ -22,6 +22,25 @@ class Description(Foundation):
 
         self._check_open()
         return function_spec(self._registry.functions, self._router, self._url)
+
+    def openapi(self) -> dict[str, Any]:
+        """The public functions as an OpenAPI 3.1 document: each is a POST to `/api/run/...` of the server."""
+        from convex_nb.deployment.description.openapi import openapi
+
+        self._check_open()
+        return openapi(self._registry.functions, self._name, self._url)
+
+    def json_schemas(self, *, delta: bool = False) -> dict[str, Any]:
+        """The JSON Schema of each table's documents; with `delta`, of what `document_deltas` says of them.
+
+        A table without a schema gets one of what is stored in it. Costs O(documents) of such tables.
+        """
+        from convex_nb.deployment.description.json_schemas import json_schemas
+
+        declared = {} if self._schema is None else self._schema.tables
+        others = [name for name in self.tables if name not in declared]
+        inferred = self.infer_schema(*others).tables if others else {}
+        return json_schemas({**declared, **inferred}, delta=delta)
 
     def codegen(self, path: str | PathLike[str] | None = None) -> str:
         """The text of a Python module with the types of documents and functions; written to `path`, if there is one.
@@ -43,3 +62,7 @@ class Description(Foundation):
     @property
     def _url(self) -> str | None:
         return next((door.url for door in self._doors if isinstance(door, Server)), None)
+
+    @property
+    def _name(self) -> str:
+        return "memory" if self.path is None else self.path.stem

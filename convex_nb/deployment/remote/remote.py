@@ -86,6 +86,19 @@ class Remote:
         except InvalidValueError as error:
             raise AuthenticationError(str(error), code="InvalidIdentity") from None
 
+    def administered_by(self, caller: Caller) -> Deployment:
+        """The deployment itself, for its administrator. Raises `AuthenticationError` for everybody else."""
+        if caller.origin.caller != "admin":
+            raise AuthenticationError(
+                "This is for the administrator: send the header `Authorization: Convex <admin key>`.",
+                code="AdminKeyRequired",
+            )
+        return self._deployment
+
+    def openapi(self) -> dict[str, Any]:
+        """What can be called, for anybody: an OpenAPI document."""
+        return self._deployment.openapi()
+
     def user(self, token: str) -> Caller:
         """Calls for the bearer of a token. Raises `AuthenticationError`; it may ask the token's issuer for its keys."""
         bearer = self._deployment._tokens.verify(token)

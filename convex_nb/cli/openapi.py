@@ -1,0 +1,40 @@
+"""`convex-nb openapi`: the HTTP API of public functions, described."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Final
+
+from convex_nb.cli.loading import add_load, load, sources_of, user_code
+from convex_nb.cli.problems import OK
+
+if TYPE_CHECKING:
+    from convex_nb.cli.console import Console
+    from convex_nb.cli.options import OptionParser
+
+DESCRIPTION: Final = """\
+Print the public functions of modules and folders as an OpenAPI 3.1 document in JSON, for tools that call HTTP APIs or
+make clients of them. No deployment is opened. A server has the same at /openapi.json."""
+USAGE: Final = "[MODULE ...]"
+EXAMPLES: Final = """\
+  convex-nb openapi my_app > openapi.json
+  convex-nb openapi        where they are is in pyproject.toml"""
+
+
+def configure(parser: OptionParser) -> None:
+    """Add the options of `openapi`."""
+    parser.add_argument("modules", metavar="MODULE", nargs="*", help="the same as --load MODULE")
+    add_load(parser)
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Print the document."""
+    from convex_nb.deployment.opening import open as open_deployment
+
+    options.load += options.modules
+    sources = sources_of(options)
+    with open_deployment() as catalogue:
+        with user_code():
+            load(catalogue, sources)
+        console.line(catalogue.openapi(), indent=None if console.json else 2)
+    return OK
