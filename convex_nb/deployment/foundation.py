@@ -81,6 +81,16 @@ class Foundation:
         )
         _open.add(self)
 
+    @property
+    def mode(self) -> Mode:
+        """Whether it is for developing or in production, as `open(mode=...)` said."""
+        return self._mode
+
+    @property
+    def paused(self) -> bool:
+        """Whether calls are refused until `resume()`."""
+        return self._reactor.paused
+
     def work(self) -> bool:
         """Do a slice of the background work that is due; whether more is."""
         if self._reactor.handed_over:

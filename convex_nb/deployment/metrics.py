@@ -46,6 +46,10 @@ class Metrics:
     def __len__(self) -> int:
         return len(self._tallies.totals())
 
+    def minutes(self) -> Iterator[tuple[int, Tally]]:
+        """Each function in each minute in which it ran, oldest first: when the minute began, in milliseconds."""
+        return self._tallies.minutes()
+
     def df(self, *, every: timedelta | None = None) -> pandas.DataFrame:
         """A row for each function or, with `every`, for each function in each such stretch of time, UTC.
 

@@ -14,6 +14,7 @@ from convex_nb._version import __version__
 from convex_nb.deployment.current import current, set_current
 from convex_nb.deployment.opening import open as open_deployment
 from convex_nb.language.errors import DeploymentLockedError, FunctionNotFoundError
+from convex_nb.notebook.dashboard import dashboard
 from convex_nb.notebook.data_commands import export, history, import_file
 from convex_nb.notebook.declared_schema import extent
 from convex_nb.notebook.observing import functions, logs, metrics
@@ -186,6 +187,7 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "export": export,
     "import": import_file,
     "history": history,
+    "dashboard": dashboard,
     "drop": drop,
     "display": show_as,
     "reset": reset,

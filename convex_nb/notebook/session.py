@@ -25,6 +25,7 @@ from convex_nb.views.surroundings import Surroundings
 if TYPE_CHECKING:
     from convex_nb.deployment.clients.paginated import Followed, PaginatedQuery
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.views.dashboard.dashboard import Dashboard
 
 V = TypeVar("V", bound=LiveView)
 
@@ -88,6 +89,14 @@ class Session:
         """Return a view of what runs in a deployment."""
         view = self._open(LogView, deployment, "logs", lambda _: LogFeed(deployment.logs, self.flush.mark), {})
         self.flush.add(deployment, view)
+        return view
+
+    def open_dashboard(self, deployment: Deployment, watch: Watch, page: str, every: float) -> Dashboard:
+        """Return a dashboard that begins at a page; `watch` opens the one that it is to show."""
+        from convex_nb.views.dashboard.dashboard import Dashboard
+
+        view = self._open(Dashboard, deployment, "dashboard", watch, {"page": page})
+        self.flush.add(deployment, view, every)
         return view
 
     def _open(

@@ -295,3 +295,22 @@ class AskChoices(TypedDict):
 
 
 FormRequest: TypeAlias = Submit | AskChoices
+
+
+class TurnTo(TypedDict):
+    """Show another page of the dashboard."""
+
+    type: Literal["turn"]
+    page: str
+
+
+class Do(TypedDict):
+    """Do something on the page that is open: see `dashboard/blocks.py`."""
+
+    type: Literal["do"]
+    act: str
+    key: NotRequired[str]
+    entries: NotRequired[dict[str, str]]
+
+
+DashboardRequest: TypeAlias = TurnTo | Do

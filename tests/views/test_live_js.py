@@ -19,7 +19,7 @@ from convex_nb.views.messages import Cell, Row
 from convex_nb.views.modules import STATIC, bundle
 
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))}
-WIDGETS = ["live.js", "form.js"]
+WIDGETS = ["live.js", "form.js", "dashboard.js"]
 NODE = shutil.which("node")
 
 
@@ -77,7 +77,7 @@ def test_no_text_becomes_html() -> None:
 def test_every_request_that_the_browser_sends_is_one_that_the_kernel_knows() -> None:
     sent = set(re.findall(r'send\(\{ type: "(\w+)"', "".join(SOURCES.values())))
     sent |= {"pause", "resume"}
-    shapes = get_args(messages.Request | messages.FormRequest)
+    shapes = get_args(messages.Request | messages.FormRequest | messages.DashboardRequest)
     known = {name for shape in shapes for name in get_args(get_type_hints(shape)["type"])}
     assert sent == known
 

@@ -134,6 +134,13 @@ class Schedules(Jobs):
         """What runs again and again, by name."""
         return Crons(self._snapshot)
 
+    @property
+    def lag_ms(self) -> float:
+        """How late the first of those that wait is, in milliseconds; 0 if none is."""
+        first = next(iter(self.pending.values()), None)
+        now = self._scheduling.executor.now_ms()
+        return 0.0 if first is None else max(0.0, now - first["scheduledTime"])
+
     def newest_finished(self, number: int) -> list[Document]:
         """The jobs that ended last, the newest first."""
         table = self._snapshot().table(TABLE)

@@ -1,0 +1,379 @@
+"""Data: the tables, and the documents of one of them, filtered and edited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final
+
+from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.language.encoding import loads, to_json
+from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.validators import ObjectValidator, Validator, v
+from convex_nb.language.values import UNDEFINED
+from convex_nb.views.cells import escaped
+from convex_nb.views.columns import SYSTEM_FIELDS, columns_of_table
+from convex_nb.views.dashboard.blocks import (
+    Block,
+    Field,
+    Line,
+    bar,
+    button,
+    choice,
+    code,
+    copier,
+    field,
+    form,
+    grid,
+    listing,
+    words,
+)
+from convex_nb.views.dashboard.conditions import OPERATORS, Condition, code_of, select
+from convex_nb.views.dashboard.page import Page
+from convex_nb.views.editing import Editing
+from convex_nb.views.live_view import LiveView
+
+SHOWN: Final = 5_000
+"""The newest documents that a table shows; a filter looks at all."""
+LOOKED_AT: Final = 200
+"""Documents whose fields are those of a table without a schema."""
+INFERRED_MOST: Final = 200_000
+"""Documents from which a schema is inferred without being asked twice."""
+
+
+def _read(ctx: Any, table: str, conditions: Any) -> Any:
+    return select(ctx.db, table, conditions, SHOWN)
+
+
+_documents = anonymous_function(_read, "query", "dashboard:documents")
+_document = anonymous_function(lambda ctx, id: ctx.db.get(id), "query", "dashboard:document")
+
+
+class Data(Page):
+    """Tables at the left, the documents of one as a live table, and what can be done with them."""
+
+    name: ClassVar[str] = "data"
+
+    def follow(self) -> None:
+        self.on_commits()
+        self._schema: Any = None
+
+    def has_moved(self) -> bool:
+        return self.deployment.schema is not self._schema
+
+    @property
+    def table(self) -> str | None:
+        """The table that is shown: the one that was chosen, or the first one."""
+        tables = self.deployment.tables
+        chosen = self.memory.get("table")
+        return chosen if chosen is not None and chosen in tables else next(iter(tables), None)
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """The rows of the filter as they were sent last."""
+        found: list[Condition] = self.memory.setdefault("conditions", [])
+        return found
+
+    # -- what is shown
+
+    def blocks(self) -> Iterable[Block]:
+        schema = self._schema = self.deployment.schema
+        table = self.table
+        tables = self.deployment.tables
+        declared = {} if schema is None else schema.tables
+        yield listing(
+            "tables",
+            "Tables",
+            [
+                {
+                    "key": name,
+                    "label": name,
+                    "note": f"{each.count():,}",
+                    "on": name == table,
+                }
+                for name, each in tables.items()
+            ],
+            "table",
+        )
+        if table is None:
+            yield words("none", "No tables yet: declare one in a %%convex_schema cell, or insert a document.", "soft")
+            return
+        panel = self.memory.get("panel")
+        view = self.inside(f"documents {table}", partial(self._open, table))
+        yield form("filter", self._filter_rows(), self._filter_buttons(), version=self.memory.get("version", 0))
+        yield bar("bar", self._buttons(table, panel))
+        if panel in ("add", "edit", "patch"):
+            yield self._editor(table, panel)
+        if panel == "schema":
+            yield from self._schema_blocks(table, declared)
+        yield self.drawn(f"documents {table}")
+        count = tables[table].count()
+        if isinstance(view.value, list) and len(view.value) >= SHOWN:
+            yield words("limit", f"The newest {SHOWN:,} of {count:,} documents; a filter looks at all of them.", "soft")
+
+    def _filter_rows(self) -> list[list[Field]]:
+        names = [*self._fields(), *SYSTEM_FIELDS]
+        return [
+            [
+                choice(f"field{number}", "Field", names, each.field),
+                choice(f"operator{number}", "Operator", OPERATORS, each.operator),
+                field(f"value{number}", "Value", each.text, hint='text, 5, true, {"a": 1}', wide=True),
+            ]
+            for number, each in enumerate(self.conditions)
+        ]
+
+    def _filter_buttons(self) -> list[Any]:
+        if not self.conditions:
+            return [button("+ Filter", "more", "add a filter", submits=True)]
+        copied = copier("Copy as cell", code_of(str(self.table), self._sound()), "copy a cell that asks for the same")
+        return [
+            button("Apply", "apply", "show the documents that meet all of these", submits=True, tone="ok"),
+            button("+ Filter", "more", "add a filter", submits=True),
+            button("Clear", "unfilter", "show all documents"),
+            copied,
+        ]
+
+    def _sound(self) -> list[Condition]:
+        return [each for each in self.conditions if each.text.strip()]
+
+    def _buttons(self, table: str, panel: str | None) -> list[Any]:
+        chosen, filtered = self._chosen(), bool(self._sound())
+        buttons = [button("Add documents", "panel", key="add", on=panel == "add")]
+        if chosen is not None:
+            buttons += [
+                button("Edit document", "panel", "edit the document in whose row the cursor is", key="edit"),
+                button("Delete document", "delete", "delete the document in whose row the cursor is"),
+            ]
+        if filtered:
+            buttons += [
+                button("Edit all shown", "panel", "put fields into all documents that meet the filter", key="patch"),
+                button("Delete all shown", "delete_shown", "delete all documents that meet the filter"),
+            ]
+        buttons.append(button("Schema and indexes", "panel", key="schema", on=panel == "schema"))
+        if self.deployment.tables[table].count():
+            buttons.append(button("Clear table", "clear", "delete all documents of this table", tone="bad"))
+        return buttons
+
+    def _editor(self, table: str, panel: str) -> Block:
+        version = self.memory.get("version", 0)
+        labels = {
+            "add": ("Documents, as JSON: one object, or a list of them", "{}", "Insert"),
+            "edit": (f"{self.memory.get('edited')}", self.memory.get("text", "{}"), "Save"),
+            "patch": ("Fields, as JSON: they are put into every document that is shown", "{}", "Put into all"),
+        }
+        label, text, verb = labels[panel]
+        rows = [[field("text", label, text, kind="area", wide=True)]]
+        buttons = [button(verb, f"{panel}_documents", submits=True, tone="ok"), button("Cancel", "panel", "close")]
+        return form("editor", rows, buttons, version=version, title=f"{table}")
+
+    def _schema_blocks(self, table: str, declared: Mapping[str, Any]) -> Iterable[Block]:
+        here = self.deployment.tables[table]
+        lines: list[Line] = [
+            {"key": name, "cells": [name, ", ".join(fields), "ready"]} for name, fields in here.indexes.items()
+        ]
+        lines += [{"key": name, "cells": [name, what, "ready"]} for name, what in here.searches.items()]
+        lines += [
+            {
+                "key": f"staged {name}",
+                "cells": [name, ", ".join(each.fields), f"staged: {each.indexed:,} of {each.rows:,} rows"],
+            }
+            for name, each in here.staged.items()
+        ]
+        yield grid("indexes", "Indexes", ["index", "fields", "state"], lines, "No indexes.")
+        if table in declared:
+            text = f"%%convex_schema\n{table} = {declared[table].to_code()}"
+            yield code("saved", "Schema in force, as a cell", text, open=True)
+        else:
+            yield words("unsaved", f"The schema does not name {table}: its documents may have any fields.", "soft")
+        if here.count() > INFERRED_MOST:
+            call = f"dep.infer_schema({table!r})"
+            yield words("large", f"{table} is large: {call} infers its schema from all documents.", "soft")
+            return
+        inferred = self._inferred(table)
+        if inferred is not None:
+            yield code(
+                "inferred", "Schema inferred from the documents, as a cell", inferred, open=table not in declared
+            )
+
+    def _inferred(self, table: str) -> str | None:
+        if not self.deployment.tables[table].count():
+            return None
+        # Inferred when the panel is opened, not again at each commit.
+        kept = self.memory.get("inferred")
+        if kept is None or kept[0] != table:
+            definition = self.deployment.infer_schema(table).tables[table]
+            kept = self.memory["inferred"] = (table, f"%%convex_schema\n{table} = {definition.to_code()}")
+        return str(kept[1])
+
+    # -- the live table
+
+    def _open(self, table: str) -> LiveView:
+        self.memory["opened"] = table
+        view = self.host.view(table, self._watch(table), None)
+        view.editing = self._editing(table, list(view.value or ())[:LOOKED_AT])
+        view.observe(lambda _: self.mark(), "selection")
+        return view
+
+    def _watch(self, table: str) -> Callable[[Callable[[], None]], Any]:
+        conditions = []
+        for each in self._sound():
+            value = each.value()
+            conditions.append([each.field, each.operator] + ([] if value is UNDEFINED else [value]))
+        given = {"table": table, "conditions": conditions}
+        return lambda on_stale: self.deployment.watch(_documents, given, on_stale)
+
+    def _again(self) -> None:
+        """Ask for the documents anew: by other conditions, or with other fields."""
+        table = self.table
+        view = self._shown.get(f"documents {table}")
+        if table is not None and isinstance(view, LiveView):
+            watch = self._watch(table)
+            view.ask({}, lambda _: watch(self.host.mark))
+
+    def _editing(self, table: str, newest: Sequence[Any]) -> Editing:
+        def run(arguments: Mapping[str, Any]) -> object:
+            fields = {name: value for name, value in arguments.items() if name != "_id"}
+            return self.change("edit", lambda db: db.patch(table, arguments["_id"], fields))
+
+        fields = {name: v.optional(each) for name, each in self._validators(table, newest).items()}
+        find = partial(self.deployment.query, _document)
+        return Editing(table, v.object({"_id": v.id(table), **fields}), run, lambda id: find({"id": id}))
+
+    def _validators(self, table: str, newest: Iterable[Any]) -> Mapping[str, Validator]:
+        """The fields of a table, by the schema or as its newest documents have them."""
+        schema = self.deployment.schema
+        declared = None if schema is None else schema.tables.get(table)
+        if declared is not None and isinstance(declared.validator, ObjectValidator):
+            return declared.validator.fields
+        kinds: dict[str, set[type]] = {}
+        for document in newest:
+            for name, value in document.items():
+                if name not in SYSTEM_FIELDS:
+                    kinds.setdefault(name, set()).add(type(value))
+        simple: dict[frozenset[type], Validator] = {frozenset({str}): v.string(), frozenset({bool}): v.boolean()}
+        return {name: simple.get(frozenset(types), v.any()) for name, types in kinds.items()}
+
+    def _fields(self) -> list[str]:
+        table = self.table
+        schema = self.deployment.schema
+        declared = None if schema is None or table is None else schema.tables.get(table)
+        if declared is not None:
+            named = columns_of_table(declared)
+            if named:
+                return list(named)
+        view = self._shown.get(f"documents {table}")
+        return list(view.editing.fields) if isinstance(view, LiveView) and view.editing is not None else []
+
+    def _chosen(self) -> str | None:
+        view = self._shown.get(f"documents {self.table}")
+        selection = view.selection if isinstance(view, LiveView) else None
+        return str(selection) if selection is not None else None
+
+    # -- what a reader does
+
+    def do_table(self, content: Mapping[str, Any]) -> None:
+        former = self.table
+        self.memory |= {"table": content["key"], "conditions": [], "panel": None, "inferred": None}
+        if former != self.table:
+            self.drop(f"documents {former}")
+
+    def do_panel(self, content: Mapping[str, Any]) -> None:
+        wanted = content.get("key")
+        self.memory["panel"] = None if wanted == self.memory.get("panel") else wanted
+        self.memory["version"] = self.memory.get("version", 0) + 1
+        self.memory["inferred"] = None
+        if wanted == "edit":
+            id = self._chosen()
+            document = self.deployment.query(_document, {"id": id}) if id is not None else None
+            if document is None:
+                self.memory["panel"] = None
+                raise InvalidValueError("The document is gone.")
+            own = {name: value for name, value in document.items() if name not in SYSTEM_FIELDS}
+            text = json.dumps(to_json(own), ensure_ascii=False, indent=2)
+            self.memory |= {"edited": id, "text": escaped(text)}
+
+    def _entered(self, content: Mapping[str, Any]) -> None:
+        entries = content.get("entries", {})
+        self.memory["conditions"] = [
+            Condition(entries[f"field{number}"], entries[f"operator{number}"], entries[f"value{number}"])
+            for number in range(len(self.conditions))
+            if f"field{number}" in entries
+        ]
+
+    def do_more(self, content: Mapping[str, Any]) -> None:
+        self._entered(content)
+        first = next(iter(self._fields()), "_id")
+        self.conditions.append(Condition(first, "eq", ""))
+
+    def do_apply(self, content: Mapping[str, Any]) -> None:
+        self._entered(content)
+        self._again()
+
+    def do_unfilter(self, _: Mapping[str, Any]) -> None:
+        self.memory["conditions"] = []
+        self._again()
+
+    def do_add_documents(self, content: Mapping[str, Any]) -> None:
+        table, given = str(self.table), loads(content["entries"]["text"])
+        documents = given if isinstance(given, list) else [given]
+        self.change("add", lambda db: [db.insert(table, each) for each in documents])
+        self._close_panel(f"{_counted(len(documents))} added to {table}.")
+
+    def do_edit_documents(self, content: Mapping[str, Any]) -> None:
+        table, id, fields = str(self.table), self.memory["edited"], loads(content["entries"]["text"])
+        self.change("edit", lambda db: db.replace(table, id, fields))
+        self._close_panel("The document was saved.")
+
+    def do_patch_documents(self, content: Mapping[str, Any]) -> None:
+        table, fields = str(self.table), loads(content["entries"]["text"])
+        ids = self._ids_shown()
+
+        def patch() -> str:
+            self.change("edit", lambda db: [db.patch(table, id, fields) for id in ids])
+            return f"{_counted(len(ids))} of {table} changed."
+
+        self._close_panel("")
+        self.ask(f"Put these fields into {_counted(len(ids))} of {table}?", "Change all", table, patch)
+
+    def do_delete(self, _: Mapping[str, Any]) -> None:
+        id = self._chosen()
+        if id is not None:
+            self._ask_to_delete([id], f"the document {id}")
+
+    def do_delete_shown(self, _: Mapping[str, Any]) -> None:
+        ids = self._ids_shown()
+        self._ask_to_delete(ids, _counted(len(ids)))
+
+    def do_clear(self, _: Mapping[str, Any]) -> None:
+        table = str(self.table)
+        count = self.deployment.tables[table].count()
+
+        def clear() -> str:
+            # Rows in place of rows: a table of any size is emptied by one commit.
+            self.deployment.import_table(table, [], "replace")
+            return f"{table} was cleared."
+
+        self.ask(f"Delete all {_counted(count)} of {table}?", "Clear table", table, clear)
+
+    def _ask_to_delete(self, ids: list[str], what: str) -> None:
+        table = str(self.table)
+
+        def delete() -> str:
+            self.change("delete", lambda db: [db.delete(table, id) for id in ids])
+            return f"{_counted(len(ids))} deleted from {table}."
+
+        self.ask(f"Delete {what} from {table}?", "Delete", table, delete)
+
+    def _ids_shown(self) -> list[str]:
+        view = self._shown.get(f"documents {self.table}")
+        return [each["_id"] for each in view.value or ()] if isinstance(view, LiveView) else []
+
+    def _close_panel(self, said: str) -> None:
+        self.memory["panel"] = None
+        if said:
+            self.say(said)
+
+
+def _counted(number: int) -> str:
+    return f"{number:,} document{'' if number == 1 else 's'}"

@@ -1,0 +1,107 @@
+"""Health: how the deployment has been doing in the last hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
+
+from convex_nb.views.cells import time_text
+from convex_nb.views.dashboard.blocks import Block, Card, Line, cards, grid
+from convex_nb.views.dashboard.charts import LastHour, failures, hits, percent
+from convex_nb.views.dashboard.page import Page
+
+LATE_MS: Final = 5_000
+"""From here on a job that has not begun is overdue."""
+INSIGHTS_MOST: Final = 20
+_ADVICE: Final = {
+    "TooManyReads": "reads many ranges in one call",
+    "TooManyDocumentsRead": "reads many documents in one call",
+    "TooManyBytesRead": "reads many bytes in one call",
+    "TooManyWrites": "writes many documents in one call",
+    "TooManyBytesWritten": "writes many bytes in one call",
+    "TooMuchTime": "computes for long in one call",
+}
+
+
+class Health(Page):
+    """Failures, cache hits, the scheduler, what there is, and what will become a problem."""
+
+    name: ClassVar[str] = "health"
+    reads_clock: ClassVar[bool] = True
+
+    def follow(self) -> None:
+        self.on_calls()
+        self.on_commits()
+
+    def blocks(self) -> Iterable[Block]:
+        hour = LastHour(self.deployment.metrics.minutes())
+        yield cards("cards", [self._failures(hour), self._hits(hour), self._scheduler(), self._data()])
+        insights = list(self._insights())[:INSIGHTS_MOST]
+        nothing = "Nothing to report: no call was close to a limit, and no mutation had to run again."
+        yield grid("insights", "Insights", ["function", "what happened", ">times", "last"], insights, nothing)
+
+    def _failures(self, hour: LastHour) -> Card:
+        total = hour.total()
+        chart = hour.chart("failure rate", "%", [("failed", failures)])
+        calls, errors = (0, 0) if total is None else (total.calls, total.errors)
+        return {
+            "title": "Failure rate",
+            "figure": percent(None if total is None else failures(total)),
+            "note": f"{errors:,} of {calls:,} calls in the last hour",
+            "tone": "bad" if errors else "ok",
+            "chart": chart,
+        }
+
+    def _hits(self, hour: LastHour) -> Card:
+        queries = hour.of_kind("query")
+        total = queries.total()
+        return {
+            "title": "Cache hit rate",
+            "figure": percent(None if total is None else hits(total)),
+            "note": f"{0 if total is None else total.calls:,} calls of queries",
+            "chart": queries.chart("cache hit rate", "%", [("hits", hits)]),
+        }
+
+    def _scheduler(self) -> Card:
+        schedules = self.deployment.schedules
+        lag = schedules.lag_ms
+        waiting = f"{len(schedules.pending):,} waiting, {len(schedules.in_progress):,} running"
+        crons = f", {len(schedules.crons):,} crons" if schedules.crons else ""
+        if self.deployment.paused:
+            return {"title": "Scheduler", "figure": "Paused", "note": waiting + crons, "tone": "warn"}
+        if lag < LATE_MS:
+            return {"title": "Scheduler", "figure": "OK", "note": waiting + crons, "tone": "ok"}
+        return {"title": "Scheduler", "figure": f"Overdue by {_span(lag)}", "note": waiting + crons, "tone": "bad"}
+
+    def _data(self) -> Card:
+        tables = self.deployment.tables
+        documents = sum(table.count() for table in tables.values())
+        newest = time_text(self.deployment.timestamp // 1_000_000)[:-4]
+        return {
+            "title": "Documents",
+            "figure": f"{documents:,}",
+            "note": f"in {len(tables):,} table{'' if len(tables) == 1 else 's'}; newest commit {newest} UTC",
+        }
+
+    def _insights(self) -> Iterable[Line]:
+        found: dict[tuple[str, str], tuple[int, float]] = {}
+
+        def add(path: str, what: str, at: float) -> None:
+            times, _ = found.get((path, what), (0, 0.0))
+            found[path, what] = (times + 1, at)
+
+        for line in self.deployment.logs:
+            if line.system_code in _ADVICE:
+                add(line.path, _ADVICE[line.system_code], line.time_ms)
+        for call in self.deployment.logs.executions:
+            if call.occ_info is not None:
+                ended = "gave up after" if call.status == "failure" else "ran again because of"
+                add(call.path, f"{ended} write conflicts in {call.occ_info['table_name']}", call.time_ms)
+        for (path, what), (times, at) in sorted(found.items(), key=lambda item: -item[1][1]):
+            last: Any = {"k": "time", "v": at}
+            yield {"key": f"{path} {what}", "cells": [path, what, times, last], "tone": "warn"}
+
+
+def _span(ms: float) -> str:
+    seconds = ms / 1000
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
