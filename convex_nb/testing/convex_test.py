@@ -17,24 +17,24 @@ from convex_nb.testing.clock import VirtualClock
 if TYPE_CHECKING:
     from convex_nb.functions.contexts import MutationCtx
     from convex_nb.functions.http.messages import HeadersLike, Request, Response
-    from convex_nb.functions.registry import Target
     from convex_nb.language.schema import SchemaDefinition
 
 
 class ActingTest(Acting):
-    """Calls of a test as a user: public and internal functions alike."""
+    """Calls of a test, for somebody or nobody: public and internal functions alike."""
 
     def run(self, handler: Callable[[MutationCtx], Any], /) -> Any:
-        """Run `handler(ctx)` as a mutation and return its value."""
+        """Run `handler(ctx)` as a mutation and return its value: to arrange data, and to look at them."""
         return self.mutation(anonymous_function(handler, "mutation", "run"))
 
 
-class ConvexTest:
+class ConvexTest(ActingTest):
     """An empty deployment under a schema, with a clock that only `advance` moves. `with ConvexTest(...)` closes it."""
 
     def __init__(self, schema: SchemaDefinition | None = None, *, clock: VirtualClock | None = None) -> None:
         self.clock = clock or VirtualClock()
         self.deployment = open_deployment(clock=self.clock)
+        super().__init__(self.deployment)
         if schema is not None:
             self.deployment.push(schema)
 
@@ -45,18 +45,6 @@ class ConvexTest:
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
-        """Run a query."""
-        return self.deployment.query(function, args, **kwargs)
-
-    def mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
-        """Run a mutation."""
-        return self.deployment.mutation(function, args, **kwargs)
-
-    def run(self, handler: Callable[[MutationCtx], Any], /) -> Any:
-        """Run `handler(ctx)` as a mutation and return its value: to arrange data, and to look at them."""
-        return self.deployment.mutation(anonymous_function(handler, "mutation", "run"))
 
     def fetch(
         self,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from convex_nb import DeploymentClosedError, MutationCtx, mutation, query
+from convex_nb import DeploymentClosedError, MutationCtx, action, mutation, query
 from convex_nb.testing import ConvexTest, VirtualClock, strategies
 from tests.functions.apps import SCHEMA, add_task, list_tasks
 
@@ -30,6 +30,13 @@ def test_data_are_arranged_and_looked_at_in_a_transaction() -> None:
             test.run(lambda ctx: [ctx.db.insert("tasks", {"text": "b", "done": True}), 1 / 0])
         assert len(test.query(list_tasks, done=True)) == 1
         assert "run" not in test.deployment.functions
+
+
+def test_an_action_is_called_as_queries_and_mutations_are() -> None:
+    twice = action(lambda ctx, text: [ctx.run_mutation(add_task, text=text) for _ in range(2)])
+    with ConvexTest(SCHEMA) as test:
+        ids = test.action(twice, text="a")
+        assert [task["_id"] for task in test.query(list_tasks)] == ids
 
 
 def test_time_moves_when_the_test_says_so() -> None:
