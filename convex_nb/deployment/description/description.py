@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.remote.remote import Server
 
 if TYPE_CHECKING:
+    from convex_nb.deployment.deployment import Deployment
     from convex_nb.language.schema import SchemaDefinition
 
 
@@ -54,6 +57,22 @@ class Description(Data):
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
+
+    def mcp_tools(
+        self, *, read_only: bool = False, disable: Iterable[str] = ()
+    ) -> dict[str, Callable[..., dict[str, Any]]]:
+        """What `convex-nb mcp` offers to a language model, as functions by name: their docstrings say what they do.
+
+        With `read_only` none of them changes anything. Raises `InvalidValueError` for one to `disable` that there is
+        not.
+        """
+        from convex_nb.deployment.tools.events import events_of
+        from convex_nb.deployment.tools.tools import Tools
+
+        self._check_open()
+        deployment = cast("Deployment", self)
+        tools = Tools(lambda **_: nullcontext(deployment), lambda: events_of(self._log), read_only=read_only)
+        return {name: tool.function for name, tool in tools.chosen(disable).items()}
 
     @property
     def _schema(self) -> SchemaDefinition | None:
