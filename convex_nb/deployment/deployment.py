@@ -8,6 +8,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.authentication import Authentication
 from convex_nb.deployment.calling import Calling
 from convex_nb.deployment.data.tables import Tables
@@ -130,6 +131,11 @@ class Deployment(Calling, Description):
         self._check_open()
         return Authentication(self._tokens, self._database.clock.now_ns)
 
+    @property
+    def audit(self) -> Audit:
+        """What has been changed about it, apart from its documents, since it was opened: `.df()`."""
+        return self._audit
+
     # -- definitions ---------------------------------------------------------------------------------------------
 
     def push(
@@ -162,6 +168,7 @@ class Deployment(Calling, Description):
         if is_another:
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()
+        self._audit.look()
         self._scheduling.deployed(changes)
         self._after_commit()
         self._router = http or self._router
@@ -210,6 +217,7 @@ class Deployment(Calling, Description):
         """Refuse every call of a function, hold live queries still, and start no scheduled one, until `resume()`."""
         self._check_open()
         self._reactor.paused = self._blocked = True
+        self._audit.note("deployment", "", "paused")
 
     def resume(self) -> None:
         """Take calls again: live queries catch up, scheduled functions that were due run, crons go on from now."""
@@ -218,6 +226,7 @@ class Deployment(Calling, Description):
         self._blocked = False
         self._reactor.resume()
         self._scheduling.resumed()
+        self._audit.note("deployment", "", "resumed")
 
     @property
     def server(self) -> Server | None:

@@ -7,6 +7,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
+from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
 from convex_nb.deployment.remote.follow_up import FollowUp
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
@@ -65,6 +66,7 @@ class Foundation:
         self._doors: list[Door] = []
         self._router: HttpRouter | None = None
         self._tokens = Tokens(database)
+        self._audit = Audit(database, self._registry)
         output.capture()
         determinism.install()
         self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))

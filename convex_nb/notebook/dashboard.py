@@ -10,8 +10,8 @@ from IPython.core.error import UsageError
 from convex_nb.notebook.form import FormFunction
 from convex_nb.notebook.options import nearest
 from convex_nb.notebook.session import get_session
-from convex_nb.views.dashboard.dashboard import PAGES, Dashboard
-from convex_nb.views.dashboard.pages import open_page
+from convex_nb.views.dashboard.dashboard import Dashboard
+from convex_nb.views.dashboard.pages import PAGES, open_page
 from convex_nb.views.fed_view import FedView
 from convex_nb.views.form_view import FormView
 from convex_nb.views.surroundings import Surroundings
@@ -29,7 +29,7 @@ CLOCK_SECONDS = 10.0
 
 def dashboard(deployment: Deployment, *page: str) -> Dashboard:
     """Pages about the deployment, each live: `data`, `functions` and the like after it open one of them."""
-    name = page[0].strip() if page else PAGES[0]
+    name = page[0].strip() if page else next(iter(PAGES))
     if name not in PAGES:
         raise UsageError(f"%convex dashboard has no page {name!r}.{nearest(name, PAGES)} There are {', '.join(PAGES)}.")
     return open_dashboard(deployment, name)

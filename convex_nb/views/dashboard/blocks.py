@@ -31,7 +31,7 @@ class Field(TypedDict):
 
     name: str
     label: str
-    kind: Literal["text", "area", "choice", "file"]
+    kind: Literal["text", "area", "choice", "secret", "file"]  # of a file its content is sent, as a data: URL
     value: NotRequired[str]
     choices: NotRequired[list[tuple[str, str]]]
     hint: NotRequired[str]
@@ -78,7 +78,7 @@ class Block(TypedDict):
     """One block; which of the entries it has is up to its kind."""
 
     key: str
-    kind: Literal["cards", "list", "grid", "words", "code", "bar", "form", "view"]
+    kind: Literal["cards", "list", "grid", "words", "code", "bar", "form", "view", "picture"]
     side: NotRequired[bool]  # it stands at the left of the others
     title: NotRequired[str]
     tone: NotRequired[Tone]
@@ -94,6 +94,7 @@ class Block(TypedDict):
     version: NotRequired[int]  # of a form: with another one, what was entered is forgotten
     asks: NotRequired[bool]  # of a form: it wants an answer before anything else is done
     model: NotRequired[str]  # of a view
+    source: NotRequired[str]  # of a picture: a data: URL
 
 
 def words(key: str, text: str, tone: Tone = "plain") -> Block:
@@ -104,6 +105,11 @@ def words(key: str, text: str, tone: Tone = "plain") -> Block:
 def code(key: str, title: str, text: str, *, open: bool = False) -> Block:
     """A text as it is written, with a button that copies it."""
     return {"key": key, "kind": "code", "title": title, "text": text, "open": open}
+
+
+def picture(key: str, text: str, source: str) -> Block:
+    """A picture, and what is said where it cannot be seen."""
+    return {"key": key, "kind": "picture", "text": text, "source": source}
 
 
 def cards(key: str, items: Iterable[Card]) -> Block:

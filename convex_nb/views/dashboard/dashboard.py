@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from convex_nb.views.cells import time_text
 from convex_nb.views.dashboard.page import Page
+from convex_nb.views.dashboard.pages import PAGES
 from convex_nb.views.dashboard.paper import Paper
 from convex_nb.views.fed_view import FedView
 from convex_nb.views.live_view import Watch
@@ -15,8 +16,6 @@ from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import message_of, problem_of
 from convex_nb.views.result_sheet import ROWS_MOST
 from convex_nb.views.screen import Picture
-
-PAGES = ("health", "data", "functions", "logs")
 
 
 class Dashboard(FedView):

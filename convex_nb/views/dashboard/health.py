@@ -13,6 +13,7 @@ from convex_nb.views.dashboard.page import Page
 LATE_MS: Final = 5_000
 """From here on a job that has not begun is overdue."""
 INSIGHTS_MOST: Final = 20
+_PUSHED: Final = ("function", "schema", "cron", "auth provider")
 _ADVICE: Final = {
     "TooManyReads": "reads many ranges in one call",
     "TooManyDocumentsRead": "reads many documents in one call",
@@ -35,7 +36,7 @@ class Health(Page):
 
     def blocks(self) -> Iterable[Block]:
         hour = LastHour(self.deployment.metrics.minutes())
-        yield cards("cards", [self._failures(hour), self._hits(hour), self._scheduler(), self._data()])
+        yield cards("cards", [self._failures(hour), self._hits(hour), self._scheduler(), self._pushed(), self._data()])
         insights = list(self._insights())[:INSIGHTS_MOST]
         nothing = "Nothing to report: no call was close to a limit, and no mutation had to run again."
         yield grid("insights", "Insights", ["function", "what happened", ">times", "last"], insights, nothing)
@@ -72,6 +73,15 @@ class Health(Page):
         if lag < LATE_MS:
             return {"title": "Scheduler", "figure": "OK", "note": waiting + crons, "tone": "ok"}
         return {"title": "Scheduler", "figure": f"Overdue by {_span(lag)}", "note": waiting + crons, "tone": "bad"}
+
+    def _pushed(self) -> Card:
+        pushes = [each for each in self.deployment.audit if each.what in _PUSHED]
+        if not pushes:
+            return {"title": "Last push", "figure": "–", "note": "nothing yet"}
+        newest = pushes[-1]
+        day, moment = time_text(newest.time_ms)[:-4].split()
+        note = f"UTC, {day}: {newest.what} {newest.name} {newest.action}"
+        return {"title": "Last push", "figure": moment, "note": note}
 
     def _data(self) -> Card:
         tables = self.deployment.tables

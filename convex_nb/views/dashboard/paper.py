@@ -49,6 +49,8 @@ class Paper(Sheet):
         if block["kind"] == "words":
             colour = _COLOURS.get(block.get("tone", ""), "")
             return f'<div style="color: {colour}">{text}</div>' if colour else f"<div>{text}</div>"
+        if block["kind"] == "picture":
+            return f'<img src="{escape(block["source"])}" alt="{text}" style="max-width: 100%; max-height: 420px">'
         if block["kind"] == "code":
             return f"<details><summary>{escape(block['title'])}</summary><pre>{text}</pre></details>"
         return ""

@@ -138,7 +138,7 @@ const DRAW = {
     if (title) made.append(element("div", "cx-block-title", title));
     const kept = old?.block.version === version ? new Map(entries(old.made)) : new Map();
     const was = new Map(old?.block.rows.flat().map(({ name, value }) => [name, value]));
-    const send = (what) => context.act({ ...what, entries: Object.fromEntries(entries(made)) });
+    const send = (what, more) => context.act({ ...what, entries: { ...Object.fromEntries(entries(made)), ...more } });
     for (const row of rows) {
       const line = element("div", "cx-row");
       line.append(...row.map((field) => drawField(field, send, kept, was)));
@@ -160,6 +160,11 @@ const DRAW = {
         made.requestSubmit();
       } else if (event.key === "Escape" && asks) context.act({ act: "cancel" });
     };
+    return made;
+  },
+  picture: ({ text, source }) => {
+    const made = element("div");
+    made.append(Object.assign(element("img"), { src: source, alt: text }));
     return made;
   },
   view: ({ model }, context, old) => old?.made ?? embed(model, context),
@@ -186,18 +191,28 @@ function drawField({ name, label, kind, value = "", choices, hint, eager, wide }
   const box = element(kind === "area" ? "textarea" : kind === "choice" ? "select" : "input", kind === "choice" ? "cx-select" : "cx-text");
   Object.assign(box, { id: `cx-entry-${++numbers}`, name, placeholder: hint ?? "", spellcheck: false, autocomplete: "off" });
   if (kind === "area") Object.assign(box, { rows: 5, className: "cx-text cx-mono" });
+  if (kind === "secret") box.type = "password";
+  if (kind === "file") box.type = "file";
   for (const [choice, text] of choices ?? []) {
     const option = element("option", "", text);
     option.value = choice;
     box.append(option);
   }
+  if (kind === "file") box.onchange = () => readFile(box.files[0], (content) => send({ act: eager }, { [name]: content }));
   // What its reader has entered stays, unless the kernel says something new.
-  box.value = kept.has(name) && was.get(name) === value ? kept.get(name) : value;
+  else box.value = kept.has(name) && was.get(name) === value ? kept.get(name) : value;
   box.dataset.at = `field ${name}`;
-  if (eager) box.oninput = kind === "choice" ? () => send({ act: eager }) : later(() => send({ act: eager }));
+  if (eager && kind !== "file") box.oninput = kind === "choice" ? () => send({ act: eager }) : later(() => send({ act: eager }));
   const holder = element("label", `cx-entry${wide ? " cx-wide" : ""}`);
   holder.append(element("span", "cx-entry-label", label), box);
   return holder;
+}
+
+function readFile(file, take) {
+  if (!file) return;
+  const reader = new FileReader();
+  reader.onload = () => take(reader.result);
+  reader.readAsDataURL(file);
 }
 
 function later(act) {
