@@ -23,7 +23,7 @@ Print the newest log lines and failures, and with --follow those that come, from
 
 The log of a deployment is in its process. This file is where one hands it on to, from then on:
 dep.logs.add_sink("app.log.jsonl"). With --json the events are printed as they are."""
-USAGE: Final = "[LOG] [--follow] [--success] [--history N]"
+USAGE: Final = "[LOG] [--follow] [--success] [--history N] [--jsonl]"
 EXAMPLES: Final = """\
   convex-nb logs app.log.jsonl --follow
   convex-nb logs --success --history 1000        [tool.convex_nb] logs = "app.log.jsonl" is in pyproject.toml"""
@@ -35,16 +35,33 @@ LOOK_SECONDS: Final = 0.2
 
 def configure(parser: OptionParser) -> None:
     """Add the options of `logs`."""
-    parser.add_argument("log", metavar="LOG", nargs="?", help="the file of events; else [tool.convex_nb] says")
+    add_log(parser)
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what comes, until it is interrupted")
     parser.add_argument("--success", action="store_true", help="show calls that succeeded as well")
     parser.add_argument(
         "--history", metavar="N", type=_amount, default=HISTORY, help=f"begin with so many lines; {HISTORY} unless said"
     )
+    parser.add_argument("--jsonl", action="store_true", help="print the events as they are, one a line; so does --json")
 
 
 def run(options: Namespace, console: Console) -> int:
     """Print what was logged, and follow it."""
+    tail = log_of(options)
+    console.json = console.json or options.jsonl
+    shown = (event for event in tail.new() if _is_wanted(event, options.success))
+    _print(deque(shown, maxlen=options.history), console)
+    if options.follow:
+        _follow(tail, options.success, console)
+    return OK
+
+
+def add_log(parser: OptionParser) -> None:
+    """Let the command line name the file of events."""
+    parser.add_argument("log", metavar="LOG", nargs="?", help="the file of events; else [tool.convex_nb] says")
+
+
+def log_of(options: Namespace) -> LogTail:
+    """Return the log that was named, here or by the project. Raises `UsageError` where none was, and `StorageError`."""
     place = find_project().logs if options.log is None else Path(options.log)
     if place is None:
         raise UsageError(
@@ -55,12 +72,7 @@ def run(options: Namespace, console: Console) -> int:
         raise StorageError(
             f"There is no file {place}: a log is kept from `dep.logs.add_sink(path)` on.", path=str(place)
         )
-    tail = LogTail(place)
-    shown = (event for event in tail.new() if _is_wanted(event, options.success))
-    _print(deque(shown, maxlen=options.history), console)
-    if options.follow:
-        _follow(tail, options.success, console)
-    return OK
+    return LogTail(place)
 
 
 def _follow(tail: LogTail, success: bool, console: Console) -> NoReturn:

@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),
     "logs": Command("logs", "print and follow what functions did and printed"),
+    "insights": Command("insights", "say which functions read too much, or get into each other's way"),
     "import": Command("import_command", "import a file into a table, or a ZIP file into many"),
     "export": Command("export", "write all tables to a ZIP file, or one to CSV, JSON, Parquet or Arrow"),
     "backup": Command("backup", "copy everything to a new file and verify it"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
@@ -26,13 +26,14 @@ from convex_nb.services.files.urls import FileUrls
 from convex_nb.services.scheduling.scheduler import SchedulerService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from convex_nb.deployment.remote.remote import Door
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.contexts import Service
     from convex_nb.functions.http.router import HttpRouter
+    from convex_nb.functions.logs.sinks import Sink
 
 Mode: TypeAlias = Literal["dev", "prod"]
 
@@ -59,6 +60,7 @@ class Foundation:
             self._database.on_commit.append(lambda _: wake())
             self._reactor.hand_over = wake
             self._log.sinks.wake = wake
+            self._log.sinks.open_address = partial(_open_webhook, self._log)
         self._follow_up = FollowUp(self._reactor)
         self._log.describe = partial(_describe, database, mode)
         self._closed: str | None = None
@@ -147,6 +149,12 @@ def _describe(database: Database, mode: Mode) -> dict[str, str]:
     return {"deployment_name": name, "deployment_type": mode, "project_name": name, "project_slug": name}
 
 
+def _open_webhook(log: ExecutionLog, url: str, options: Mapping[str, Any]) -> Sink:
+    from convex_nb.deployment.observability.webhook import Webhook
+
+    return Webhook(url, **options, deployment=log.describe)
+
+
 def _release(
     workers: tuple[Worker | None, ...],
     scheduling: Scheduling,
@@ -162,7 +170,7 @@ def _release(
             if worker is not None:
                 worker.stop()
         reactor.close()
-        log.sinks.deliver()
+        log.sinks.close()
     finally:
         # Whoever interrupts this finds the file free all the same.
         database.close()

@@ -45,12 +45,27 @@ def test_calls_that_succeeded_too(log: Path, cli: Cli) -> None:
     assert len(cli("logs", log, "--success", "--history", "2").out.splitlines()) == 2
     events = [json.loads(line) for line in cli("logs", log, "--success", "--json").out.splitlines()]
     assert events == [json.loads(line) for line in log.read_text().splitlines()]
+    assert cli("logs", log, "--success", "--jsonl").out == cli("logs", log, "--success", "--json").out
 
 
 def test_a_project_names_its_log(log: Path, cli: Cli) -> None:
     assert cli("logs").code == 2
     (log.parent / "pyproject.toml").write_text('[tool.convex_nb]\nlogs = "app.log.jsonl"\n')
     assert cli("logs").out == cli("logs", log).out
+
+
+def test_insights_are_what_a_log_tells_of_problems(log: Path, cli: Cli) -> None:
+    assert cli("insights", log).err == "Nothing to report.\n"
+    usage = {"database_read_documents": 40_000}
+    event = {"topic": "function_execution", "function": {"path": "m:all"}, "status": "success", "usage": usage}
+    with log.open("a") as file:
+        file.write(json.dumps(event) + "\n")
+    said = cli("insights", log)
+    assert "m:all         1  read up to 40,000 documents in one call" in said.out
+    assert "Paginate" in said.err
+    (insight,) = cli("insights", log, "--json").json
+    assert (insight["kind"], insight["worst"]) == ("documentsRead", event)
+    assert cli("insights").code == 2
 
 
 def test_what_is_no_log(app: Path, cli: Cli) -> None:

@@ -13,6 +13,8 @@ from convex_nb.deployment.remote.remote import Server
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.deployment.observability.insights import Insight
+    from convex_nb.functions.logs.exceptions import Reporter
     from convex_nb.language.schema import SchemaDefinition
 
 
@@ -66,13 +68,33 @@ class Description(Data):
         With `read_only` none of them changes anything. Raises `InvalidValueError` for one to `disable` that there is
         not.
         """
-        from convex_nb.deployment.tools.events import events_of
+        from convex_nb.deployment.observability.events import events_of
         from convex_nb.deployment.tools.tools import Tools
 
         self._check_open()
         deployment = cast("Deployment", self)
         tools = Tools(lambda **_: nullcontext(deployment), lambda: events_of(self._log), read_only=read_only)
         return {name: tool.function for name, tool in tools.chosen(disable).items()}
+
+    def on_exception(self, reporter: Reporter, /) -> Callable[[], None]:
+        """Call `reporter(error, tags)` with whatever a function raises from now on; what this returns ends it.
+
+        It is called at once, on the function's thread, so that it finds the traceback. `tags` are `func`, `func_type`,
+        `func_runtime`, `request_id`, `server_name`, `environment` and, if there is one, `user`.
+        """
+        self._check_open()
+        return self._log.exceptions.add(reporter)
+
+    def insights(self) -> list[Insight]:
+        """Which functions read more in one call than Convex would let them, or nearly so, or conflict with others.
+
+        Of the newest calls that `dep.logs.executions` has. Costs O(calls).
+        """
+        from convex_nb.deployment.observability.events import events_of
+        from convex_nb.deployment.observability.insights import insights
+
+        self._check_open()
+        return insights(events_of(self._log))
 
     @property
     def _schema(self) -> SchemaDefinition | None:

@@ -8,11 +8,12 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from convex_nb.functions.logs.events import Event, console_event, execution_event
+from convex_nb.functions.logs.exceptions import Exceptions
 from convex_nb.functions.logs.request_ids import RequestIds, mark
-from convex_nb.functions.logs.sinks import Sink, Sinks, as_sink
+from convex_nb.functions.logs.sinks import Sink, Sinks, as_sink, is_address
 from convex_nb.functions.logs.tallies import Tallies
 from convex_nb.functions.tracebacks import message_of
-from convex_nb.language.errors import shorten
+from convex_nb.language.errors import InvalidValueError, describe, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -146,6 +147,7 @@ class ExecutionLog:
         self._count: Final = self.tallies.waiting.append
         self._sizes: Final[dict[str, tuple[int, tuple[int, int]]]] = {}
         self.sinks: Final = Sinks(self._events)
+        self.exceptions: Final = Exceptions()
         self.describe: Callable[[], Event] = dict
         """Says which deployment an event is of."""
 
@@ -176,13 +178,24 @@ class ExecutionLog:
 
     # -- sinks ---------------------------------------------------------------------------------------------------
 
-    def add_sink(self, sink: Sink | str | PathLike[str]) -> Sink:
-        """Hand on every call and line from now on: to a callable, in lists of events, or to a file of JSON lines.
+    def add_sink(
+        self, sink: Sink | str | PathLike[str], *, secret: str | None = None, form: Literal["json", "jsonl"] = "json"
+    ) -> Sink:
+        """Hand on every call and line from now on: to a callable, in lists of events, to a file of JSON lines, or to an
+        address that they are posted to.
 
         Events are dicts of the reference's log streams. Batches come a moment after the calls, on another thread; the
-        last one when the deployment is closed. Returns what `remove_sink` takes.
+        last one when the deployment is closed. What is posted is signed with `secret=`, or with the `.secret` that
+        this one makes up; `form="jsonl"` posts lines. Returns what `remove_sink` takes.
         """
-        added = as_sink(sink)
+        if is_address(sink):
+            added = self.sinks.open_address(sink, {"secret": secret, "form": form})
+        elif secret is not None or form != "json":
+            raise InvalidValueError(
+                f"`secret` and `form` are for an address, which {describe(sink, 80)} is not.", value=sink
+            )
+        else:
+            added = as_sink(sink)
         self.sinks.add(added)
         return added
 
@@ -250,6 +263,8 @@ class ExecutionLog:
             self.tallies.add_up()
         if error is not None:
             mark(error, self.request_id(execution.request))
+            if self.exceptions.any:
+                self.exceptions.report(error, execution, self.request_id(execution.request), self.describe())
         lines: list[LogLine] = []
         if execution.lines is not None:
             request_id = self.request_id(execution.request)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 from convex_nb.language.errors import InvalidValueError, StorageError, describe
 
@@ -34,6 +35,8 @@ class Sinks:
 
     def __init__(self, events_of: Callable[[Any], Iterable[Event]]) -> None:
         self.wake: Callable[[], object] = lambda: None
+        self.open_address: Callable[[str, Mapping[str, Any]], Sink] = _no_addresses
+        """Makes a sink of an address and options, for whoever has threads."""
         self.any = False
         """Whether there is one: asked at every call."""
         self.dropped = 0
@@ -59,6 +62,13 @@ class Sinks:
         self._sinks = tuple([each for each in self._sinks if each is not sink])
         self.any = bool(self._sinks)
         self._failing.discard(id(sink))
+        _close(sink)
+
+    def close(self) -> None:
+        """Deliver what waits, and let the sinks end that have a `close`."""
+        self.deliver()
+        for sink in self._sinks:
+            _close(sink)
 
     def put(self, call: Any) -> None:
         """Let the events of a call be delivered with the next batch. Never blocks."""
@@ -96,6 +106,22 @@ class Sinks:
             self._failing.discard(id(sink))
 
 
+class EndingSink(ABC):
+    """A sink that is to know when it gets nothing more."""
+
+    @abstractmethod
+    def __call__(self, events: list[Event]) -> object: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what it holds; what it got before is not lost if that can be had in a few seconds."""
+
+
+def _close(sink: Sink) -> None:
+    if isinstance(sink, EndingSink):
+        sink.close()
+
+
 class JsonLinesFile:
     """A sink that appends each event as a line of JSON to a file. The file may be moved or removed meanwhile."""
 
@@ -116,6 +142,17 @@ class JsonLinesFile:
             raise StorageError(
                 f"Log events cannot be written to {self.path}: {error.strerror or error}.", path=str(self.path)
             ) from None
+
+
+def is_address(given: object) -> TypeGuard[str]:
+    """Whether this is where events are to be posted, and no file."""
+    return isinstance(given, str) and given.lower().startswith(("https://", "http://"))
+
+
+def _no_addresses(address: str, _: Mapping[str, Any]) -> Sink:
+    raise InvalidValueError(
+        f"Log events cannot be posted here, to {address}: this Python has no threads.", value=address
+    )
 
 
 def as_sink(given: object) -> Sink:
