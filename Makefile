@@ -19,6 +19,7 @@ demo: $(VENV)/.demo  ## run the tour in a real kernel, check it, write build/tou
 test: $(VENV)/.dev  ## everything: lint, types, layers, tests, notebooks, browser
 	@scripts/install-chromium
 	@scripts/install-clients
+	@scripts/install-postgres
 	@$(MAKE) --no-print-directory check
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -70,7 +70,7 @@ class Deployment(Calling, Description):
         )
 
     def _where(self) -> str:
-        return "memory" if self.path is None else self.path.name
+        return "memory" if self.place is None else self.place if self.path is None else self.path.name
 
     def _repr_html_(self) -> str:
         tables = self.tables.values() if self._closed is None else ()

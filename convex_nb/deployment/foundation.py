@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from convex_nb.deployment.audit import Audit
+from convex_nb.deployment.following import Following
 from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
 from convex_nb.deployment.remote.follow_up import FollowUp
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
+from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.functions.cache import QueryCache
 from convex_nb.functions.determinism import installation as determinism
 from convex_nb.functions.live.reactor import Reactor
@@ -74,16 +77,31 @@ class Foundation:
         self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))
         self._services["scheduler"] = SchedulerService(self._scheduling.after_commit)
         self._services["storage"] = StorageService(self._urls, self._scheduling.after_commit)
+        self._database.on_push += [self._reactor.invalidate, self._scheduling.released]
+        shared = database.log
+        self._following = Following(self, database, shared) if isinstance(shared, SharedLog) else None
         self._release = weakref.finalize(
             self,
             _release,
-            (self._worker, self._follow_up.worker),
+            (self._following, self._worker, self._follow_up.worker),
             self._scheduling,
             self._reactor,
             self._database,
             self._log,
         )
         _open.add(self)
+        if self._following is not None:
+            self._following.start()
+
+    def followed(self) -> None:
+        """Other kernels' commits have been published here."""
+        if self._closed is None:
+            self._after_commit()
+
+    def beat(self) -> None:
+        """A second or so has passed: what kernels that are gone have left is seen to."""
+        if self._closed is None:
+            self._scheduling.relieve()
 
     @property
     def mode(self) -> Mode:
@@ -144,8 +162,7 @@ class Foundation:
 
 
 def _describe(database: Database, mode: Mode) -> dict[str, str]:
-    path = database.log.path
-    name = "memory" if path is None else path.stem
+    name = name_of(database.log.place)
     return {"deployment_name": name, "deployment_type": mode, "project_name": name, "project_slug": name}
 
 
@@ -155,8 +172,13 @@ def _open_webhook(log: ExecutionLog, url: str, options: Mapping[str, Any]) -> Si
     return Webhook(url, **options, deployment=log.describe)
 
 
+def name_of(place: str | None) -> str:
+    """What a deployment is called that is in this place: its file, its database, or "memory"."""
+    return "memory" if place is None else Path(place).stem
+
+
 def _release(
-    workers: tuple[Worker | None, ...],
+    workers: tuple[Worker | Following | None, ...],
     scheduling: Scheduling,
     reactor: Reactor,
     database: Database,

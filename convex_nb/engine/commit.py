@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from convex_nb.engine.part import Part
+    from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.table import TableIndex, TableState
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import SchemaDefinition
@@ -45,6 +46,7 @@ class Commit:
         "indexes",
         "parts",
         "published",
+        "read_set",
         "replaced",
         "result",
         "source",
@@ -77,11 +79,14 @@ class Commit:
         # has changed the table since. Dropped once published, so that history does not keep old versions alive.
         self.base: Mapping[str, TableState | None] = {}
         self.result: Mapping[str, TableState] = {}
+        # What it was validated by: once more, if others were first to append to the log.
+        self.read_set: ReadSet | None = None
 
     def settle(self) -> None:
         """The commit is published."""
         self.published = True
         self.base = self.result = {}
+        self.read_set = None
 
     @property
     def tables(self) -> frozenset[str]:

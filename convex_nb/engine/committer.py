@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.snapshot import Catalog, Snapshot
+from convex_nb.engine.wal.protocol import Moved
 from convex_nb.language.errors import DeploymentClosedError
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.history import History
+    from convex_nb.engine.read_set import ReadSet
+    from convex_nb.engine.table import TableState
     from convex_nb.engine.transaction import Transaction
-    from convex_nb.engine.wal.protocol import WriteAheadLog
+    from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
 
 
 class Conflict(Exception):  # noqa: N818 (not an error yet: it is run again)
@@ -40,6 +43,9 @@ class Committer:
     snapshot and gets its timestamp. ``_publish`` guards the log: whoever holds it writes all that is pending, so that
     threads which commit at the same time share one append. Where both are held, ``_publish`` was taken first; neither
     is held while user code runs.
+
+    Where others append to the log as well, what they were first with is published before what is pending here, which
+    is validated against it then. ``committed`` hears of their commits, too.
     """
 
     def __init__(self, head: Snapshot, history: History, log: WriteAheadLog, now: Callable[[], int]) -> None:
@@ -52,15 +58,17 @@ class Committer:
         self._last = head.timestamp
         self._position = log.head
         self._pending: list[Commit] = []
-        self._sequence = threading.Lock()
+        self._arrived: list[Entry] = []
+        # What the log has is replayed by means that are there for opening as well, and take it by themselves.
+        self._sequence = threading.RLock()
         self._publish = threading.Lock()
         self._closed = False
 
-    def commit(self, transaction: Transaction, source: str, committed: Callable[[Commit], None]) -> Commit | None:
+    def commit(self, transaction: Transaction, source: str, committed: Callable[[Entry], None]) -> Commit | None:
         """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``.
 
         ``committed`` is called with the commit once it is published, before an interrupt can be delivered: it must
-        only mark what has to follow.
+        only mark what has to follow. So it is with what others have appended to the log before.
         """
         if not transaction.has_writes:
             return None
@@ -69,7 +77,11 @@ class Committer:
         with deferred:
             with self._sequence:
                 commit = self._reserve(transaction, source)
-            self._write_through(commit)
+            try:
+                self._write_through(commit)
+            finally:
+                if self._arrived:
+                    self._deliver(committed)
             committed(commit)
         return commit
 
@@ -82,18 +94,34 @@ class Committer:
         if snapshot.timestamp < self.history.floor:
             self.conflicts += 1
             raise Conflict(next(iter(transaction.changed)), None, "")
-        later = self.history.since(snapshot.timestamp)
-        if later:
-            found = transaction.read_set.conflict(later)
-            if found is not None:
-                self.conflicts += 1
-                dependency, other = found
-                raise Conflict(dependency.table, dependency.id, other.source)
+        if transaction.created:
+            self._check_numbers(transaction.created, transaction.replaced)
+        self._check_reads(transaction.read_set, self.history.since(snapshot.timestamp))
         self._last = timestamp = max(self._now(), self._last + 1)
         commit = _commit_of(transaction, timestamp, source)
         self.history.add(commit)
         self._pending.append(commit)
         return commit
+
+    def _check_reads(self, read_set: ReadSet, later: Sequence[Commit]) -> None:
+        if later:
+            found = read_set.conflict(later)
+            if found is not None:
+                self.conflicts += 1
+                dependency, other = found
+                raise Conflict(dependency.table, dependency.id, other.source)
+
+    def _check_numbers(self, created: Mapping[str, TableState], replaced: frozenset[str]) -> None:
+        """Others may have given a number to another table, or another number to this one."""
+        tables = self.head.tables
+        owners = {state.number: name for name, state in tables.items()}
+        for name, state in created.items():
+            there = tables.get(name)
+            owner = owners.get(state.number, name)
+            known = there is None or there.number == state.number or name in replaced
+            if not known or (owner != name and owner not in created):
+                self.conflicts += 1
+                raise Conflict(name, None, "")
 
     def _write_through(self, commit: Commit) -> None:
         with self._publish:
@@ -104,19 +132,28 @@ class Committer:
 
     def _flush(self) -> None:
         """Append all that is pending and publish it, or note why that failed; ``_publish`` is held."""
-        with self._sequence:
-            batch, self._pending = self._pending, []
-        try:
-            self._append(batch)
-        except BaseException as failure:
+        while True:
             with self._sequence:
-                self.history.withdraw(batch)
-            for each in batch:
-                each.failure = failure
-            return
-        with self._sequence:
-            for each in batch:
-                self._published(each)
+                batch, self._pending = self._pending, []
+            if not batch:
+                return
+            try:
+                moved = self._append(batch)
+                if moved is not None:
+                    with self._sequence:
+                        self._pending[:0] = batch
+                        self._let_first(moved)
+                    continue
+            except BaseException as failure:
+                with self._sequence:
+                    self.history.withdraw(batch)
+                for each in batch:
+                    each.failure = failure
+                return
+            with self._sequence:
+                for each in batch:
+                    self._published(each)
+                return
 
     def _published(self, commit: Commit) -> None:
         self.head = self.head.apply(commit)
@@ -124,10 +161,67 @@ class Committer:
         self.commits += 1
         self.history.published(self.head)
 
-    def _append(self, entries: Sequence[Entry]) -> None:
+    def _append(self, entries: Sequence[Entry]) -> Moved | None:
         positions = self.log.append(self._position, entries)
-        assert not isinstance(positions, tuple), "this log is written by us alone"
+        if isinstance(positions, Moved):
+            return positions
         self._position = positions[-1]
+        return None
+
+    # -- others --------------------------------------------------------------------------------------------------
+
+    def follow(self, log: SharedLog, committed: Callable[[Entry], None]) -> bool:
+        """Publish what others have appended to the log meanwhile; whether there was something.
+
+        ``committed`` is called with each entry, as in ``commit``.
+        """
+        with deferred:
+            with self._publish:
+                moved = log.appended(self._position) if log is self.log else None
+                if moved is not None:
+                    with self._sequence:
+                        self._let_first(moved)
+            return self._deliver(committed)
+
+    def _let_first(self, moved: Moved) -> None:
+        """Publish what others were first with, and validate what is pending once more; both locks are held."""
+        pending, self._pending = self._pending, []
+        self.history.withdraw(pending)
+        catalog = self.head.catalog
+        others: list[Commit] = []
+        try:
+            for arrival in moved.arrivals:
+                entry = arrival.replay()
+                self._position = arrival.position
+                self._arrived.append(entry)
+                if isinstance(entry, Commit):
+                    others.append(entry)
+        except BaseException as failure:
+            for commit in pending:
+                commit.failure = failure
+            raise
+        for commit in pending:
+            try:
+                if self.head.catalog is not catalog:
+                    self.conflicts += 1
+                    raise Conflict(next(iter(commit.indexes)), None, "push")
+                if commit.created:
+                    self._check_numbers(commit.created, commit.replaced)
+                if commit.read_set is not None:
+                    self._check_reads(commit.read_set, others)
+            except Conflict as conflict:
+                commit.failure = conflict
+            else:
+                self._last = commit.timestamp = max(self._now(), self._last + 1)
+                self.history.add(commit)
+                self._pending.append(commit)
+
+    def _deliver(self, committed: Callable[[Entry], None]) -> bool:
+        with self._sequence:
+            arrived, self._arrived = self._arrived, []
+        for entry in arrived:
+            committed(entry)
+        return bool(arrived)
 
     def replay(self, commit: Commit) -> None:
         """Publish a commit that the log has already."""
@@ -137,6 +231,13 @@ class Committer:
             commit.settle()
             self._last = commit.timestamp
             self.history.published(self.head)
+
+    def begin_again(self, head: Snapshot) -> None:
+        """Go on from a state that the log has, but not all that led there from ours."""
+        with self._sequence:
+            self.head = head
+            self._last = max(self._last, head.timestamp)
+            self.history.begin_again(head)
 
     def replay_push(self, head: Snapshot) -> None:
         """Publish what a push that the log has already made of the head."""
@@ -176,7 +277,7 @@ class Committer:
             self._closed = True
             self.log.close()
 
-    def reading_history(self) -> threading.Lock:
+    def reading_history(self) -> AbstractContextManager[object]:
         """The lock under which ``history`` may be read."""
         return self._sequence
 
@@ -201,17 +302,21 @@ class Committer:
         ``None`` from ``change`` leaves everything as it is.
         """
         with self._nothing_pending():
-            head = change(self.head, max(self._now(), self._last + 1))
-            if head is None:
-                return None, None
-            created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
-            entries: list[Entry] = [Push(head.timestamp, head.schema, created)]
-            transaction = follow(head)
-            commit = None
-            if transaction.has_writes:
-                commit = _commit_of(transaction, head.timestamp + 1, source)
-                entries.append(commit)
-            self._append(entries)
+            while True:
+                head = change(self.head, max(self._now(), self._last + 1))
+                if head is None:
+                    return None, None
+                created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
+                entries: list[Entry] = [Push(head.timestamp, head.schema, created)]
+                transaction = follow(head)
+                commit = None
+                if transaction.has_writes:
+                    commit = _commit_of(transaction, head.timestamp + 1, source)
+                    entries.append(commit)
+                moved = self._append(entries)
+                if moved is None:
+                    break
+                self._let_first(moved)
             self._last = entries[-1].timestamp
             self.head = head
             self.history.published(head, keep=True)
@@ -235,6 +340,7 @@ def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
     tables = transaction.snapshot.tables
     commit.base = {name: tables.get(name) for name in transaction.changed}
     commit.result = transaction.changed
+    commit.read_set = transaction.read_set
     return commit
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
-from time import time_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from convex_nb.engine.check import DatabaseStatistics, check_database, table_statistics
+from convex_nb.engine.clock import Clock as Clock, SystemClock as SystemClock
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
 from convex_nb.engine.files.collection import Collection
@@ -38,31 +38,16 @@ from convex_nb.language.limits import Limits
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
+    from convex_nb.engine.commit import Entry
     from convex_nb.engine.materialised import Materialised
     from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.segments.segment import Segment
-    from convex_nb.engine.wal.protocol import WriteAheadLog
+    from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 
 _OPTIMISTIC_PUSHES = 3
 _DAY_MS = 86_400_000
 _IDS_AHEAD = 128
-
-
-class Clock(Protocol):
-    """Where the engine gets the time."""
-
-    def now_ns(self) -> int:
-        """Nanoseconds since the epoch; may stand still or go back."""
-        ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now_ns(self) -> int:
-        """Nanoseconds since the epoch."""
-        return time_ns()
 
 
 class Database:
@@ -94,6 +79,8 @@ class Database:
         self.subscriptions = Subscriptions()
         self.on_commit: list[Callable[[Commit], None]] = []
         """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
+        self.on_push: list[Callable[[], None]] = []
+        """Called in the same way once another kernel's push is published."""
         self.files = FileStore(random_bytes)
         self._collection = Collection(self)
         self._maintenance = Maintenance(self)
@@ -211,10 +198,18 @@ class Database:
         """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``: nothing was written then."""
         return self.committer.commit(transaction, source, self._committed)
 
-    def _committed(self, commit: Commit) -> None:
-        self._collection.committed(commit)
-        for callback in self.on_commit:
-            callback(commit)
+    def follow(self, log: SharedLog) -> bool:
+        """Publish what other kernels have appended to the log; whether there was something. Raises ``StorageError``."""
+        return self.committer.follow(log, self._committed)
+
+    def _committed(self, entry: Entry) -> None:
+        if isinstance(entry, Commit):
+            self._collection.committed(entry)
+            for callback in self.on_commit:
+                callback(entry)
+        else:
+            for pushed in self.on_push:
+                pushed()
 
     def touched(self, commit: Commit) -> set[Any]:
         """The tokens of the subscriptions that a commit touches."""

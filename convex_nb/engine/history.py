@@ -50,6 +50,13 @@ class History:
         """How many snapshots are kept."""
         return len(self._snapshots)
 
+    def begin_again(self, first: Snapshot) -> None:
+        """Forget everything: what led to ``first`` is not known here."""
+        self._commits = []
+        self._snapshots = [first]
+        self._since_snapshot = 0
+        self._floor = first.timestamp
+
     def add(self, commit: Commit) -> None:
         """A commit got its timestamp; it may not be published yet."""
         self._commits.append(commit)

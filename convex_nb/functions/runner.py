@@ -18,7 +18,7 @@ from convex_nb.functions.execution import ENDED, Execution, running
 from convex_nb.functions.logs.near_limits import NearLimits
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.tracebacks import message_of, strip
-from convex_nb.language.errors import WriteConflictError
+from convex_nb.language.errors import CommitInDoubtError, WriteConflictError
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
@@ -233,7 +233,12 @@ class Runner:
 
     def _failed(self, execution: Execution, started: float, retries: int, error: Exception) -> None:
         strip(error)
-        if NOTHING_WRITTEN not in message_of(error) and NOTHING_WRITTEN not in getattr(error, "__notes__", ()):
+        is_known = not isinstance(error, CommitInDoubtError)
+        if (
+            is_known
+            and NOTHING_WRITTEN not in message_of(error)
+            and NOTHING_WRITTEN not in getattr(error, "__notes__", ())
+        ):
             error.add_note(NOTHING_WRITTEN)
         self.log.ran(execution, started, perf_counter(), retries, error)
 

@@ -431,6 +431,10 @@ class StorageError(ConvexNbError, OSError):
         super().__init__(message)
 
 
+class CommitInDoubtError(StorageError):
+    """The server was lost while a commit was on its way: whether it arrived is not known yet. Look, then go on."""
+
+
 class StorageExistsError(StorageError, FileExistsError):
     """Something is stored at `path` already, and was left as it is."""
 

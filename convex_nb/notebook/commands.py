@@ -127,7 +127,7 @@ def show_as(_deployment: Deployment, mode: str) -> Card:
 
 def place(deployment: Deployment) -> str:
     """Where the documents are."""
-    return "in-memory deployment" if deployment.path is None else f"deployment in {deployment.path}"
+    return "in-memory deployment" if deployment.place is None else f"deployment in {deployment.place}"
 
 
 def open_file(deployment: Deployment, path: str) -> Card:
@@ -160,7 +160,7 @@ def reset(deployment: Deployment) -> Card:
         view.close()
     deployment.close()
     set_current(open_deployment())
-    gone = "tables, documents and functions" if deployment.path is None else "functions"
+    gone = "tables, documents and functions" if deployment.place is None else "functions"
     return Card([[("plain", f"a new in-memory deployment: {gone} of the former one are gone")]])
 
 

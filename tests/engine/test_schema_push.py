@@ -175,7 +175,7 @@ def test_a_push_waits_for_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
     def prepared(*arguments: Any, **options: Any) -> Any:
         nonlocal disturbed
         tables = prepare(*arguments, **options)
-        if not database.committer._sequence.locked():
+        if not database.committer._publish.locked():
             insert_all(database, "items", [{"n": disturbed}])
             disturbed += 1
         return tables

@@ -114,6 +114,12 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         "No.",
     ),
     (errors.StorageError("No.", path="a.convex"), OSError, {"path": "a.convex"}, "No."),
+    (
+        errors.CommitInDoubtError("No.", path="postgresql://a/b"),
+        errors.StorageError,
+        {"path": "postgresql://a/b"},
+        "No.",
+    ),
     (errors.StorageExistsError("No.", path="a.convex"), FileExistsError, {"path": "a.convex"}, "No."),
     (
         errors.StorageVersionError("No.", path="a.convex", version=3, newest=1),

@@ -40,6 +40,11 @@ class Data(Transfer, Feed, Forking, Backups):
         return self._database.log.path
 
     @property
+    def place(self) -> str | None:
+        """The file that it lives in, or the address of its PostgreSQL database without a password; `None` in memory."""
+        return self._database.log.place
+
+    @property
     def timestamp(self) -> int:
         """The newest commit: nanoseconds since the epoch, strictly increasing."""
         return self._database.head.timestamp

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from convex_nb.engine.database import Database
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
+from convex_nb.engine.postgres.address import is_address
 from convex_nb.language.errors import InvalidValueError, describe
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def open_place(
             raise InvalidValueError("open(read_only=True) needs the path of a file to look at.", value=path)
         kept = DEFAULT_RETENTION_NS if nanoseconds is None else nanoseconds
         return Database(limits=limits, retention=kept, clock=clock)
+    if isinstance(path, str) and is_address(path):
+        from convex_nb.engine.postgres.opening import open_shared_database
+
+        return open_shared_database(
+            path, durability=durability, read_only=read_only, limits=limits, retention=nanoseconds, clock=clock
+        )
     if not isinstance(path, (str, PathLike)) or "://" in str(path):
         raise InvalidValueError(
             f"open() takes the path of a file, as in `open('app.convex')`, not {describe(path, 80)}.", value=path

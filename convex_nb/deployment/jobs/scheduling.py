@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from convex_nb.deployment.jobs.lead import PATIENCE_SECONDS, Lead
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.engine.database import SystemClock
+from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.services.scheduling.cron_table import TABLE as CRONS, Crons, deploy, end_interrupted, skip_missed
@@ -78,6 +79,9 @@ class Scheduling:
         self._looked_ms = 0.0
         self.is_manual = not isinstance(self.database.clock, SystemClock)
         """Whether nothing runs by the machine's time."""
+        shared = self.database.log
+        self._shared = shared if isinstance(shared, SharedLog) else None
+        self._kernels: frozenset[str] = frozenset()
         self.executor = Executor(runner, self, [ScheduledFunctions(), Crons()])
         self._worker: Worker | None = None
         if HAS_THREADS and not self.is_manual:
@@ -93,13 +97,21 @@ class Scheduling:
         if self._is_read_only():
             return
         now = self.executor.now_ms()
+        kernels = frozenset() if self._shared is None else self._shared.kernels()
         if self._has(TABLE):
-            while said := write_system(self.database, lambda writer: fail_interrupted(writer, now), SOURCE):
+            while said := write_system(self.database, lambda writer: fail_interrupted(writer, now, kernels), SOURCE):
                 self._say(said)
         if self._has(CRONS):
-            self._say(write_system(self.database, lambda writer: end_interrupted(writer, now), SOURCE))
+            self._say(write_system(self.database, lambda writer: end_interrupted(writer, now, kernels), SOURCE))
         if self.next_due_ms() is not None or any(self.executor.due()):
             self.released()
+
+        self._kernels = kernels
+
+    def relieve(self) -> None:
+        """Of several kernels one may have ended in the middle of an action."""
+        if self._shared is not None and self._shared.kernels() != self._kernels:
+            self._recover()
 
     # -- when ----------------------------------------------------------------------------------------------------
 
@@ -273,4 +285,5 @@ class Scheduling:
         self._reactor.flush()
 
     def _is_read_only(self) -> bool:
-        return isinstance(self.database.log, ReadOnlyLog)
+        shared = self._shared
+        return isinstance(self.database.log, ReadOnlyLog) or (shared is self.database.log and shared.read_only)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from convex_nb.deployment.foundation import name_of
 from convex_nb.deployment.remote.caller import Caller
 from convex_nb.deployment.remote.http_actions import respond
 from convex_nb.deployment.remote.session_requests import sweep
@@ -53,8 +54,7 @@ class Remote:
     @property
     def name(self) -> str:
         """What the deployment is called: its file, or "memory"."""
-        path = self._deployment._database.log.path
-        return "memory" if path is None else path.stem
+        return name_of(self._deployment._database.log.place)
 
     @property
     def timestamp(self) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.recovery import LoggedRecord
+    from convex_nb.engine.wal.storage import Storage
     from convex_nb.engine.wal.storage_file import Blob
 
 PAGE_RECORDS: Final = 256
@@ -47,7 +48,7 @@ class Archive:
     share all segments that the present still has.
     """
 
-    def __init__(self, path: Path, name: str, copies: Copies, oldest: int) -> None:
+    def __init__(self, path: Path | str, name: str, copies: Copies, oldest: int) -> None:
         """Of the file whose own name is ``name``; ``copies`` are its blobs that are in memory."""
         self.oldest = oldest
         """The oldest timestamp whose state can be read; whoever shortens the file's past sets it."""
@@ -126,16 +127,21 @@ class Archive:
             self._lock.release()
 
     @contextmanager
-    def _opened(self) -> Iterator[StorageFile]:
+    def _opened(self) -> Iterator[Storage]:
         """The file as it is now, until this ends."""
         self._asked = monotonic()
         try:
-            with closing(StorageFile.open_read_only(self._path, verify=False)) as file:
+            with self._reading() as file:
                 yield file
         except DamagedError as error:
             raise damaged_past(self._path, error.what) from None
 
-    def _nearest(self, file: StorageFile, timestamp: int) -> _Place | None:
+    @contextmanager
+    def _reading(self) -> Iterator[Storage]:
+        with closing(StorageFile.open_read_only(Path(self._path), verify=False)) as file:
+            yield file
+
+    def _nearest(self, file: Storage, timestamp: int) -> _Place | None:
         """The newest state at or before a moment that is in memory or in the file."""
         stored = [place for place in self._milestones(file) if place[0] <= timestamp]
         if not stored:
@@ -146,7 +152,7 @@ class Archive:
             return max(read, key=lambda place: place.position)
         return _stored(self._contents(file), began, position, checkpoint)
 
-    def _milestones(self, file: StorageFile) -> list[tuple[int, int, Blob | None]]:
+    def _milestones(self, file: Storage) -> list[tuple[int, int, Blob | None]]:
         """Timestamps, positions and checkpoints of what the file has now, oldest first."""
         file.read_name()
         root = file.read_root()
@@ -159,7 +165,7 @@ class Archive:
         self.oldest = places[0][0]
         return places
 
-    def _contents(self, file: StorageFile) -> Contents:
+    def _contents(self, file: Storage) -> Contents:
         return Contents(file, self._mine, self._copies)
 
     def _pages(self, contents: Contents, start: _Place, upto: int) -> Iterator[tuple[list[Commit], _Place]]:

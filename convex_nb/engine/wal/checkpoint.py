@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from convex_nb.engine.wal.records import encode_documents
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, Blob, StorageFile
+from convex_nb.engine.wal.storage_file import CHUNK_BYTES, Blob
 from convex_nb.language.schema_json import schema_from_json, schema_to_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.table import TableState
     from convex_nb.engine.wal.milestones import Milestones
+    from convex_nb.engine.wal.storage import Storage
     from convex_nb.language.schema import SchemaDefinition
 
 
@@ -138,7 +139,7 @@ class Copies:
 class ChunkWriter:
     """Writes blobs in transactions of about a megabyte, so that commits pass in between."""
 
-    def __init__(self, file: StorageFile, purpose: str) -> None:
+    def __init__(self, file: Storage, purpose: str) -> None:
         self._file = file
         self._purpose = purpose
         self._waiting: list[tuple[int, int, bytes]] = []
@@ -179,7 +180,7 @@ class Checkpoint(NamedTuple):
 
 
 def write_checkpoint(
-    file: StorageFile,
+    file: Storage,
     copies: Copies,
     root: Mapping[str, Any],
     following: Milestones,

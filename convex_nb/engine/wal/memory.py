@@ -18,6 +18,7 @@ class MemoryLog:
     """Counts positions and keeps nothing: the snapshots hold the data, history holds the recent commits."""
 
     path: Path | None = None
+    place: str | None = None
     archive: Archive | None = None
 
     def __init__(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from convex_nb.engine.wal.archive import Archive
 
 
-class Moved(NamedTuple):
-    """The log went on without us: the entries that others appended since the head that we expected."""
+class Arrival(NamedTuple):
+    """An entry that another kernel has appended: ``replay`` publishes it, after all that came before it."""
 
-    entries: tuple[Entry, ...]
+    position: int
+    replay: Callable[[], Entry]
+
+
+class Moved(NamedTuple):
+    """The log went on without us: what others appended since the head that we expected, in order."""
+
+    arrivals: Sequence[Arrival]
 
 
 class LoggedEntry(NamedTuple):
@@ -83,6 +90,11 @@ class WriteAheadLog(Protocol):
         ...
 
     @property
+    def place(self) -> str | None:
+        """What it is in, in words: a file's path, a server's address without secrets; ``None`` for memory."""
+        ...
+
+    @property
     def head(self) -> int:
         """The position of the newest entry; 0 for an empty log."""
         ...
@@ -93,4 +105,35 @@ class WriteAheadLog(Protocol):
 
     def close(self) -> None:
         """Release what the log holds."""
+        ...
+
+
+@runtime_checkable
+class SharedLog(WriteAheadLog, Protocol):
+    """A log that several kernels append to, each of which follows the others."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this kernel only looks on."""
+        ...
+
+    @property
+    def kernel(self) -> str:
+        """The name of this kernel among them; no other one ever had it."""
+        ...
+
+    def appended(self, after: int) -> Moved | None:
+        """What others have appended after a position, if anything."""
+        ...
+
+    def wait(self) -> bool:
+        """Return when others have appended something, or after a second or so; whether it is time to look."""
+        ...
+
+    def wake(self) -> None:
+        """Let whoever waits return at once. Any thread may call it."""
+        ...
+
+    def kernels(self) -> frozenset[str]:
+        """The names of the kernels that have the deployment open, as far as is known."""
         ...

@@ -21,6 +21,7 @@ class ReadOnlyLog:
 
     def __init__(self, path: Path, head: int, archive: Archive) -> None:
         self.path: Path | None = path
+        self.place: str | None = str(path)
         self.archive: Archive | None = archive
         self._head = head
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from convex_nb.engine.commit import Commit, Write
+from convex_nb.engine.commit import Commit, Push, Write
 from convex_nb.engine.committer import empty_snapshot
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
 from convex_nb.engine.part import Part
@@ -29,9 +29,10 @@ from convex_nb.engine.wal.storage_errors import DamagedError, of_table
 from convex_nb.engine.wal.storage_file import Blob
 
 if TYPE_CHECKING:
+    from convex_nb.engine.commit import Entry
     from convex_nb.engine.database import Database
     from convex_nb.engine.segments.segment import Segment
-    from convex_nb.engine.wal.storage_file import StorageFile
+    from convex_nb.engine.wal.storage import Storage
     from convex_nb.language.schema import SchemaDefinition
 
 LoadSegment: TypeAlias = "Callable[[str, Blob], Segment]"
@@ -49,7 +50,7 @@ class LoggedRecord(NamedTuple):
 class Contents:
     """What a file holds, as objects of the engine. Raises `DamagedError` for anything that does not verify."""
 
-    def __init__(self, file: StorageFile, copies: Copies, others: Copies | None = None) -> None:
+    def __init__(self, file: Storage, copies: Copies, others: Copies | None = None) -> None:
         """``copies`` are noted as they are read; segments that they or ``others`` know are taken from memory."""
         self._file = file
         self._copies = copies
@@ -96,24 +97,28 @@ class Contents:
     def records(self, after: int) -> Iterator[LoggedRecord]:
         """The log after a position, in order."""
         for position, timestamp, data in self._file.records(after):
-            blobs: tuple[int, ...] = ()
-            record = decode_record(data)
-            nbytes = len(data)
-            if isinstance(record, ElsewhereRecord):
-                blobs = (record.blob.number,)
-                whole = b"".join(self._file.chunks(record.blob))
-                nbytes += len(whole)
-                record = decode_record(whole)
-            if isinstance(record, ElsewhereRecord):
-                raise DamagedError(f"record {position} of the log")
-            if isinstance(record, CommitRecord):
-                blobs += tuple([blob.number for _, blob in record.parts])
-            yield LoggedRecord(LoggedEntry(position, timestamp, blobs), record, nbytes)
+            yield self.logged(position, timestamp, data)
 
-    def replay(self, database: Database, logged: LoggedRecord) -> None:
+    def logged(self, position: int, timestamp: int, data: bytes) -> LoggedRecord:
+        """One record of the log, read."""
+        blobs: tuple[int, ...] = ()
+        record = decode_record(data)
+        nbytes = len(data)
+        if isinstance(record, ElsewhereRecord):
+            blobs = (record.blob.number,)
+            whole = b"".join(self._file.chunks(record.blob))
+            nbytes += len(whole)
+            record = decode_record(whole)
+        if isinstance(record, ElsewhereRecord):
+            raise DamagedError(f"record {position} of the log")
+        if isinstance(record, CommitRecord):
+            blobs += tuple([blob.number for _, blob in record.parts])
+        return LoggedRecord(LoggedEntry(position, timestamp, blobs), record, nbytes)
+
+    def replay(self, database: Database, logged: LoggedRecord) -> Entry:
         """Do again what a record says."""
         try:
-            replay(database, logged.record, logged.entry.timestamp, self.segment)
+            return replay(database, logged.record, logged.entry.timestamp, self.segment)
         except (KeyError, AssertionError) as error:
             raise DamagedError(f"record {logged.entry.position} of the log ({error!r})") from None
 
@@ -121,10 +126,11 @@ class Contents:
 class Recovery:
     """Reads a file, once. Raises `DamagedError` for anything that does not verify."""
 
-    def __init__(self, file: StorageFile) -> None:
+    def __init__(self, file: Storage, copies: Copies | None = None) -> None:
+        """``copies`` are to be noted as they are read."""
         file.read_name()
         self.root = file.read_root()
-        self.copies = Copies(file.last_blob())
+        self.copies = Copies(file.last_blob()) if copies is None else copies
         self.entries: list[LoggedEntry] = []
         self.logged_bytes = 0
         self._contents = Contents(file, self.copies)
@@ -166,16 +172,19 @@ def _milestone(place: tuple[int, int, Blob | None], manifest: Manifest | None) -
     return Milestone(manifest.timestamp, position, checkpoint, blobs, frozenset(manifest.logged))
 
 
-def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegment) -> None:
+def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegment) -> Entry:
     """Do again what a record says. Costs O(writes), and nothing is validated: it was when it was logged."""
     if isinstance(record, PushRecord):
         for name, number in record.created.items():
             database.remember_table(name, number)
         tables = prepare(database, database.head, record.schema, again=True)
         database.committer.replay_push(Snapshot(timestamp, tables, Catalog(record.schema)))
-    elif isinstance(record, CommitRecord):
-        database.committer.replay(_commit(database, record, timestamp, load))
-        database.creation_time_passed(record.creation_time)
+        return Push(timestamp, record.schema, {name: tables[name] for name in record.created})
+    assert isinstance(record, CommitRecord)
+    commit = _commit(database, record, timestamp, load)
+    database.committer.replay(commit)
+    database.creation_time_passed(record.creation_time)
+    return commit
 
 
 def _commit(database: Database, record: CommitRecord, timestamp: int, load: LoadSegment) -> Commit:

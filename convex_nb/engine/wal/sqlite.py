@@ -83,6 +83,11 @@ class SqliteLog:
         return self.file.path
 
     @property
+    def place(self) -> str | None:
+        """The file's path."""
+        return str(self.file.path)
+
+    @property
     def head(self) -> int:
         """The position of the newest record."""
         return self._head

@@ -101,7 +101,7 @@ def refusing_damage(path: Path) -> Iterator[None]:
         raise corrupt(path, error.what, error.table) from None
 
 
-def damaged_past(path: Path, what: str) -> StorageCorruptError:
+def damaged_past(path: Path | str, what: str) -> StorageCorruptError:
     """The error for damage in what a file keeps of the past: the present was verified when it was opened."""
     return StorageCorruptError(
         f"What {path} keeps of the past is damaged: {what} does not verify. Nothing was changed, and the documents of "

@@ -6,7 +6,7 @@ gives the next one. Times that have passed meanwhile are skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -95,9 +95,15 @@ def skip_missed(writer: SystemWriter, now_ms: float) -> list[tuple[str, str]]:
     return said
 
 
-def end_interrupted(writer: SystemWriter, now_ms: float) -> list[tuple[str, str | None]]:
-    """End the runs that a former process has left in progress; what to say of which function's."""
-    crons = [cron for cron in writer.query(TABLE).collect() if cron["state"]["kind"] == "inProgress"]
+def end_interrupted(
+    writer: SystemWriter, now_ms: float, kernels: Container[str | None] = ()
+) -> list[tuple[str, str | None]]:
+    """End the runs that a former process has left in progress; what to say of which function's.
+
+    ``kernels`` are those that are still there: what they are at goes on.
+    """
+    states = [(cron, cron["state"]) for cron in writer.query(TABLE).collect()]
+    crons = [cron for cron, s in states if s["kind"] == "inProgress" and s.get("kernel") not in kernels]
     return [(cron["function"], CronRun(cron).end(writer, now_ms, INTERRUPTED)) for cron in crons]
 
 
@@ -119,9 +125,9 @@ class CronRun:
         cron = writer.get(self.id)
         return cron is not None and cron.get("nextRun") == self.due_ms
 
-    def begin(self, writer: SystemWriter) -> None:
+    def begin(self, writer: SystemWriter, kernel: Mapping[str, str]) -> None:
         """The action starts: whatever happens, this run is not repeated, and no other begins."""
-        writer.patch(self.id, {"state": {"kind": "inProgress", "due": self.due_ms}, "nextRun": UNDEFINED})
+        writer.patch(self.id, {"state": {"kind": "inProgress", "due": self.due_ms, **kernel}, "nextRun": UNDEFINED})
 
     def end(self, writer: SystemWriter, now_ms: float, error: str | None) -> str | None:
         """It is over: the next one gets its time. What there is to say of those that were missed."""

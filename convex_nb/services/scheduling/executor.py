@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from convex_nb.engine.reading.system_reader import SystemWriter
+from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.functions.execution import Execution
 from convex_nb.functions.origin import Origin
 from convex_nb.functions.tracebacks import message_of
@@ -24,7 +26,7 @@ from convex_nb.services.scheduling.scheduled_functions import SOURCE, count_pend
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.reading.reader import DatabaseWriter
@@ -61,8 +63,8 @@ class Task(Protocol):
         """Whether it is still to be run."""
         ...
 
-    def begin(self, writer: SystemWriter, /) -> None:
-        """An action starts."""
+    def begin(self, writer: SystemWriter, kernel: Mapping[str, str], /) -> None:
+        """An action starts, in this kernel where several share the deployment."""
         ...
 
     def end(self, writer: SystemWriter, now_ms: float, error: str | None, /) -> str | None:
@@ -140,7 +142,10 @@ class Executor:
         self._registry = runner.registry
         self._host = host
         self._sources = sources
-        self._opened_ms = runner.database.last_creation_time
+        shared = runner.database.log
+        self._kernel = {"kernel": shared.kernel} if isinstance(shared, SharedLog) else {}
+        # Among several kernels, another one may have the function that this one lacks.
+        self._opened_ms = math.inf if self._kernel else runner.database.last_creation_time
         self._defined: set[str] = set()
         self._taken: set[str] = set()
         self._threads: set[int] = set()
@@ -293,7 +298,7 @@ class Executor:
         def begin(writer: SystemWriter) -> bool:
             waiting = task.is_waiting(writer)
             if waiting:
-                task.begin(writer)
+                task.begin(writer, self._kernel)
             return waiting
 
         if not self._write(begin, task):

@@ -14,7 +14,7 @@ from convex_nb.language.keys import encode_key, successor
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.reading.system_reader import SystemWriter
@@ -88,9 +88,15 @@ def count_pending(snapshot: Snapshot) -> int:
     return 0 if state is None else state.count(state.position("by_state"), _PENDING, successor(_PENDING))
 
 
-def fail_interrupted(writer: SystemWriter, now_ms: float) -> list[tuple[str, str | None]]:
-    """End the jobs that a former process has left in progress, a thousand at most; what to say of which function's."""
-    jobs = writer.query(TABLE).with_index("by_state", lambda q: q.eq("state.kind", "inProgress")).take(SWEPT_AT_ONCE)
+def fail_interrupted(
+    writer: SystemWriter, now_ms: float, kernels: Container[str | None] = ()
+) -> list[tuple[str, str | None]]:
+    """End the jobs that a former process has left in progress, a thousand at most; what to say of which function's.
+
+    ``kernels`` are those that are still there: what they are at goes on.
+    """
+    found = writer.query(TABLE).with_index("by_state", lambda q: q.eq("state.kind", "inProgress")).take(SWEPT_AT_ONCE)
+    jobs = [job for job in found if job["state"].get("kernel") not in kernels]
     for job in jobs:
         writer.patch(job["_id"], {"state": {"kind": "failed", "error": INTERRUPTED}, "completedTime": now_ms})
     return [(job["name"], f"{INTERRUPTED} (job {job['_id']})") for job in jobs]
@@ -130,9 +136,9 @@ class ScheduledFunction:
         """Whether it is still to be run, as far as this transaction sees."""
         return _kind(writer, self.id) == "pending"
 
-    def begin(self, writer: SystemWriter) -> None:
+    def begin(self, writer: SystemWriter, kernel: Mapping[str, str]) -> None:
         """The action starts: whatever happens, it will not be run a second time."""
-        writer.patch(self.id, {"state": {"kind": "inProgress"}})
+        writer.patch(self.id, {"state": {"kind": "inProgress", **kernel}})
 
     def end(self, writer: SystemWriter, now_ms: float, error: str | None) -> str | None:
         """It is over. One that was canceled meanwhile, by itself too, stays so."""
