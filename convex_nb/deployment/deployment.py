@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.reading.system_reader import SystemWriter
     from convex_nb.services.authentication.providers import Provider
     from convex_nb.services.scheduling.cron_table import Change, Wanted
+    from convex_nb.views.dashboard.dashboard import Dashboard
 
 
 class Deployment(Calling, Description):
@@ -264,6 +265,14 @@ class Deployment(Calling, Description):
             admin_key=admin_key,
         )
         return server
+
+    def dashboard(self, page: str = "health") -> Dashboard:
+        """Everything about it as live pages for a notebook, of which one is open: `"health"`, `"data"`, `"functions"`,
+        `"files"`, `"schedules"`, `"logs"`, `"history"` or `"settings"`."""
+        # A front door, which stands on this and not the other way round.
+        open_dashboard = import_module("convex_nb.notebook.dashboard").open_dashboard
+        board: Dashboard = open_dashboard(self, page)
+        return board
 
     def statistics(self) -> DeploymentStatistics:
         """Figures of every part. Costs O(tables + live queries)."""

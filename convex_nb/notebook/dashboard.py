@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.notebook.form import FormFunction
 from convex_nb.notebook.options import nearest
 from convex_nb.notebook.session import get_session
@@ -36,7 +37,9 @@ def dashboard(deployment: Deployment, *page: str) -> Dashboard:
 
 
 def open_dashboard(deployment: Deployment, page: str) -> Dashboard:
-    """Return a view of the deployment that begins at a page."""
+    """Return a view of the deployment that begins at a page. Raises `InvalidValueError` for one that there is not."""
+    if page not in PAGES:
+        raise InvalidValueError(f"The dashboard has no page {page!r:.80}; it has {', '.join(PAGES)}.", value=page)
     session = get_session()
     host = NotebookHost(session, deployment)
     memory: dict[str, dict[str, Any]] = {}

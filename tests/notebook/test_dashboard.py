@@ -6,9 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.notebook.session import get_session
 from convex_nb.views.dashboard.dashboard import Dashboard
-from tests.notebook.conftest import Notebook
+from tests.notebook.conftest import SEND, Notebook
 
 
 def play(dashboard: Dashboard, **message: Any) -> None:
@@ -83,3 +86,17 @@ def test_a_cell_that_runs_again_shows_the_same_dashboard_and_a_deleted_one_leave
 def test_a_page_that_there_is_not_is_refused_with_the_nearest(chat: Notebook) -> None:
     assert "Did you mean health?" in chat.run("%convex dashboard helth").text
     assert [bundle for bundle in chat.ok("%convex dashboard").bundles if "text/html" in bundle]
+
+
+def test_a_deployment_shows_its_own_dashboard(chat: Notebook) -> None:
+    board = chat.deployment.dashboard("settings")
+    assert isinstance(board, Dashboard)
+    assert board.arguments == {"page": "settings"}
+    with pytest.raises(InvalidValueError, match="no page 'setings'; it has health, data"):
+        chat.deployment.dashboard("setings")
+    board.close()
+    chat.ok("import convex_nb\ndashboard = convex_nb.current().dashboard('functions')\ndashboard", "board")
+    play(chat["dashboard"], type="do", act="function", key="messages:send")
+    chat.ok(SEND.replace("body: str", "body: str, loud: bool = False"), "chat-1")
+    form = next(block for block in chat["dashboard"].value if block["kind"] == "view")
+    assert "loud" in chat["dashboard"].query.sheets()[form["model"]].html()

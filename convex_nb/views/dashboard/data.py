@@ -79,7 +79,9 @@ class Data(Page):
 
     def blocks(self) -> Iterable[Block]:
         schema = self._schema = self.deployment.schema
-        table = self.table
+        # Chosen from now on: another table that comes first must not take its place.
+        table = self.memory["table"] = self.table
+        self.drop_others("documents", str(table))
         tables = self.deployment.tables
         declared = {} if schema is None else schema.tables
         yield listing(
@@ -273,10 +275,7 @@ class Data(Page):
     # -- what a reader does
 
     def do_table(self, content: Mapping[str, Any]) -> None:
-        former = self.table
         self.memory |= {"table": content["key"], "conditions": [], "panel": None, "inferred": None}
-        if former != self.table:
-            self.drop(f"documents {former}")
 
     def do_panel(self, content: Mapping[str, Any]) -> None:
         wanted = content.get("key")

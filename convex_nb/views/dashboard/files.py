@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from convex_nb.deployment.files.preview import size_text
+from convex_nb.views.cells import short_id
 from convex_nb.views.dashboard.blocks import Block, Line, bar, button, code, copier, form, grid, picture, words
 from convex_nb.views.dashboard.page import Page
 
@@ -77,7 +78,7 @@ class Files(Page):
 
 def _line(file: File, shown: str | None) -> Line:
     cells: Any = [
-        {"k": "id", "v": file.id, "of": "_storage"},
+        short_id(file.id),
         file.content_type or "",
         size_text(file.size),
         f"{file.sha256[:12]}…",

@@ -58,13 +58,17 @@ class Functions(Page):
     # -- what is shown
 
     def blocks(self) -> Iterable[Block]:
-        self._known = dict(self.deployment.functions)
+        known, self._known = self._known, dict(self.deployment.functions)
+        path = self.memory["path"] = self.path
         yield listing("functions", "Functions", self._items(), "function")
-        path = self.path
+        self.drop_others("form", str(path))
+        self.drop_others("result", str(path))
         if path is None:
             yield words("none", "No functions yet: define one in a %%convex_query cell.", "soft")
             return
         function = self.deployment.functions[path]
+        if known.get(path) is not function:
+            self.drop(f"form {path}")
         where = place_of(function)
         kind = f"{function.visibility} {function.kind}"
         yield words("title", f"{path}{function.signature}", "plain")
@@ -141,11 +145,7 @@ class Functions(Page):
     # -- what a reader does
 
     def do_function(self, content: Mapping[str, Any]) -> None:
-        former = self.path
         self.memory["path"] = content["key"]
-        if former != self.path:
-            self.drop(f"form {former}")
-            self.drop(f"result {former}")
 
     def do_act(self, content: Mapping[str, Any]) -> None:
         text = content["entries"]["identity"].strip()

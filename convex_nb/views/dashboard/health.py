@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from convex_nb.views.cells import time_text
 from convex_nb.views.dashboard.blocks import Block, Card, Line, cards, grid
 from convex_nb.views.dashboard.charts import LastHour, failures, hits, percent
-from convex_nb.views.dashboard.page import Page
+from convex_nb.views.dashboard.page import OWN, Page
 
 LATE_MS: Final = 5_000
 """From here on a job that has not begun is overdue."""
 INSIGHTS_MOST: Final = 20
 _PUSHED: Final = ("function", "schema", "cron", "auth provider")
-_ADVICE: Final = {
-    "TooManyReads": "reads many ranges in one call",
-    "TooManyDocumentsRead": "reads many documents in one call",
-    "TooManyBytesRead": "reads many bytes in one call",
-    "TooManyWrites": "writes many documents in one call",
-    "TooManyBytesWritten": "writes many bytes in one call",
-    "TooMuchTime": "computes for long in one call",
-}
 
 
 class Health(Page):
@@ -31,15 +23,22 @@ class Health(Page):
     reads_clock: ClassVar[bool] = True
 
     def follow(self) -> None:
+        self._insights: list[Line] | None = None
         self.on_calls()
         self.on_commits()
+
+    def expire(self) -> None:
+        """Time has passed."""
+        self._insights = None
+        super().expire()
 
     def blocks(self) -> Iterable[Block]:
         hour = LastHour(self.deployment.metrics.minutes())
         yield cards("cards", [self._failures(hour), self._hits(hour), self._scheduler(), self._pushed(), self._data()])
-        insights = list(self._insights())[:INSIGHTS_MOST]
-        nothing = "Nothing to report: no call was close to a limit, and no mutation had to run again."
-        yield grid("insights", "Insights", ["function", "what happened", ">times", "last"], insights, nothing)
+        nothing = "Nothing to report: no call came close to Convex's limits, and no mutation had to run again."
+        yield grid(
+            "insights", "Insights", ["function", "what happened", "what to do", ">calls"], self._problems(), nothing
+        )
 
     def _failures(self, hour: LastHour) -> Card:
         total = hour.total()
@@ -93,23 +92,19 @@ class Health(Page):
             "note": f"in {len(tables):,} table{'' if len(tables) == 1 else 's'}; newest commit {newest} UTC",
         }
 
-    def _insights(self) -> Iterable[Line]:
-        found: dict[tuple[str, str], tuple[int, float]] = {}
-
-        def add(path: str, what: str, at: float) -> None:
-            times, _ = found.get((path, what), (0, 0.0))
-            found[path, what] = (times + 1, at)
-
-        for line in self.deployment.logs:
-            if line.system_code in _ADVICE:
-                add(line.path, _ADVICE[line.system_code], line.time_ms)
-        for call in self.deployment.logs.executions:
-            if call.occ_info is not None:
-                ended = "gave up after" if call.status == "failure" else "ran again because of"
-                add(call.path, f"{ended} write conflicts in {call.occ_info['table_name']}", call.time_ms)
-        for (path, what), (times, at) in sorted(found.items(), key=lambda item: -item[1][1]):
-            last: Any = {"k": "time", "v": at}
-            yield {"key": f"{path} {what}", "cells": [path, what, times, last], "tone": "warn"}
+    def _problems(self) -> list[Line]:
+        # They cost as much as the log is long: made when the page opens and then by the clock, not at each commit.
+        if self._insights is None:
+            found = [each for each in self.deployment.insights() if each.function not in OWN]
+            self._insights = [
+                {
+                    "key": f"{each.kind} {each.function}",
+                    "cells": [each.function, each.message, each.advice, each.count],
+                    "tone": "warn",
+                }
+                for each in found[:INSIGHTS_MOST]
+            ]
+        return self._insights
 
 
 def _span(ms: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -84,6 +85,8 @@ class Page:
         self._question: Question | None = None
         self._shown: dict[str, Shown] = {}
         self._leaving: list[Callable[[], object]] = []
+        # Views are refreshed on a thread of their own, while the reader acts on another one.
+        self._refreshing = threading.RLock()
         self.follow()
         self.refresh()
 
@@ -133,6 +136,10 @@ class Page:
         """Make the blocks anew if something has changed; whether they are others now."""
         if not (self.stale or self.has_moved()):
             return False
+        with self._refreshing:
+            return self._make()
+
+    def _make(self) -> bool:
         self.stale = False
         started = time.perf_counter()
         former = (self.value, self.error and str(self.error))
@@ -170,13 +177,19 @@ class Page:
         if shown is not None:
             shown.close()
 
+    def drop_others(self, kind: str, kept: str) -> None:
+        """Close the views inside whose keys begin with a word, but for the one that is still shown."""
+        for key in list(self._shown):
+            if key.startswith(kind) and key != f"{kind} {kept}":
+                self.drop(key)
+
     def drawn(self, key: str) -> Block:
         """The block of a view inside."""
         return {"key": f"view {key} {self._shown[key].model_id}", "kind": "view", "model": self._shown[key].model_id}
 
     def sheets(self) -> dict[str, Sheet]:
         """The views inside as they are on paper, by their model."""
-        return {each.model_id: each.sheet() for each in self._shown.values()}
+        return {each.model_id: each.sheet() for each in list(self._shown.values())}
 
     # -- what its reader does
 

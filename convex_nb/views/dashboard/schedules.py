@@ -62,7 +62,7 @@ class Schedules(Page):
         lines: list[Line] = []
         for name, cron in crons.items():
             runs = crons.runs(name)
-            last = _state(runs[0]["state"]) if runs else "none yet"
+            last = _state(runs[0]["state"]).partition("\n")[0] if runs else "none yet"
             due: Cell = {"k": "time", "v": cron["nextRun"]} if "nextRun" in cron else "running"
             on = name == self.memory.get("cron")
             cells: list[Cell] = [name, crons.schedule(name), cron["function"], due, last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -37,3 +38,29 @@ def test_a_pause_and_what_is_late_are_seen(deployment: Deployment, opened: Open)
     deployment.pause()
     health.page.expire()
     assert health["cards"]["cards"][2]["figure"] == "Paused"
+
+
+def test_insights_are_those_of_the_deployment(deployment: Deployment, opened: Open) -> None:
+    health = opened("health")
+    assert health["insights"]["lines"] == []
+    with pytest.raises(ValueError, match="once"):
+        deployment.transact(_conflicting(deployment))
+    health.page.expire()
+    assert [cells[-1] for cells in health.cells("insights")] == [1]
+    assert "write conflicts" in health.cells("insights")[0][1]
+
+
+def _conflicting(deployment: Deployment) -> Callable[[Any], None]:
+    """A transaction that another one overtakes, and that fails when it runs again."""
+    runs: list[int] = []
+
+    def body(db: Any) -> None:
+        if runs:
+            raise ValueError("once is enough")
+        runs.append(1)
+        db.query("messages").collect()
+        db.insert("messages", {"author": "Ada"})
+        with deployment.transaction() as other:
+            other.insert("messages", {"author": "Bob"})
+
+    return body
