@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from convex_nb.deployment.clients.client_queries import ClientQueries, Pending
 from convex_nb.deployment.clients.optimistic import OptimisticUpdate
 from convex_nb.deployment.clients.paginated import PAGE_SIZE, PaginatedQuery, option_of
+from convex_nb.deployment.clients.principal import Principal
 from convex_nb.deployment.clients.redaction import told_to_client
 from convex_nb.deployment.clients.turns import Turn, Turns
 from convex_nb.functions.checks import check_arguments
@@ -28,6 +30,19 @@ if TYPE_CHECKING:
     from convex_nb.functions.registry import Entry, Target
 
 
+class ConnectionState(NamedTuple):
+    """What a client has under way. One that is in this process is connected until it is closed."""
+
+    is_connected: bool
+    inflight_mutations: int
+    inflight_actions: int
+
+    @property
+    def has_inflight_requests(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self.inflight_mutations or self.inflight_actions)
+
+
 class Client:
     """A client of a deployment, acting for `identity`, or for nobody. `dep.client()` makes one.
 
@@ -37,20 +52,23 @@ class Client:
 
     def __init__(self, deployment: Calling, identity: Mapping[str, Any] | None = None) -> None:
         self._deployment = deployment
-        self._identity = to_identity(identity)
-        self._origin = Origin("anonymous" if self._identity is None else "user", self._identity)
+        clock = deployment._database.clock
+        self._principal = Principal(deployment._tokens, clock.now_ns, to_identity(identity))
         self._turns = Turns()
+        self._actions = 0
+        self._counting = threading.Lock()
         self._asking = threading.RLock()
         self._queries = ClientQueries(
             deployment,
-            self._origin,
+            lambda: self._principal.origin,
             lambda target: self._find(target, "query"),
             lambda error, path: self._told(error, "query", path),
         )
         self._closed = False
 
     def __repr__(self) -> str:
-        who = "nobody" if self._identity is None else self._identity.claims["tokenIdentifier"]
+        identity = self._principal.origin.identity
+        who = "nobody" if identity is None else identity.claims["tokenIdentifier"]
         return f"<Client for {who}{', closed' if self._closed else ''}: {len(self._queries)} queries followed>"
 
     def __enter__(self) -> Self:
@@ -64,7 +82,26 @@ class Client:
     @property
     def identity(self) -> dict[str, Any] | None:
         """The claims that functions get from `ctx.auth.get_user_identity()`."""
-        return None if self._identity is None else dict(self._identity.claims)
+        identity = self._principal.origin.identity
+        return None if identity is None else dict(identity.claims)
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """What this client has under way."""
+        return ConnectionState(not self._closed, len(self._turns), self._actions)
+
+    def set_auth(
+        self, token: str | Callable[..., str | None] | None, on_change: Callable[[bool], object] | None = None
+    ) -> None:
+        """Act for the bearer of a token, or of those that `token(force_refresh)` fetches; `None` for nobody.
+
+        All that this client follows runs again for that identity, and moves to it together. A token that has expired
+        is fetched anew before the next call; where that fails, the client acts for nobody, and `on_change(False)` is
+        called. Raises `AuthenticationError` for a token that no provider vouches for; nothing changes then.
+        """
+        self._check_open()
+        self._principal.sign_in(token, on_change)
+        self._queries.act()
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +109,7 @@ class Client:
         """Run a query at the newest commit. Optimistic updates do not show in it. Raises what it raises."""
         entry = self._find(function, "query")
         given = merge_arguments(entry.path, args, kwargs)
-        return self._telling("query", entry.path, lambda: self._deployment._query(entry, given, self._origin))
+        return self._telling("query", entry.path, lambda: self._deployment._query(entry, given, self._principal.origin))
 
     def mutation(
         self,
@@ -153,7 +190,8 @@ class Client:
             pending.is_committing = True
             return value
 
-        origin = Origin(self._origin.caller, self._identity, queue_length=len(self._turns))
+        acting = self._principal.origin
+        origin = Origin(acting.caller, acting.identity, queue_length=len(self._turns))
         value = self._deployment._runner.transact(body, entry.path, origin)
         return value, executions[-1].committed_at
 
@@ -161,17 +199,31 @@ class Client:
         """Run an action, once, and wait for it; it waits for no mutation. Raises what it raises."""
         entry = self._find(function, "action")
         given = merge_arguments(entry.path, args, kwargs)
-        return self._telling("action", entry.path, lambda: self._deployment._action(entry, given, self._origin))
+        with self._counted():
+            return self._telling(
+                "action", entry.path, lambda: self._deployment._action(entry, given, self._principal.origin)
+            )
 
     async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run an action, once, without holding up the loop. Raises what it raises."""
         entry = self._find(function, "action")
         given = merge_arguments(entry.path, args, kwargs)
+        with self._counted():
+            try:
+                return await self._deployment._action_async(entry, given, self._principal.origin)
+            except Exception as error:
+                told = self._told(error, "action", entry.path)
+            raise told
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._counting:
+            self._actions += 1
         try:
-            return await self._deployment._action_async(entry, given, self._origin)
-        except Exception as error:
-            told = self._told(error, "action", entry.path)
-        raise told
+            yield
+        finally:
+            with self._counting:
+                self._actions -= 1
 
     # -- following -----------------------------------------------------------------------------------------------
 
@@ -206,11 +258,17 @@ class Client:
         self._queries.close()
 
     def _find(self, function: Target, kind: Kind) -> Entry:
-        if self._closed:
-            raise DeploymentClosedError("This client was closed. Make another one: `dep.client()`.")
+        self._check_open()
         if self._deployment._blocked:
             self._deployment._refuse()
+        if self._principal.is_over:
+            self._principal.renew()
+            self._queries.act()
         return self._deployment._registry.find_public(function, kind)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DeploymentClosedError("This client was closed. Make another one: `dep.client()`.")
 
     def _telling(self, kind: Kind, path: str, call: Callable[[], Any]) -> Any:
         try:

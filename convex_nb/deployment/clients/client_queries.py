@@ -47,7 +47,7 @@ class Pending:
 class ClientQuery:
     """One query of one client: the deployment's outcome of it, and what the client sees instead."""
 
-    def __init__(self, queries: ClientQueries, key: QueryKey, shared: SharedQuery) -> None:
+    def __init__(self, queries: ClientQueries, key: QueryKey, shared: SharedQuery, origin: Origin) -> None:
         self._queries = queries
         self.key = key
         self.shared = shared
@@ -56,6 +56,9 @@ class ClientQuery:
         self.followers: tuple[Subscription | ClientLive, ...] = ()
         # The deployment's change that the present error came with.
         self._failure = 0
+        # Who is offered outcomes for it, as whom.
+        self.attachment: ClientQuery | Attachment = self
+        self.origin = origin
 
     def __repr__(self) -> str:
         return f"ClientQuery({self.path!r}, {self.args!r}, {len(self.followers)} followers)"
@@ -84,6 +87,11 @@ class ClientQuery:
         for follower in self.followers:
             follower.close()
 
+    def move_to(self, attachment: Attachment, origin: Origin) -> None:
+        """Be the query of another identity from the next move on."""
+        self.shared, self.attachment, self.origin = attachment.shared, attachment, origin
+        self._failure = -1
+
     def show(self, layers: Mapping[QueryKey, Any], told: Callable[[Exception, str], Exception]) -> bool:
         """Take over what there is to see; whether it differs from before."""
         old, base = self.outcome, self.base
@@ -100,6 +108,22 @@ class ClientQuery:
             self._failure = base.changes
         self.outcome = base._replace(changes=old.changes + changed, value=value, error=error)
         return changed
+
+
+class Attachment:
+    """Stands for a query with the deployment, once its client has come to act for somebody else."""
+
+    def __init__(self, query: ClientQuery, shared: SharedQuery) -> None:
+        self._query = query
+        self.shared = shared
+
+    def offer(self, outcome: Outcome) -> None:
+        """The deployment has a newer outcome."""
+        self._query.offer(outcome)
+
+    def close(self) -> None:
+        """The deployment closes."""
+        self._query.close()
 
 
 class ClientLive:
@@ -173,7 +197,7 @@ class ClientQueries:
     def __init__(
         self,
         deployment: Calling,
-        origin: Origin,
+        origin: Callable[[], Origin],
         find: Callable[[Target], Entry],
         told: Callable[[Exception, str], Exception],
     ) -> None:
@@ -240,8 +264,9 @@ class ClientQueries:
     ) -> Subscription | ClientLive:
         name = self._name_of(entry)
         # Before it is anybody's: this runs the query, and no lock is held while user code runs.
+        origin = self._origin()
         query = self.reactor.attach(
-            entry, given, lambda shared: ClientQuery(self, (name, same_key(shared.args)), shared), self._origin
+            entry, given, lambda shared: ClientQuery(self, (name, same_key(shared.args)), shared, origin), origin
         )
         with self._lock:
             kept = self._queries.setdefault(query.key, query)
@@ -249,6 +274,9 @@ class ClientQueries:
             kept.followers = (*kept.followers, follower)
         if kept is not query:
             self.reactor.leave(query.shared, query)
+        if origin is not self._origin():
+            # Somebody has signed in meanwhile.
+            self.act()
         self.reactor.groups.arrive(self)
         with self._lock:
             # The others may have to run first; then all move together.
@@ -266,7 +294,32 @@ class ClientQueries:
             if query.followers or self._queries.get(query.key) is not query:
                 return
             del self._queries[query.key]
-        self.reactor.leave(query.shared, query)
+        self.reactor.leave(query.shared, query.attachment)
+
+    def act(self) -> None:
+        """Follow the same queries for whomever the client acts for now; they run, and all move to that together."""
+        origin = self._origin()
+        with self._lock:
+            queries = [query for query in self._queries.values() if query.origin is not origin]
+        # Before anything is seen of it: this runs the queries, and no lock is held while user code runs.
+        attachments = [self._attach_again(query, origin) for query in queries]
+        left: list[tuple[SharedQuery, ClientQuery | Attachment]] = []
+        with self._lock:
+            for query, attachment in zip(queries, attachments, strict=True):
+                if self._queries.get(query.key) is not query:
+                    left.append((attachment.shared, attachment))
+                else:
+                    left.append((query.shared, query.attachment))
+                    query.move_to(attachment, origin)
+            # What was known is of somebody else.
+            self._since = 0
+        for shared, follower in left:
+            self.reactor.leave(shared, follower)
+        self.reactor.groups.arrive(self)
+
+    def _attach_again(self, query: ClientQuery, origin: Origin) -> Attachment:
+        entry = query.shared.entry or self._registry.find_public(query.path, "query")
+        return self.reactor.attach(entry, query.args, lambda shared: Attachment(query, shared), origin)
 
     def close(self) -> None:
         """Forget every query."""
