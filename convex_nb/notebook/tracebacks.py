@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _IPYTHON: Final = str(Path(IPython.__file__).parent)
+_MAGICS: Final = ("run_cell_magic", "run_line_magic")
 
 
 def install(shell: InteractiveShell) -> Callable[[], None]:
@@ -77,12 +78,14 @@ def without_machinery(traceback: TracebackType | None) -> TracebackType | None:
     frames = _frames(traceback)
     theirs = {id(frame.tb_frame) for frame in _frames(user_traceback(traceback))}
     result = None
-    below_is_ipython = False
+    calls_a_magic = False
     for frame in reversed(frames):
-        is_ipython = frame.tb_frame.f_code.co_filename.startswith(_IPYTHON)
-        if id(frame.tb_frame) in theirs and not (is_ipython or below_is_ipython):
+        code = frame.tb_frame.f_code
+        is_ipython = code.co_filename.startswith(_IPYTHON)
+        if id(frame.tb_frame) in theirs and not (is_ipython or calls_a_magic):
             result = TracebackType(result, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-        below_is_ipython = is_ipython
+        # Not every call of IPython's is one: a notebook's `open` is IPython's too.
+        calls_a_magic = is_ipython and code.co_name in _MAGICS
     return result
 
 

@@ -55,6 +55,14 @@ def test_the_source_of_an_ad_hoc_cell_is_all_of_it(chat: Notebook) -> None:
     assert inspect.getsourcelines(frame)[0] == ["%%convex_mutation\n", "x = 1\n", "1 / 0\n"]
 
 
+def test_the_line_that_opens_a_file_is_shown(chat: Notebook) -> None:
+    """A notebook's `open` is a function of IPython's."""
+    assert chat.shell.user_ns["open"] is not open
+    ran = chat.run("%%convex_mutation\nx = 1\nopen('x.txt')")
+    assert "----> 3 open('x.txt')" in ran.text
+    assert [name for name in OURS if name in ran.text] == []
+
+
 def test_a_cell_is_called_by_its_number(chat: Notebook) -> None:
     ran = chat.run("%%convex_mutation\n1 / 0")
     number = len(chat.shell.user_ns["In"]) - 1
