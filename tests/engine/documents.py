@@ -50,6 +50,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "object": st.dictionaries(NAMES, FLAT, max_size=2),
     "texts": st.lists(TEXTS | st.none(), max_size=3),
     "numbers": st.lists(INTS | FLOATS, max_size=3),
+    "floats": st.lists(FLOATS, max_size=3),
     "row": st.fixed_dictionaries(
         {"a": INTS}, optional={"b": st.lists(INT64S, max_size=2), "c": st.none() | st.booleans()}
     ),

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from convex_nb.engine.bulk.import_columns import plain_value
 from convex_nb.engine.bulk.offenders import MOST, Offender
 from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, Column
+from convex_nb.engine.segments.float_arrays import packed
 from convex_nb.engine.segments.layout import MISSING, field_of
 from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.encoding import dumps
 from convex_nb.language.errors import InvalidValueError, ValidationError
 from convex_nb.language.ids_columnar import id_table_numbers
+from convex_nb.language.limits import Limits
 from convex_nb.language.schema import TableDefinition
 from convex_nb.language.validators import (
     AnyValidator,
+    ArrayValidator,
     BooleanValidator,
     BytesValidator,
     IdValidator,
@@ -80,7 +83,12 @@ class ColumnImport:
         """The column that ``imported_array`` made, validated and normalised."""
         offenders = self._absent(values)
         nulls = None if self.nulls_are_missing or not values.null_count else values.is_null()
-        if kind == "encoded":
+        floats = self._floats(values) if kind == "encoded" else None
+        refused: list[Offender] = []
+        if floats is not None:
+            column = Column.fitted(self.name, "floats", floats, nulls, None)
+            sizes = _sizes(column)
+        elif kind == "encoded":
             texts, sizes, refused = self._nested(values)
             column = Column.fitted(self.name, "encoded", texts, nulls, None)
         else:
@@ -188,6 +196,20 @@ class ColumnImport:
             return bool((numbers > 0).all())
         return bool(numpy.isin(numbers, [number for number, name in self.tables.items() if name == table]).all())
 
+    def _floats(self, values: ArrowArray) -> ArrowArray | None:
+        """The bytes of arrays of floats that need no look at each, ``None`` for any others."""
+        if not any(
+            member is None
+            or isinstance(member, AnyValidator)
+            or (isinstance(member, ArrayValidator) and isinstance(member.element, AnyValidator | NumberValidator))
+            for member in self._members
+        ):
+            return None
+        floats = packed(values)
+        if floats is None or (pc.max(pc.binary_length(floats)).as_py() or 0) > Limits().array_elements * 8:
+            return None
+        return floats
+
     def _nested(self, values: ArrowArray) -> tuple[ArrowArray, NDArray[numpy.int64], list[Offender]]:
         """The lossless text and the size of every nested value, made one by one."""
         texts: list[str | None] = []
@@ -239,5 +261,6 @@ def _sizes(column: Column) -> NDArray[numpy.int64]:
         return numpy.array([0 if value is MISSING else size_of(value) for value in column.to_list()], numpy.int64)
     if column.offsets is not None:
         offsets = numpy.frombuffer(column.offsets, column.offsets.format)[: len(column) + 1]
-        return numpy.diff(offsets).astype(numpy.int64) + 2
+        lengths = numpy.diff(offsets).astype(numpy.int64)
+        return 2 + (lengths // 8 * 9 if column.field.kind == "floats" else lengths)
     return numpy.full(len(column), 1 if column.field.kind in ("null", "boolean") else 9, numpy.int64)

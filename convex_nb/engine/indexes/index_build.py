@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convex_nb.engine import steps
 from convex_nb.engine.indexes.index import DerivedRun, IndexRun, StoredRun
 from convex_nb.engine.indexes.index_merge import merging_runs
-from convex_nb.engine.segments.layout import ENCODED, MISSING
+from convex_nb.engine.segments.layout import MISSING, OPAQUE
 from convex_nb.language.keys import encode_value, field_at
 from convex_nb.language.keys_columnar import (
     MISSING_KEY,
@@ -83,7 +83,7 @@ def _building_piece(segment: Segment, fields: tuple[str, ...]) -> Steps[StoredRu
 def _making_keys(segment: Segment, path: str) -> Steps[Keys]:
     name = path.partition(".")[0]
     column = segment.columns.get(name, segment.columns.get(""))
-    if column is None or column.field.kind not in ENCODED:
+    if column is None or column.field.kind not in OPAQUE:
         return field_keys(segment, path)
     pieces = []
     for start in range(0, segment.num_rows, steps.SLOW_ROWS):
@@ -165,7 +165,7 @@ def field_keys(segment: Segment, path: str) -> Keys:
         return constant_keys(MISSING_KEY, segment.num_rows)
     if inner and column.field.kind != "encoded":
         return constant_keys(MISSING_KEY, segment.num_rows)
-    if column.field.kind == "encoded":
+    if column.field.kind in OPAQUE:
         values = column.to_list()
         if inner:
             values = [field_at(value, inner) for value in values]

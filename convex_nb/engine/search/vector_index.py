@@ -116,6 +116,8 @@ def vectors_at(
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Which of some rows have a vector of finite numbers of this length, counted from ``start``; and the vectors."""
     rows = np.arange(stop - start)
+    if column is not None and column.field.kind == "floats":
+        return _kept(column, dimensions, start, stop)
     if column is None or column.field.kind not in ENCODED:
         return rows[:0], np.zeros((0, dimensions))
     if not path:
@@ -125,11 +127,23 @@ def vectors_at(
         rows = np.flatnonzero(commas == dimensions - 1)
         matrix = _parsed(texts.take(pa.array(rows)), dimensions)
         if matrix is not None:
-            finite = np.isfinite(matrix).all(axis=1)
-            return (rows, matrix) if finite.all() else (rows[finite], matrix[finite])
+            return _finite(rows, matrix)
     values = values_at(column, path, start, stop)
     rows = np.array([row for row in rows.tolist() if is_vector(values[row], dimensions)], np.int64)
     return rows, np.array([values[row] for row in rows.tolist()], np.float64).reshape(len(rows), dimensions)
+
+
+def _kept(column: Column, dimensions: int, start: int, stop: int) -> tuple[NDArray[np.int64], Matrix]:
+    offsets = np.frombuffer(column.offsets, column.offsets.format)[start : stop + 1]
+    rows = np.flatnonzero(np.diff(offsets) == dimensions * 8)
+    numbers = np.frombuffer(column.data, np.float64)
+    places = offsets[rows, None] // 8 + np.arange(dimensions)
+    return _finite(rows, numbers[places])
+
+
+def _finite(rows: NDArray[np.int64], matrix: Matrix) -> tuple[NDArray[np.int64], Matrix]:
+    finite = np.isfinite(matrix).all(axis=1)
+    return (rows, matrix) if finite.all() else (rows[finite], matrix[finite])
 
 
 def _parsed(texts: ArrowArray, dimensions: int) -> Matrix | None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from convex_nb.engine.segments.columns import TYPES, VARIABLE
 from convex_nb.engine.segments.encoded_text import value_of
+from convex_nb.engine.segments.float_arrays import floats_of
 from convex_nb.engine.segments.layout import MISSING
 from convex_nb.language.documents import Document
 from convex_nb.language.value_types import Id, Int64
@@ -39,7 +41,7 @@ def batch_decoder(columns: Sequence[Column]) -> Callable[[NDArray[Any]], list[Do
 def _parameters(number: int, field: Field) -> list[str]:
     """Values, offsets and content of text; bits of validity, nulls and ints: as far as the field has them."""
     names = {"null": []}.get(field.kind, [f"v{number}"])
-    if field.kind in ("string", "bytes", "id", "encoded", "rest"):
+    if TYPES[field.kind] in VARIABLE:
         names = [f"o{number}", f"d{number}", f"b{number}"]
     if field.optional or field.nullable:
         names.append(f"p{number}")
@@ -93,6 +95,7 @@ def _gathered(number: int, field: Field) -> list[str]:
         item = {
             "string": f"d{number}[a:b].decode()",
             "bytes": f"d{number}[a:b]",
+            "floats": f"floats_of(d{number}[a:b])",
             "id": f"new_text(Id, d{number}[a:b].decode())",
         }.get(field.kind, f"value_of(d{number}[a:b])")
     elif field.kind == "null":
@@ -172,6 +175,7 @@ def _factory(layout: Layout) -> Callable[..., Any]:
         "new_int": int.__new__,
         "new_text": str.__new__,
         "uint8": numpy.uint8,
+        "floats_of": floats_of,
         "value_of": value_of,
     }
     exec(compile(_source(layout), f"<batch decoder of {len(layout)} columns>", "exec"), scope)

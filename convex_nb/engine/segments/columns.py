@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from convex_nb.engine.segments.encoded_text import value_of
+from convex_nb.engine.segments.float_arrays import bytes_of, floats_of
 from convex_nb.engine.segments.layout import ENCODED, MISSING, Field, Kind
 from convex_nb.engine.segments.owned_bytes import BytesWriter
 from convex_nb.language.encoding import dumps
@@ -34,6 +35,7 @@ TYPES: Final[Mapping[Kind, ArrowType]] = {
     "string": pa.string(),
     "bytes": pa.binary(),
     "id": pa.string(),
+    "floats": pa.binary(),
     "encoded": pa.string(),
     "rest": pa.string(),
 }
@@ -88,6 +90,8 @@ class Column:
         whole = pa.array([type(value) is int for value in values]) if field.kind == "number" else None
         if field.kind in ENCODED:
             values = [None if value is MISSING or value is None else dumps(value) for value in values]
+        elif field.kind == "floats":
+            values = [None if value is MISSING or value is None else bytes_of(value) for value in values]
         elif field.optional:
             values = [None if value is MISSING else value for value in values]
         type_ = TYPES[field.kind]
@@ -161,6 +165,8 @@ class Column:
         values: list[Any] = self.values.to_pylist()
         if kind in ENCODED:
             values = [None if text is None else value_of(text.encode()) for text in values]
+        elif kind == "floats":
+            values = [None if data is None else floats_of(data) for data in values]
         elif kind == "number":
             whole: list[bool] = self.whole.to_pylist()  # type: ignore[union-attr]
             values = [int(value) if mark else value for value, mark in zip(values, whole, strict=True)]

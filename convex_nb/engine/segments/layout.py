@@ -6,24 +6,29 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from convex_nb.language.documents import Document
+from convex_nb.engine.segments.float_arrays import are_floats
+from convex_nb.language.documents import Document, ReadOnlyList
 from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Kind: TypeAlias = Literal[
-    "null", "boolean", "int", "float", "number", "int64", "string", "bytes", "id", "encoded", "rest"
+    "null", "boolean", "int", "float", "number", "int64", "string", "bytes", "id", "floats", "encoded", "rest"
 ]
 """What a column holds beside missing and null.
 
 ``int`` and ``float`` are numbers that are all ``int`` or all ``float``; ``number`` is both mixed, as float64 with a
-bitmap of the rows that hold an ``int``. ``id`` is text that comes back as `Id` of one table. ``encoded`` is lossless
-JSON text of anything. ``rest`` is encoded too: an object with all the fields that have no column of their own.
+bitmap of the rows that hold an ``int``. ``id`` is text that comes back as `Id` of one table. ``floats`` are arrays of
+floats alone, such as vectors, as their bytes. ``encoded`` is lossless JSON text of anything. ``rest`` is encoded too:
+an object with all the fields that have no column of their own.
 """
 
 ENCODED: Final = frozenset({"encoded", "rest"})
 """The kinds whose values are JSON text."""
+
+OPAQUE: Final = ENCODED | {"floats"}
+"""The kinds whose values are made Python's before they are looked into."""
 
 MAX_COLUMNS: Final = 256
 """Beyond this many different fields the rarest share the rest column."""
@@ -57,6 +62,7 @@ _KINDS: Final[Mapping[frozenset[type], Kind]] = {
     frozenset({str, Id}): "string",
     frozenset({bytes}): "bytes",
 }
+_ARRAYS: Final = frozenset({list, ReadOnlyList})
 
 
 def field_of(name: str, values: Sequence[Any]) -> Field:
@@ -69,6 +75,8 @@ def field_of(name: str, values: Sequence[Any]) -> Field:
         tables = {value.table for value in values if type(value) is Id}
         table = tables.pop()
         return Field(name, "string" if tables or table is None else "id", optional, nullable, None if tables else table)
+    if types and types <= _ARRAYS and are_floats([value for value in values if type(value) in _ARRAYS]):
+        return Field(name, "floats", optional, nullable)
     return Field(name, _KINDS.get(frozenset(types), "encoded"), optional, nullable)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, Column
 from convex_nb.engine.segments.encoded_text import value_of, values_of
+from convex_nb.engine.segments.float_arrays import list_array
 from convex_nb.engine.segments.layout import MISSING, field_of
 from convex_nb.engine.segments.shapes import (
     NOTHING,
@@ -170,6 +171,8 @@ class _Piece:
         kind = column.field.kind
         if kind == "encoded":
             return self._shape_of_texts(column, declared)
+        if kind == "floats":
+            return self._shape_of_floats(column)
         if kind != "number":
             return flat_shape(kind)
         whole, values = column.whole, column.values
@@ -179,6 +182,11 @@ class _Piece:
             return Shape("float")
         floats = len(values) - values.null_count - wholes
         return Shape("number" if self._some(floats, lambda: pc.and_not(values.is_valid(), whole)) else "int")
+
+    def _shape_of_floats(self, column: Column) -> Shape:
+        # Arrays that count may all be empty.
+        filled = pc.fill_null(pc.greater(pc.binary_length(column.values), 0), False)
+        return Shape("list", Shape("float") if self._some(filled.true_count, lambda: filled) else NOTHING)
 
     def _some(self, total: int, marks: Callable[[], ArrowArray]) -> bool:
         """Whether a row that counts is marked, where ``total`` rows of the segment are."""
@@ -240,6 +248,11 @@ class _Piece:
                 return [array_of(values, shape) for values in _decoded(column, self.rows)]
             whole = _converted(column, shape, lambda: _converted_texts(column, shape))
             return list(self._taken(whole).chunks)
+        if kind == "floats":
+            if holds(shape, flat_shape(kind)):
+                return [self._taken(list_array(column.values))]
+            # Those that count are empty arrays.
+            return [self._taken(array_of(fitting(column.to_list(), shape), shape))]
         # Of a column with both, whole numbers alone may have been chosen, or none of them.
         if holds(shape, flat_shape(kind)) or (kind == "number" and shape.kind in ("int", "float")):
             return [self._taken(column.values)]

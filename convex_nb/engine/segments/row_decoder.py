@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from convex_nb.engine.segments.columns import TYPES, VARIABLE
 from convex_nb.engine.segments.encoded_text import value_of
+from convex_nb.engine.segments.float_arrays import floats_of
 from convex_nb.language.documents import Document
 from convex_nb.language.values import Id, Int64
 
@@ -73,6 +75,7 @@ def _expression(number: int, field: Field) -> str:
         "string": f"{_content(number)}.decode()",
         "bytes": _content(number),
         "id": f"Id({_content(number)}.decode(), {field.table!r})",
+        "floats": f"floats_of({_content(number)})",
         "encoded": f"value_of({_content(number)})",
         "rest": f"value_of({_content(number)})",
     }[field.kind]
@@ -80,7 +83,7 @@ def _expression(number: int, field: Field) -> str:
 
 def _parameters(number: int, field: Field) -> list[str]:
     names = [] if field.kind == "null" else [f"v{number}"]
-    if field.kind in ("string", "bytes", "id", "encoded", "rest"):
+    if TYPES[field.kind] in VARIABLE:
         names.append(f"d{number}")
     if field.kind == "number":
         names.append(f"w{number}")
@@ -136,6 +139,7 @@ def _factory(layout: Layout) -> Callable[..., Any]:
         "Int64": Int64,
         "new_text": str.__new__,
         "new_int": int.__new__,
+        "floats_of": floats_of,
         "value_of": value_of,
     }
     exec(compile(_source(layout), f"<decoder of {len(layout)} columns>", "exec"), scope)

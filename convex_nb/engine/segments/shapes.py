@@ -80,6 +80,7 @@ _TYPES: Final[Mapping[str, ArrowType]] = {
 _FLAT: Final[Mapping[str, Shape]] = {
     **{kind: Shape(kind) for kind in ("null", "boolean", "int", "float", "number", "int64", "string", "bytes")},
     "id": Shape("string"),
+    "floats": Shape("list", Shape("float")),
     "encoded": TEXT,
     "rest": TEXT,
 }

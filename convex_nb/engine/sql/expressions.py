@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy
 import pyarrow as pa
 
-from convex_nb.engine.segments.layout import ENCODED
+from convex_nb.engine.segments.layout import OPAQUE
 from convex_nb.engine.segments.public_columns import taken
 from convex_nb.engine.sql.duckdb_cursor import cursor
 from convex_nb.language.keys_columnar import number_order
@@ -250,7 +250,7 @@ class _Compiler:
                 raise _NotSqlError(f"the field {name!r} is one of too many for a column of its own")
             return _literal(UNDEFINED)
         kind = column.field.kind
-        if kind in ENCODED:
+        if kind in OPAQUE:
             raise _NotSqlError(f"the field {name!r} holds values that are nested or of several types")
         if inner:
             # There is nothing inside a value that is no object.

@@ -106,6 +106,8 @@ COLUMNS: list[tuple[Any, list[Any]]] = [
     (pa.array([bytes(15) + b"\x01"], pa.uuid()), ["00000000-0000-0000-0000-000000000001"]),
     (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0], pa.int8())), [True, False]),
     (pa.array([[1, None], [], None]), [[1, None], [], None]),
+    (pa.array([[0.5, -0.0], None, [1.0, math.nan]], pa.list_(pa.float32(), 2)), [[0.5, -0.0], None, [1.0, math.nan]]),
+    (pa.array([[0.5], [], None, [None]]), [[0.5], [], None, [None]]),
     (pa.array([{"a": 1, "b": None}, {"a": None, "b": "x"}]), [{"a": 1}, {"b": "x"}]),
     (pa.array([[("k", 1.0)]], pa.map_(pa.string(), pa.float64())), [{"k": 1.0}]),
     (pa.array([[MOMENT, MOMENT.replace(tzinfo=UTC)]], pa.list_(pa.timestamp("us"))), [[MOMENT_MS] * 2]),
@@ -122,6 +124,23 @@ def test_columns_without_a_schema(column: Any, values: list[Any]) -> None:
     segment.check()
     expected = [{} if value is None else {"a": value} for value in [*values, *values[1:]]]
     assert same_fields(fields_of(segment), expected)
+
+
+def test_vectors_are_taken_as_they_are_and_checked() -> None:
+    vectors = [[0.25 * row, -1.0] for row in range(5)]
+    for element in (v.number(), v.any(), None):
+        definition = None if element is None else define_table({"a": v.optional(v.array(element))})
+        segment = imported({"a": pa.array(vectors, pa.list_(pa.float32(), 2))}, definition)
+        assert segment.columns["a"].field.kind == "floats"
+        assert same_fields(fields_of(segment), [{"a": vector} for vector in vectors])
+        segment.check()
+    with pytest.raises(ImportedRowsError) as refused:
+        imported({"a": pa.array(vectors)}, define_table({"a": v.array(v.string())}))
+    assert [(each.row, each.field) for each in refused.value.offenders] == [(row, "a[0]") for row in range(5)]
+    with pytest.raises(ImportedValuesError, match="8192"):
+        imported({"a": pa.array([[0.5] * 8193])})
+    with pytest.raises(ImportedValuesError, match=r"1 MiB|1,?048,?576"):
+        imported({f"a{n}": pa.array([[0.5] * 8192]) for n in range(15)})
 
 
 @pytest.mark.parametrize("nulls", ["missing", "null"])

@@ -49,6 +49,11 @@ ODDER = st.sampled_from([None, [Int64(1), Int64(2), Int64(3)], [[1], 2, 3], {"a"
 DOCUMENTS = st.fixed_dictionaries(
     {}, optional={"vector": st.one_of(VECTORS, VECTORS, VECTORS, ODD, ODDER), "f": naive.FILTERS, "g": naive.FILTERS}
 )
+# Of these alone a segment keeps the numbers themselves.
+FLOATS = st.lists(NUMBERS.map(float) | st.sampled_from([math.nan, math.inf]), min_size=2, max_size=4) | VECTORS.map(
+    lambda vector: [float(number) for number in vector]
+)
+FLOAT_DOCUMENTS = st.fixed_dictionaries({}, optional={"vector": FLOATS | st.just([]) | st.none(), "f": naive.FILTERS})
 CONDITIONS = st.none() | st.lists(
     st.tuples(st.sampled_from(["f", "g"]), naive.FILTERS | st.just(UNDEFINED)), min_size=1, max_size=3
 )
@@ -94,6 +99,7 @@ def assert_nearest(snapshot: Snapshot, vector: list[float], conditions: Any, lim
 OPERATIONS = st.one_of(
     st.tuples(st.just("insert"), st.lists(DOCUMENTS, min_size=1, max_size=4)),
     st.tuples(st.just("import"), st.lists(DOCUMENTS, min_size=1, max_size=7)),
+    st.tuples(st.just("import"), st.lists(FLOAT_DOCUMENTS, min_size=1, max_size=7)),
     st.tuples(st.sampled_from(["patch", "delete"]), st.tuples(st.integers(0, 99), DOCUMENTS)),
     st.tuples(st.sampled_from(["maintain", "hold"]), st.none()),
 )
