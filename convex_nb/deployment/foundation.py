@@ -84,7 +84,7 @@ class Foundation:
         self._release = weakref.finalize(
             self,
             _release,
-            (self._following, self._worker, self._follow_up.worker),
+            (self._following, self._worker, *self._follow_up.workers),
             self._scheduling,
             self._reactor,
             self._database,

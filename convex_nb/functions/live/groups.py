@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class Groups:
     """The groups of a deployment that have news to take over. Safe for threads."""
 
     def __init__(self, database: Database) -> None:
+        self.moment = -1
+        self.former: Mapping[SharedQuery, Outcome] = {}
+        """What queries gave as of `moment`, though they may have run since."""
         self._database = database
         self._waiting: dict[Group, None] = {}
 
@@ -52,6 +55,11 @@ class Groups:
             if group.move(snapshot):
                 self.forget(group)
 
+    def move_back(self, snapshot: Snapshot) -> None:
+        """What was to run at an earlier `snapshot` has: who is still before it moves there, and goes on to wait."""
+        for group in list(self._waiting):
+            group.move(snapshot)
+
     def outcomes(self, queries: Iterable[SharedQuery], snapshot: Snapshot, since: int) -> list[Outcome] | None:
         """What queries give as of `snapshot`; `None` if one of them has yet to run for it, or has run for a later one.
 
@@ -64,10 +72,12 @@ class Groups:
         recent = commits[-_RECENT:]
         outcomes = []
         for query in queries:
-            outcome = query.outcome
+            former = self.former.get(query) if now == self.moment else None
+            outcome = former or query.outcome
             if outcome.timestamp > now:
                 return None
-            if len(commits) > len(recent) and (query.stale or query.running):
+            is_known = former is not None or outcome.timestamp == now
+            if len(commits) > len(recent) and not is_known and (query.stale or query.running):
                 return None
             later = [commit for commit in recent if commit.timestamp > outcome.timestamp]
             if later and outcome.read_set.conflict(later) is not None:

@@ -234,7 +234,7 @@ class Reactor:
             for query in self._queries.values():
                 if isinstance(query.outcome.error, DeploymentPausedError):
                     self._invalidate(query)
-        self.far.on_due()
+        self.far.wake()
         self.flush()
 
     def expire(self, query: SharedQuery) -> None:
@@ -273,7 +273,7 @@ class Reactor:
         if (self._footing or self._held) and not foreground.holds_off():
             self._look_again()
             if self.far.due:
-                self.far.on_due()
+                self.far.wake()
         while (self._due or self._changed or self._marks) and not self.paused:
             try:
                 with self._lock:
@@ -299,6 +299,12 @@ class Reactor:
     def flush_far(self) -> bool:
         """Run what is followed from outside of this process and has been marked; whether more has been meanwhile."""
         return not self.paused and self.far.round(self._run, self._has_to_wait)
+
+    def flush_slow(self) -> bool:
+        """The same for what takes long."""
+        return not self.paused and self.far.slow_round(
+            self._run, self._has_to_wait, lambda: list(self._queries.values())
+        )
 
     def offer_held(self) -> None:
         """Call `on_held` if this is the running cell's thread and views wait for it."""
@@ -365,7 +371,7 @@ class Reactor:
         me = threading.get_ident()
         while not self.paused:
             self.flush()
-            while self.flush_far():
+            while self.flush_far() or self.flush_slow():
                 pass
             with self._refreshing:
                 self._run_stale()

@@ -11,6 +11,7 @@ from convex_nb import Deployment, MutationCtx, QueryCtx, mutation, query
 from convex_nb.deployment.remote.query_set import QuerySet, Wanted
 from convex_nb.deployment.remote.remote import Remote
 from convex_nb.functions.identity import to_identity
+from convex_nb.functions.live import far_queries
 from convex_nb.functions.origin import Origin
 from tests.functions.apps import SCHEMA, add_task, counter_value, list_tasks
 
@@ -160,3 +161,40 @@ def test_a_deployment_that_closes_takes_it_along() -> None:
     queries, _ = follow(dep, ("who", {}))
     dep.close()
     assert len(queries) == 0
+
+
+def test_a_slow_query_holds_up_only_who_follows_it(dep: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits go on all the time. Who follows it as well gets on with each of its runs, to a state of one moment."""
+    monkeypatch.setattr(far_queries, "is_slow", lambda query: query.path == "slow")
+    running, allowed = threading.Semaphore(0), threading.Semaphore(0)
+
+    @query("slow")
+    def slow(ctx: QueryCtx) -> int:
+        found = ctx.db.query("tasks").count()
+        running.release()
+        assert allowed.acquire(timeout=60)
+        return found
+
+    dep.register(slow)
+    allowed.release()
+    both, _ = follow(dep, ("slow", {}), ("tasks:list", {}))
+    assert running.acquire(timeout=60)
+    seen: list[tuple[int, int]] = []
+    both._on_move = lambda: seen.append((values(both)[0], len(values(both)[1])))
+    arrived = threading.Semaphore(0)
+    quick, _ = follow(dep, ("tasks:list", {}))
+    quick._on_move = arrived.release
+    dep.mutation(add_task, text="first")
+    for number in range(2):
+        # Each run begins when the one before has been shown.
+        assert running.acquire(timeout=60)
+        assert len(seen) == number
+        for _ in range(260):
+            dep.mutation(add_task, text="meanwhile")
+        while len(values(quick)[0]) <= 260 * (number + 1):
+            assert arrived.acquire(timeout=60)
+        assert len(seen) == number
+        allowed.release()
+    allowed.release()
+    dep.settle()
+    assert list(dict.fromkeys(seen)) == [(1, 1), (261, 261), (521, 521)]
