@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment as Deployment
     from convex_nb.deployment.opening import open as open  # noqa: A004 (the name that the page of the API gives it)
     from convex_nb.engine.wal.repair import repair as repair
+    from convex_nb.functions.components.component import define_component as define_component
+    from convex_nb.functions.components.handles import create_function_handle as create_function_handle
     from convex_nb.functions.contexts import (
         ActionCtx as ActionCtx,
         MutationCtx as MutationCtx,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from convex_nb.functions.live.live_query import Subscription as Subscription
     from convex_nb.functions.references import (
         api as api,
+        components as components,
         internal as internal,
     )
     from convex_nb.language.documents import Document as Document
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from convex_nb.language.errors import (
         ArgumentValidationError as ArgumentValidationError,
         AuthenticationError as AuthenticationError,
+        ComponentError as ComponentError,
         ConvexError as ConvexError,
         ConvexNbError as ConvexNbError,
         DeploymentClosedError as DeploymentClosedError,
@@ -129,18 +133,21 @@ _NAMES_OF_MODULES = {
     "deployment.deployment": ("Deployment",),
     "deployment.opening": ("open",),
     "engine.wal.repair": ("repair",),
+    "functions.components.component": ("define_component",),
+    "functions.components.handles": ("create_function_handle",),
     "functions.contexts": ("ActionCtx", "MutationCtx", "QueryCtx"),
     "functions.definition": ("action", "internal_action", "internal_mutation", "internal_query", "mutation", "query"),
     "functions.http.http_action": ("http_action",),
     "functions.http.messages": ("Request", "Response"),
     "functions.http.router": ("http_router",),
     "functions.live.live_query": ("Subscription",),
-    "functions.references": ("api", "internal"),
+    "functions.references": ("api", "components", "internal"),
     "language.documents": ("Document",),
     "language.encoding": ("dumps", "from_json", "loads", "to_json", "to_plain_json"),
     "language.errors": (
         "ArgumentValidationError",
         "AuthenticationError",
+        "ComponentError",
         "ConvexError",
         "ConvexNbError",
         "DeploymentClosedError",

@@ -14,6 +14,7 @@ from convex_nb.deployment.clients.client import Client
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.deployment.remote.http_actions import SITE, respond
 from convex_nb.functions.checks import check_arguments
+from convex_nb.functions.components.boundary import crossing
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.http.messages import HeadersLike, Request, Response
 from convex_nb.functions.identity import to_identity
@@ -40,22 +41,23 @@ class Calling(Foundation):
     def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a query at the newest commit, or answer it from the cache. Raises what it raises."""
         entry = self._find(function, "query")
-        return self._query(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
+        return crossing(entry, "", self._query(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR))
 
     def mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a mutation and commit it, again on a conflict. Raises what it raises; nothing is written then."""
         entry = self._find(function, "mutation")
-        return self._mutation(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
+        return crossing(entry, "", self._mutation(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR))
 
     def action(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run an action, once, and wait for it; an `async def` on a loop of its own. Raises what it raises."""
         entry = self._find(function, "action")
-        return self._action(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
+        return crossing(entry, "", self._action(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR))
 
     async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run an action, once: an `async def` on this loop, a plain one on a thread. Raises what it raises."""
         entry = self._find(function, "action")
-        return await self._action_async(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR)
+        given = merge_arguments(entry.path, args, kwargs)
+        return crossing(entry, "", await self._action_async(entry, given, ADMINISTRATOR))
 
     def run(self, function: Function, args: Mapping[str, Any] | None = None, /) -> Any:
         """Run a function of any kind."""
@@ -113,10 +115,10 @@ class Calling(Foundation):
 
     # -- calls for somebody --------------------------------------------------------------------------------------
 
-    def _find(self, function: Target, kind: Kind) -> Entry:
+    def _find(self, function: Target, kind: Kind, caller: str | None = None) -> Entry:
         if self._blocked:
             self._refuse()
-        return self._registry.find(function, kind)
+        return self._registry.find(function, kind, caller)
 
     def _query(self, entry: Entry, given: Mapping[str, Any] | None, origin: Origin) -> Any:
         arguments = check_arguments(entry.function, entry.path, given, self._database)
@@ -141,7 +143,7 @@ class Calling(Foundation):
         return await run_beside(self._runner.action, entry, given, self._inside, origin)
 
     def _inside(self, action: Execution) -> Acting:
-        return Acting(self, action.origin.inside(action))
+        return Acting(self, action.origin.inside(action), action.component)
 
     def client(self, identity: Mapping[str, Any] | None = None) -> Client:
         """A client that calls public functions, for an identity such as `{"subject": "ada", "name": "Ada"}` or nobody.

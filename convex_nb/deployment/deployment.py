@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.authentication import Authentication
 from convex_nb.deployment.calling import Calling
+from convex_nb.deployment.components.installed import Components
+from convex_nb.deployment.components.installing import (
+    check_components,
+    installed,
+    uses_of,
+    whole_schema,
+    with_one_more,
+)
 from convex_nb.deployment.data.tables import Tables
 from convex_nb.deployment.description.description import Description
 from convex_nb.deployment.environment import Environment
@@ -25,6 +33,7 @@ from convex_nb.functions.definition import Function
 from convex_nb.functions.host import get_host, set_host
 from convex_nb.functions.http.router import HttpRouter
 from convex_nb.functions.logs.execution_log import ExecutionLog
+from convex_nb.language.component_schema import part_of
 from convex_nb.language.errors import (
     SchedulingError,
     SchemaDefinitionError,
@@ -40,6 +49,8 @@ from convex_nb.services.system_writes import push_with
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.reading.system_reader import SystemWriter
+    from convex_nb.functions.components.component import Component, Uses
+    from convex_nb.functions.registry import Target
     from convex_nb.services.authentication.providers import Provider
     from convex_nb.services.scheduling.cron_table import Change, Wanted
     from convex_nb.views.dashboard.dashboard import Dashboard
@@ -87,9 +98,15 @@ class Deployment(Calling, Description):
         return FunctionTable(self._registry.functions, self._log.tallies)
 
     @property
+    def components(self) -> Components:
+        """The installed components, by path: their tables, their functions, and what to call these by."""
+        self._check_open()
+        return Components(self)
+
+    @property
     def schema(self) -> SchemaDefinition | None:
         """The schema that was pushed last."""
-        return self._database.head.schema
+        return part_of(self._database.head.schema)
 
     @property
     def logs(self) -> ExecutionLog:
@@ -146,26 +163,31 @@ class Deployment(Calling, Description):
         crons: CronJobs | None = None,
         http: HttpRouter | None = None,
         auth: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
+        components: Uses | None = None,
     ) -> None:
-        """Put a schema, crons, HTTP actions, auth providers in force, all or nothing. The same again changes nothing;
-        what is not given stays.
+        """Put a schema, crons, HTTP actions, auth providers, components in force, all or nothing. The same again
+        changes nothing; what is not given stays.
 
-        Raises `SchemaValidationError` naming a stored document that does not fit, and `FunctionNotFoundError` and
-        `SchedulingError` for a cron that cannot run; nothing changes then.
+        Raises `SchemaValidationError` naming a stored document that does not fit, `FunctionNotFoundError` and
+        `SchedulingError` for a cron that cannot run, and `ComponentError`; nothing changes then.
         """
         self._check_open()
-        is_empty = schema is None and crons is None and http is None and auth is None
+        is_empty = schema is None and crons is None and http is None and auth is None and components is None
         if is_empty or not isinstance(schema, SchemaDefinition | None):
             raise SchemaDefinitionError(f"push() takes `define_schema({{...}})`, not {describe(schema, 80)}.")
         if not isinstance(crons, CronJobs | None):
             raise SchedulingError(f"push(crons=...) takes `cron_jobs()`, not {describe(crons, 80)}.", when=crons)
         if not isinstance(http, HttpRouter | None):
             raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
-        wanted = None if crons is None else check_crons(crons, self._registry)
         providers = None if auth is None else check_providers(auth)
-        is_another, changes = push_with(
-            self._database, schema, lambda writer: self._deploy(writer, wanted, providers), "push"
-        )
+        head = self._database.head
+        tree = None if components is None else check_components(components, head)
+        whole = whole_schema(head, schema, tree)
+        with installed(self._registry, tree):
+            wanted = None if crons is None else check_crons(crons, self._registry)
+            is_another, changes = push_with(
+                self._database, whole, lambda writer: self._deploy(writer, wanted, providers), "push"
+            )
         if is_another:
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()
@@ -180,6 +202,19 @@ class Deployment(Calling, Description):
         if providers is not None:
             deploy_providers(writer, providers)
         return [] if wanted is None else self._scheduling.deploy(writer, wanted)
+
+    def use(self, component: Component, name: str | None = None) -> None:
+        """Install one more component, or the new definition of one, beside those that are there; else as `push`.
+
+        The name is its own unless given. Raises `ComponentError` and `SchemaValidationError`.
+        """
+        self._check_open()
+        self.push(components=with_one_more(self._registry, component, name))
+
+    def refresh_component(self, component: Component, /) -> None:
+        """Take over what has been defined of a component that is installed."""
+        if self._closed is None and any(each is component for each in self._registry.components.values()):
+            self.push(components=uses_of(self._registry))
 
     def register(self, *functions: Function, module: str | None = None) -> frozenset[str]:
         """Register functions, all or none; return the paths whose code is new.
@@ -211,6 +246,10 @@ class Deployment(Calling, Description):
         """Register a function that was defined while this deployment is the current one."""
         if self._closed is None:
             self._registry.adopt(function)
+
+    def path_of(self, function: Target, /) -> str:
+        """The whole path of a function. Raises `FunctionNotFoundError`."""
+        return self._registry.resolve(function).path
 
     # -- life ----------------------------------------------------------------------------------------------------
 

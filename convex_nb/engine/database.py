@@ -23,11 +23,12 @@ from convex_nb.engine.history import DEFAULT_RETENTION_NS, History
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare
 from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
 from convex_nb.engine.subscriptions import Subscriptions
-from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of, is_system_table
+from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of
 from convex_nb.engine.table import TableState
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
@@ -35,11 +36,13 @@ from convex_nb.language.errors import HistoryError, InvalidIdError, LimitError
 from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
 from convex_nb.language.ids_columnar import encode_ids
 from convex_nb.language.limits import Limits
+from convex_nb.language.qualified_names import local_name
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.namespaces import Namespace
     from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
@@ -229,10 +232,10 @@ class Database:
 
     # -- schema ------------------------------------------------------------------------------------------------
 
-    def validates(self, snapshot: Snapshot) -> bool:
-        """Whether documents are checked against the schema of ``snapshot``."""
+    def validates(self, snapshot: Snapshot, table: str) -> bool:
+        """Whether documents of a table are checked against the schema of ``snapshot``."""
         schema = snapshot.catalog.schema
-        return schema is not None and schema.schema_validation
+        return schema is not None and schema.validates(table)
 
     def push_schema(
         self,
@@ -287,8 +290,8 @@ class Database:
 
     def new_table(self, name: str, catalog: Catalog) -> TableState:
         """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""
-        if name not in SYSTEM_TABLES:
-            check_table_name(name)
+        if local_name(name) not in SYSTEM_TABLES:
+            check_table_name(local_name(name))
         return TableState.create(name, self.table_number(name), definition_of(name, catalog.schema))
 
     def table_number(self, name: str) -> int:
@@ -317,6 +320,11 @@ class Database:
             self._next_number += 1
             return number
 
+    def table_number_taken(self, number: int) -> None:
+        """Give out only numbers after ``number`` to tables that have none."""
+        with self._lock:
+            self._next_number = max(self._next_number, number + 1)
+
     def remember_table(self, name: str, number: int) -> None:
         """This is the number of that table, now and later."""
         # It may have been another's: an import keeps the ids that it brings.
@@ -335,32 +343,33 @@ class Database:
 
     # -- ids and times -----------------------------------------------------------------------------------------
 
-    def table_of_id(self, id: str, operation: str, table: str | None = None) -> str | None:
-        """The name of the table that an id belongs to, ``None`` for a table that this deployment never had.
+    def table_of_id(self, id: str, operation: str, table: str | None = None, namespace: Namespace = ROOT) -> str | None:
+        """The whole name of the table that an id belongs to, ``None`` for a table that this deployment never had.
 
-        With ``table`` the id must be one of that table. Raises ``InvalidIdError`` for what is no id.
+        With ``table`` the id must be one of the table that is called so in ``namespace``. Raises ``InvalidIdError`` for
+        what is no id, or one of a table that is not in ``namespace``.
         """
         # The numbers of most tables take the first sixteen bits, so that four characters tell the table. Whether
         # the rest is an id as well need only be known of those that name no document: see `check_id`.
-        name = self._prefixes.get(id[:4]) if isinstance(id, str) else None
-        if name is None or operation.startswith("system."):
-            name = self.check_id(id, operation)
-        if table is not None and name != table:
-            if table not in SYSTEM_TABLES:
-                check_table_name(table)
+        name = self._prefixes.get(id[:4]) if isinstance(id, str) and namespace.is_root else None
+        if name is None:
+            name = self.check_id(id, operation, namespace)
+        if table is not None and name != table and name != namespace.table(table):
             shown = f'Id<"{name}">' if name is not None else "the id of a table that does not exist"
             raise InvalidIdError(
-                f'Invalid argument `id` for `db.{operation}`: expected to be an Id<"{table}">, got {shown} instead.',
+                f"Invalid argument `id` for `db.{namespace.operations}{operation}`: expected to be an "
+                f'Id<"{table}">, got {shown} instead.',
                 id=id,
                 table=table,
             )
         return name
 
-    def check_id(self, id: str, operation: str) -> str | None:
-        """The table of a well-formed id, ``None`` for an unknown table. Raises ``InvalidIdError`` for what is no id.
+    def check_id(self, id: str, operation: str, namespace: Namespace = ROOT) -> str | None:
+        """The table of a well-formed id, ``None`` for an unknown table.
 
-        A system table's id is one for operations whose name begins with ``system.``, a user's for the others.
+        Raises ``InvalidIdError`` for what is no id, or one of a table that is not in ``namespace``.
         """
+        operation = namespace.operations + operation
         if not isinstance(id, str):
             raise InvalidIdError(
                 f"Invalid argument `id` for `db.{operation}`: expected an id, got {type(id).__name__}. "
@@ -372,15 +381,12 @@ class Database:
         except InvalidIdError as error:
             raise InvalidIdError(f"Invalid argument `id` for `db.{operation}`: {error}", id=id) from None
         name = self._names.get(number) or self._former_names.get(number)
-        if name is not None and is_system_table(name) != operation.startswith("system."):
+        if name is not None and not namespace.holds(name):
             # The system reads its own tables by the numbers that it has given out, so this is somebody's mistake.
-            text = "User tables cannot be accessed with db.system"
-            if is_system_table(name):
-                text = "System tables can only be accessed with db.system"
             raise InvalidIdError(
-                f'Invalid argument `id` for `db.{operation}`: {text}, and this is an Id<"{name}">.', id=id, table=name
+                f"Invalid argument `id` for `db.{operation}`: {namespace.refusal(name)}", id=id, table=name
             )
-        if name is not None and 128 <= number < 16384 and not is_system_table(name):
+        if name is not None and 128 <= number < 16384 and namespace.is_root:
             self._prefixes[id[:4]] = name
         return name
 

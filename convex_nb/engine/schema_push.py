@@ -40,8 +40,8 @@ def prepare(
         if is_system_table(name) or (definition is None and state.definition is None):
             tables[name] = state
             continue
-        validated = before is not None and before.schema_validation
-        if definition is not None and schema is not None and schema.schema_validation and not again:
+        validated = before is not None and before.validates(name)
+        if definition is not None and schema is not None and schema.validates(name) and not again:
             old = state.definition
             if not validated or old is None or old.validator != definition.validator:
                 check_documents(database, state, definition)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.qualified_names import local_name
 from convex_nb.language.schema import define_table
 from convex_nb.language.validators import v
 
@@ -47,19 +48,20 @@ SYSTEM_TABLES: Final[Mapping[str, SystemTable]] = {
 
 
 def is_system_table(name: str) -> bool:
-    """Whether this is the name of a system table."""
-    return name.startswith("_")
+    """Whether this is the name of a system table, the application's or a component's."""
+    return local_name(name).startswith("_")
 
 
 def is_readable(name: str) -> bool:
     """Whether everybody may read a table of this name: those of users, and the public ones of the system."""
-    return not name.startswith("_") or (name in SYSTEM_TABLES and SYSTEM_TABLES[name].public)
+    local = local_name(name)
+    return not local.startswith("_") or (local in SYSTEM_TABLES and SYSTEM_TABLES[local].public)
 
 
 def definition_of(name: str, schema: SchemaDefinition | None) -> TableDefinition | None:
     """How a table is defined: by the system if it is one of the system's, else by the schema, else not at all."""
-    if name.startswith("_"):
-        return _definition(name)
+    if is_system_table(name):
+        return _definition(local_name(name))
     return None if schema is None else schema.tables.get(name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.engine.commit import Write
+from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
 from convex_nb.engine.search.upkeep import prepare_searches
@@ -22,6 +23,7 @@ from convex_nb.language.values import UNDEFINED, Id
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.materialised import Materialised
+    from convex_nb.engine.namespaces import Namespace
     from convex_nb.engine.reading.selection import Selection
     from convex_nb.engine.snapshot import Snapshot
 
@@ -95,18 +97,18 @@ class Transaction:
         state = self.table(name)
         return self.database.new_table(name, self.snapshot.catalog) if state is None else state
 
-    def get(self, id: str, table: str | None = None, *, system: bool = False) -> Document | None:
+    def get(self, id: str, table: str | None = None, namespace: Namespace = ROOT) -> Document | None:
         """The document with this id, or ``None``; recorded as a read either way. Raises ``InvalidIdError``.
 
-        With ``system`` it is one of a system table, otherwise of a user's; likewise below.
+        It has to be of a table of ``namespace``, which ``table`` is a name in; likewise below.
         """
-        name = self.database.table_of_id(id, "system.get" if system else "get", table)
+        name = self.database.table_of_id(id, "get", table, namespace)
         self.usage.add_range()
         self._read_set.ids.add(id)
         state = None if name is None else self.table(name)
         document = None if state is None else state.get(id)
         if document is None:
-            self.database.check_id(id, "system.get" if system else "get")
+            self.database.check_id(id, "get", namespace)
         else:
             self.usage.add_read((document,), 1)
         return document
@@ -248,9 +250,9 @@ class Transaction:
         new = freeze(dict(document))
         self._write(state, Write(table, document["_id"], None, new, None, state.keys_of(new)))
 
-    def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None, *, system: bool = False) -> None:
+    def patch(self, id: str, fields: Mapping[str, Any], table: str | None = None, namespace: Namespace = ROOT) -> None:
         """Merge ``fields`` into a document, shallowly; ``UNDEFINED`` removes a field."""
-        state, old = self._existing("system.patch" if system else "patch", id, table)
+        state, old = self._existing("patch", id, table, namespace)
         if not isinstance(fields, Mapping):
             raise InvalidValueError(
                 f"Invalid argument `value` for `db.patch`: it must be a dict, got {type(fields).__name__}."
@@ -258,18 +260,20 @@ class Transaction:
         merged = {**_without_system_fields(old), **_checked_system_fields(fields, old)}
         self._replace(state, old, {key: value for key, value in merged.items() if value is not UNDEFINED})
 
-    def replace(self, id: str, fields: Mapping[str, Any], table: str | None = None) -> None:
+    def replace(
+        self, id: str, fields: Mapping[str, Any], table: str | None = None, namespace: Namespace = ROOT
+    ) -> None:
         """Put ``fields`` in place of everything but the system fields of a document."""
-        state, old = self._existing("replace", id, table)
+        state, old = self._existing("replace", id, table, namespace)
         if not isinstance(fields, Mapping):
             raise InvalidValueError(
                 f"Invalid argument `value` for `db.replace`: it must be a dict, got {type(fields).__name__}."
             )
         self._replace(state, old, _checked_system_fields(fields, old))
 
-    def delete(self, id: str, table: str | None = None, *, system: bool = False) -> None:
+    def delete(self, id: str, table: str | None = None, namespace: Namespace = ROOT) -> None:
         """Remove a document."""
-        state, old = self._existing("system.delete" if system else "delete", id, table)
+        state, old = self._existing("delete", id, table, namespace)
         self._write(state, Write(state.name, old["_id"], old, None, state.keys_of(old), None))
 
     def add_part(self, table: str, part: Part, replace: bool = False) -> None:
@@ -311,19 +315,21 @@ class Transaction:
             self._created[name] = state
         return state
 
-    def _existing(self, operation: str, id: str, table: str | None) -> tuple[TableState, Document]:
+    def _existing(
+        self, operation: str, id: str, table: str | None, namespace: Namespace
+    ) -> tuple[TableState, Document]:
         if not self.writable:
             raise ReadOnlyError(f"a query cannot {operation} a document: nothing was written. Use a mutation.")
         self.usage.enter()
-        name = self.database.table_of_id(id, operation, table)
+        name = self.database.table_of_id(id, operation, table, namespace)
         state = None if name is None else self.table(name)
         # A blind write by id reads the id: two of them on one document must not both succeed unseen.
         self._read_set.ids.add(id)
         old = None if state is None else state.get(id)
         if old is None or state is None:
-            self.database.check_id(id, operation)
+            self.database.check_id(id, operation, namespace)
             raise DocumentNotFoundError(
-                f"{operation.capitalize()} on nonexistent document ID {id}"
+                f"{(namespace.operations + operation).capitalize()} on nonexistent document ID {id}"
                 + (f' in table "{name}"' if name is not None else "")
                 + ": it was never inserted or has been deleted. Nothing was written.",
                 document_id=id,
@@ -333,7 +339,7 @@ class Transaction:
 
     def _normalised(self, state: TableState, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         definition = state.definition
-        if definition is None or not self.database.validates(self.snapshot):
+        if definition is None or not self.database.validates(self.snapshot, state.name):
             return to_document_fields(fields, limits=self.database.limits)
         return definition.validate(fields, table_name=state.name, tables=self.database.table_names)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from convex_nb.engine.names import check_table_name
+from convex_nb.engine.namespaces import Namespace
+from convex_nb.functions.components.boundary import not_inside
 from convex_nb.functions.identity import Auth
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class Context:
 
     @property
     def auth(self) -> Auth:
-        """Whom this call is for: `ctx.auth.get_user_identity()`."""
+        """Whom this call is for: `ctx.auth.get_user_identity()`. Not inside of a component: `ComponentError`."""
+        if self._execution.component:
+            raise not_inside(self._execution.component, "auth", "a user's id")
         return Auth(self._execution)
 
     @property
@@ -184,7 +187,8 @@ class ActionCtx(Context):
 
         with self._execution.operation():
             database = self._execution.runner.database
-            state = database.begin(writable=False).table_or_new(check_table_name(table))
+            name = Namespace.of(self._execution.component).table(table)
+            state = database.begin(writable=False).table_or_new(name)
             return vector_search(state, index, vector, limit, filter, database.limits)
 
     async def run_action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:

@@ -6,6 +6,8 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload
 
@@ -13,7 +15,9 @@ from convex_nb.functions.execution import running
 from convex_nb.functions.host import get_host
 from convex_nb.functions.paths import check_path
 from convex_nb.language.annotations import validators_of_signature
+from convex_nb.language.component_schema import with_tables
 from convex_nb.language.errors import DeploymentClosedError, InvalidValueError, SchemaDefinitionError, shorten
+from convex_nb.language.qualified_names import qualified
 from convex_nb.language.validators import ObjectValidator, Validator, as_validator
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ class Function:
         self.args = _arguments(handler, name, args)
         self.returns = None if returns is None else as_validator(returns)
         self.entry: Entry | None = None
+        self.component: str | None = None
+        """The name of the component that defines it; its `path` is the one that it has there."""
         self.is_async = inspect.iscoroutinefunction(handler)
         self.__name__ = name
         self.__qualname__ = getattr(handler, "__qualname__", name)
@@ -122,6 +128,14 @@ class Function:
         """Tell whether both came from one `def` that was run twice, as in a function that makes functions."""
         mine, theirs = (getattr(inspect.unwrap(each.handler), "__code__", None) for each in (self, other))
         return self is not other and mine is not None and mine is theirs
+
+    def installed_in(self, component: str) -> Function:
+        """Return this function as the component at this path has it: ids are ids of its own tables."""
+        own = copy(self)
+        own.args = with_tables(self.args, partial(qualified, component))
+        own.returns = None if self.returns is None else with_tables(self.returns, partial(qualified, component))
+        own.given_path = own.path = own.entry = None
+        return own
 
 
 class _Bare(str):
@@ -257,12 +271,17 @@ class Decorator(Protocol):
     ) -> Callable[[Handler], Function]: ...
 
 
-def _decorator(kind: Kind, visibility: Visibility, doc: str) -> Decorator:
+def decorator(
+    kind: Kind, visibility: Visibility, doc: str, announce: Callable[[Function], Function] | None = None
+) -> Decorator:
+    """Make a decorator of functions of one kind; `announce` is told of each, the current deployment unless given."""
+    announce = announce or _announce
+
     def decorate(first: Any = None, /, *, path: str | None = None, args: Any = None, returns: Any = None) -> Any:
         if first is not None and not isinstance(first, str):
-            return _announce(Function(first, kind, visibility, path=path, args=args, returns=returns))
+            return announce(Function(first, kind, visibility, path=path, args=args, returns=returns))
         chosen = first if path is None else path
-        return lambda handler: _announce(Function(handler, kind, visibility, path=chosen, args=args, returns=returns))
+        return lambda handler: announce(Function(handler, kind, visibility, path=chosen, args=args, returns=returns))
 
     decorate.__name__ = decorate.__qualname__ = kind if visibility == "public" else f"internal_{kind}"
     decorate.__doc__ = doc
@@ -277,9 +296,9 @@ def _announce(function: Function) -> Function:
     return function
 
 
-query = _decorator("query", "public", "Make a query of a handler: it reads one snapshot, and can be watched.")
-mutation = _decorator("mutation", "public", "Make a mutation of a handler: all that it writes is committed, or none.")
-internal_query = _decorator("query", "internal", "Make a query that clients cannot call.")
-internal_mutation = _decorator("mutation", "internal", "Make a mutation that clients cannot call.")
-action = _decorator("action", "public", "Make an action of a handler, `def` or `async def`: it may do anything, once.")
-internal_action = _decorator("action", "internal", "Make an action that clients cannot call.")
+query = decorator("query", "public", "Make a query of a handler: it reads one snapshot, and can be watched.")
+mutation = decorator("mutation", "public", "Make a mutation of a handler: all that it writes is committed, or none.")
+internal_query = decorator("query", "internal", "Make a query that clients cannot call.")
+internal_mutation = decorator("mutation", "internal", "Make a mutation that clients cannot call.")
+action = decorator("action", "public", "Make an action of a handler, `def` or `async def`: it may do anything, once.")
+internal_action = decorator("action", "internal", "Make an action that clients cannot call.")

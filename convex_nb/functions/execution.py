@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.functions.origin import ADMINISTRATOR
 from convex_nb.language.errors import LimitError, ReadOnlyError
+from convex_nb.language.qualified_names import qualified
 
 if TYPE_CHECKING:
     from convex_nb.engine.committer import Conflict
@@ -39,6 +40,7 @@ class Execution:
         "_random",
         "_seed",
         "committed_at",
+        "component",
         "conflict",
         "deadline",
         "depth",
@@ -70,6 +72,8 @@ class Execution:
         self.kind = kind
         self.transaction = transaction
         self.origin = origin
+        # The path of the component whose code is running, "" for the application's.
+        self.component = ""
         self.number = self.request = runner.log.next_number()
         if origin.parent is not None:
             self.request = origin.parent.request
@@ -204,12 +208,16 @@ class Execution:
         )
 
     def service(self, name: str) -> Any:
-        """The service called `name`, bound to this execution. Raises `KeyError` where there is none."""
+        """The service called `name`, bound to this execution and to the component whose code is running.
+
+        Raises `KeyError` where there is none.
+        """
         if self.services is None:
             self.services = {}
-        found = self.services.get(name)
+        whole_name = qualified(self.component, name)
+        found = self.services.get(whole_name)
         if found is None:
-            found = self.services[name] = self.runner.services[name].bind(self)
+            found = self.services[whole_name] = self.runner.services[name].bind(self)
         return found
 
 

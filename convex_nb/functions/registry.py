@@ -7,22 +7,29 @@ import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from convex_nb.engine.namespaces import Namespace
 from convex_nb.functions.definition import Function, Kind
 from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.functions.globals import Bindings, NotebookNames
 from convex_nb.functions.paths import join_path, usual_spelling
-from convex_nb.functions.references import Reference, path_of, visibility_of
+from convex_nb.functions.references import Reference, is_in_component, path_of, visibility_of
 from convex_nb.language.errors import FunctionNotFoundError, SchemaDefinitionError
+from convex_nb.language.qualified_names import SEPARATOR, child_path, component_of, local_name, qualified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from convex_nb.functions.components.component import Component
 
 Target: TypeAlias = Function | Reference | str
 """How a call names what it calls."""
 Ran: TypeAlias = "tuple[Entry | None, NotebookNames | None, Bindings | None]"
 """A function that was run from another by its path; the notebook's names that a function reads, and what they were."""
+
+HANDLE: Final = "function://"
+"""How a function handle begins; the rest is the whole path of a function."""
 
 _versions = count(1)
 
@@ -34,11 +41,13 @@ class Entry:
     a closed deployment held.
     """
 
-    __slots__ = ("function", "names", "owner", "path", "version")
+    __slots__ = ("component", "function", "names", "namespace", "owner", "path", "version")
 
     def __init__(self, owner: object, path: str, function: Function) -> None:
         self.owner = owner
         self.path = path
+        self.component = component_of(path)
+        self.namespace = Namespace.of(self.component)
         self.function = function
         adopt_names(getattr(inspect.unwrap(function.handler), "__globals__", {}))
         self.names = NotebookNames.of(function.handler)
@@ -56,11 +65,23 @@ class Registry:
         self._owner = object()
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
+        self._components: Mapping[str, Component] = {}
+        # Where an installed component has the function with this handler.
+        self._places: dict[tuple[str, int], str] = {}
 
     @property
     def functions(self) -> Mapping[str, Function]:
-        """What is registered, by path."""
+        """What the application has registered, by path."""
         return Functions(self._entries)
+
+    @property
+    def components(self) -> Mapping[str, Component]:
+        """What is installed, by path."""
+        return self._components
+
+    def functions_of(self, component: str) -> Mapping[str, Function]:
+        """What an installed component has registered, by the paths that it knows them by."""
+        return Functions(self._entries, component)
 
     # -- defining ------------------------------------------------------------------------------------------------
 
@@ -101,6 +122,24 @@ class Registry:
             gone = {path for path in map(usual_spelling, paths) if self._entries.pop(path, None) is not None}
         return self._announce(gone)
 
+    def install(self, components: Mapping[str, Component]) -> frozenset[str]:
+        """Have exactly these components, by path; return the whole paths of functions whose code is new or gone."""
+        changed = set()
+        places: dict[tuple[str, int], str] = {}
+        with self._lock:
+            for component, definition in components.items():
+                for local, function in definition.functions.items():
+                    path = qualified(component, local)
+                    places[component, id(function.handler)] = path
+                    if self._place(path, function.installed_in(component)):
+                        changed.add(path)
+            wanted = frozenset(places.values())
+            gone = {path for path, entry in self._entries.items() if entry.component and path not in wanted}
+            for path in gone:
+                del self._entries[path]
+            self._components, self._places = dict(components), places
+        return self._announce(changed | gone)
+
     def _place(self, path: str, function: Function) -> bool:
         old = self._entries.get(path)
         if old is not None and old.function.is_same_as(function):
@@ -122,26 +161,35 @@ class Registry:
 
     # -- finding -------------------------------------------------------------------------------------------------
 
-    def find(self, target: Target, kind: Kind) -> Entry:
+    def find(self, target: Target, kind: Kind, caller: str | None = None) -> Entry:
         """The function that a call means. A `Function` that is not known here is registered.
 
-        Raises `FunctionNotFoundError` for an unknown path and for a function of another kind.
+        `caller` is the path of the component whose code calls, `""` for the application's; whoever is outside of both
+        may write the whole path of a component's function. Raises `FunctionNotFoundError` for an unknown path and for a
+        function of another kind.
         """
-        entry = self.resolve(target)
+        entry = self.resolve(target, caller)
         if entry.function.kind != kind:
             raise self._wrong_kind(entry, kind)
         return entry
 
-    def resolve(self, target: Target) -> Entry:
+    def resolve(self, target: Target, caller: str | None = None) -> Entry:
         """The same for a function of any kind."""
         if type(target) is Function:
+            if caller or target.component is not None:
+                return self._in_component(target, caller)
             entry = target.entry
             if entry is None or entry.owner is not self._owner or self._entries.get(entry.path) is not entry:
                 entry = self.adopt(target)
         elif type(target) is str:
-            entry = self._entries.get(target) or self.at(target)
+            if target.startswith(HANDLE):
+                return self.at(target.removeprefix(HANDLE))
+            if caller is not None and SEPARATOR in target:
+                raise self._not_found(target, caller)
+            entry = self._entries.get(target) if not caller else None
+            entry = entry or self.at(qualified(caller or "", usual_spelling(target)))
         elif isinstance(target, Reference):
-            entry = self._referred(target)
+            entry = self._referred(target, caller or "")
         else:
             raise FunctionNotFoundError(
                 f'{target!r} is no function: give a path ("tasks:list"), a decorated function or `api.tasks.list`.'
@@ -157,12 +205,12 @@ class Registry:
                 raise
             path = error.path
         else:
-            if entry.function.visibility == "public":
+            if entry.function.visibility == "public" and not entry.component:
                 if entry.function.kind != kind:
                     raise self._wrong_kind(entry, kind)
                 return entry
             path = entry.path
-        public = [path for path, entry in list(self._entries.items()) if entry.function.visibility == "public"]
+        public = [path for path, function in self.functions.items() if function.visibility == "public"]
         near = difflib.get_close_matches(usual_spelling(path), public, n=3, cutoff=0.65)
         hint = f" Did you mean {_either(near)}?" if near else ""
         raise FunctionNotFoundError(f'Could not find public function for "{path}".{hint}', path=path, available=near)
@@ -171,8 +219,12 @@ class Registry:
         """The function with this path, however it is spelled. Raises `FunctionNotFoundError`."""
         entry = self._entries.get(usual_spelling(path))
         if entry is None:
-            raise self._not_found(path)
+            raise self._not_found(path, component_of(path))
         return entry
+
+    def knows(self, path: str) -> bool:
+        """Tell whether there is a function at this whole path."""
+        return usual_spelling(path) in self._entries
 
     def holds(self, entry: Entry) -> bool:
         """Tell whether an entry is the one at its path; one that is not lives as long as somebody uses it."""
@@ -215,12 +267,47 @@ class Registry:
             self._announce({path})
         return entry
 
-    def _referred(self, reference: Reference) -> Entry:
+    def _in_component(self, function: Function, caller: str | None) -> Entry:
+        """The instance of a function that belongs to a component, or is meant to."""
+        handler = id(function.handler)
+        if caller is None:
+            places = [path for (_, known), path in list(self._places.items()) if known == handler]
+        else:
+            places = [path for path in [self._places.get((caller, handler))] if path is not None]
+        if len(places) == 1:
+            return self._entries[places[0]]
+        name = function.__name__
+        if caller:
+            text = f'`{name}` is not a function of the component "{caller}", which has to be handed others: see '
+            text += "`create_function_handle`."
+        elif places:
+            text = f"`{name}` is one function of several instances: call it as `components.<name>.{name}`."
+        elif caller is None:
+            text = f'The component "{function.component}" of `{name}` is not installed: `dep.push(components=[...])`.'
+        else:
+            text = f'`{name}` belongs to the component "{function.component}": call it as `components.<name>.{name}`.'
+        raise FunctionNotFoundError(f"{text} It did not run.", path=function.path or name)
+
+    def _referred(self, reference: Reference, caller: str) -> Entry:
         path = path_of(reference)
+        if is_in_component(reference):
+            child, local = component_of(path), local_name(path)
+            component = child_path(caller, child)
+            if component not in self._components:
+                raise self._no_component(component, caller)
+            path = qualified(component, local)
+        elif caller:
+            path = qualified(caller, path)
         entry = self._entries.get(path)
         if entry is None:
-            raise self._not_found(path)
+            raise self._not_found(path, component_of(path))
         if entry.function.visibility != visibility_of(reference):
+            if is_in_component(reference):
+                raise FunctionNotFoundError(
+                    f'"{local_name(path)}" is internal to the component "{component_of(path)}": only its own functions '
+                    "call it. It did not run.",
+                    path=path,
+                )
             root, _, rest = repr(reference).partition(".")
             other = "internal" if root == "api" else "api"
             raise FunctionNotFoundError(
@@ -228,11 +315,24 @@ class Registry:
             )
         return entry
 
-    def _not_found(self, path: str) -> FunctionNotFoundError:
-        near = difflib.get_close_matches(usual_spelling(path), self._entries, n=3, cutoff=0.65)
+    def _no_component(self, path: str, user: str) -> FunctionNotFoundError:
+        known = [each for each in self._components if each.rpartition("/")[0] == user]
+        of = f' of the component "{user}"' if user else ""
+        near = difflib.get_close_matches(path, known, n=3, cutoff=0.65)
         if near:
             hint = f" Did you mean {_either(near)}?"
-        elif self._entries:
+        else:
+            hint = f" Installed: {', '.join(known) or 'none'}. `dep.push(components=[...])` installs them."
+        return FunctionNotFoundError(f'There is no component "{path}"{of}. It did not run.{hint}', path=path)
+
+    def _not_found(self, path: str, component: str = "") -> FunctionNotFoundError:
+        if component and component not in self._components and SEPARATOR in path:
+            return self._no_component(component, component.rpartition("/")[0])
+        known = [qualified(component, each) for each in self.functions_of(component)]
+        near = difflib.get_close_matches(usual_spelling(path), known, n=3, cutoff=0.65)
+        if near:
+            hint = f" Did you mean {_either(near)}?"
+        elif known:
             hint = " Has its cell been run, or its module been loaded?"
         else:
             hint = " No function is registered yet: run the cell that defines it, or `dep.load` its module."
@@ -256,21 +356,26 @@ def _article(kind: Kind) -> str:
 
 
 class Functions(Mapping[str, Function]):
-    """A read-only view of what is registered, in the order of paths; any spelling of a path finds its function."""
+    """A read-only view of what is registered, in the order of paths; any spelling of a path finds its function.
 
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
+    Of the functions of a component, or of the application: each knows its own.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], component: str = "") -> None:
         self._entries = entries
+        self._component = component
 
     def __getitem__(self, path: str) -> Function:
-        if not isinstance(path, str):
+        if not isinstance(path, str) or SEPARATOR in path:
             raise KeyError(path)
-        return self._entries[usual_spelling(path)].function
+        return self._entries[qualified(self._component, usual_spelling(path))].function
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._entries))
+        entries = list(self._entries.items())
+        return iter(sorted([local_name(path) for path, entry in entries if entry.component == self._component]))
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(list(iter(self)))
 
     def __repr__(self) -> str:
         lines = [f"{function.visibility} {function.kind} {path}{function.signature}" for path, function in self.items()]

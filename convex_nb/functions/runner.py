@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.engine.committer import Conflict
 from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.functions.checks import check_arguments, check_result
+from convex_nb.functions.components.boundary import crossing
 from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
@@ -125,9 +126,10 @@ class Runner:
         transaction = self.database.begin(snapshot, writable=False, materialised=materialised)
         transaction.journal = journal
         execution = Execution(self, entry.path, "query", transaction, origin)
+        execution.component = entry.component
         if entry.names is not None:
             execution.ran = [(None, entry.names, entry.names.current())]
-        db = DatabaseReader(transaction)
+        db = DatabaseReader(transaction, entry.namespace)
         token = running.set(execution)
         error: Exception | None = None
         value = None
@@ -173,6 +175,8 @@ class Runner:
             # Checked in every attempt: the handler may have changed the containers that it got.
             arguments = check_arguments(function, path, given, self.database)
             assert execution.transaction is not None
+            execution.component = entry.component
+            db._namespace = entry.namespace
             usage = execution.transaction.usage
             entered = usage.start_clock()
             value = function.handler(MutationCtx(execution, db), **arguments)
@@ -254,6 +258,7 @@ class Runner:
         """Run an action whose handler is a plain `def`, once. Raises what it raises."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
         with self.acting(entry.path, origin) as execution:
+            execution.component = entry.component
             value = entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
 
@@ -267,6 +272,7 @@ class Runner:
         """Run an action whose handler is an `async def`, once, on the loop that it is awaited on."""
         arguments = check_arguments(entry.function, entry.path, given, self.database)
         with self.acting(entry.path, origin) as execution:
+            execution.component = entry.component
             async with execution.timeout():
                 value = await entry.function.handler(ActionCtx(execution, calls_of(execution)), **arguments)
             return check_result(entry.function, entry.path, value, self.database)
@@ -299,21 +305,21 @@ class Runner:
         self, execution: Execution, target: Target, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
     ) -> Any:
         """Run a query inside a running execution, over the same transaction."""
-        entry = self.registry.find(target, "query")
+        entry = self.registry.find(target, "query", execution.component)
         assert execution.transaction is not None
-        db = DatabaseReader(execution.transaction)
+        db = DatabaseReader(execution.transaction, entry.namespace)
         return self._nested(execution, entry, QueryCtx(execution, db), merge_arguments(entry.path, args, kwargs))
 
     def nested_mutation(
         self, execution: Execution, target: Target, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
     ) -> Any:
         """Run a mutation inside a running one. If it raises, its writes are undone; its reads still count."""
-        entry = self.registry.find(target, "mutation")
+        entry = self.registry.find(target, "mutation", execution.component)
         transaction = execution.transaction
         assert transaction is not None
         savepoint = transaction.savepoint()
         try:
-            db = DatabaseWriter(transaction)
+            db = DatabaseWriter(transaction, entry.namespace)
             return self._nested(execution, entry, MutationCtx(execution, db), merge_arguments(entry.path, args, kwargs))
         except BaseException:
             transaction.rollback_to(savepoint)
@@ -327,11 +333,14 @@ class Runner:
             ran = self.registry.ran(entry)
             if ran not in execution.ran:
                 execution.ran.append(ran)
+        caller, execution.component = execution.component, entry.component
         try:
             function = entry.function
-            arguments = check_arguments(function, entry.path, given, self.database)
-            return check_result(function, entry.path, function.handler(ctx, **arguments), self.database)
+            arguments = check_arguments(function, entry.path, crossing(entry, caller, given), self.database)
+            value = check_result(function, entry.path, function.handler(ctx, **arguments), self.database)
+            return crossing(entry, caller, value)
         finally:
+            execution.component = caller
             execution.leave()
             ctx.db._transaction = ENDED
 

@@ -331,6 +331,14 @@ class SchemaDefinitionError(ConvexNbError, ValueError, TypeError):
         super().__init__(message)
 
 
+class ComponentError(ConvexNbError, ValueError):
+    """A component that cannot be defined, installed or removed, or something that is not to be had inside of one."""
+
+    def __init__(self, message: str, *, component: str = "") -> None:
+        self.component = component
+        super().__init__(message)
+
+
 class SchedulingError(ConvexNbError, ValueError):
     """A time or delay at which nothing can be scheduled; `when` is what was given. Nothing was scheduled."""
 

@@ -12,6 +12,7 @@ from convex_nb.language.errors import SchemaDefinitionError, describe, shorten
 from convex_nb.language.index_references import check_index_references
 from convex_nb.language.limits import Limits
 from convex_nb.language.names import RESERVED_INDEXES, check_field_path, check_field_paths, check_identifier
+from convex_nb.language.qualified_names import component_of
 from convex_nb.language.validator_compiler import compile_document_check
 from convex_nb.language.validators import AnyValidator, ObjectValidator, UnionValidator, Validator, as_validator
 from convex_nb.language.values import Value
@@ -200,6 +201,10 @@ class SchemaDefinition:
 
     def __hash__(self) -> int:
         return hash((frozenset(self.tables), self.schema_validation))
+
+    def validates(self, table: str) -> bool:
+        """Tell whether documents of this table are checked. Components say so by `v.any()`, for each table."""
+        return self.schema_validation or bool(component_of(table))
 
     def to_code(self) -> str:
         """Return the module that defines this schema."""

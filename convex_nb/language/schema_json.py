@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from convex_nb.language.errors import SchemaDefinitionError, shorten
+from convex_nb.language.qualified_names import component_of
 from convex_nb.language.schema import SchemaDefinition, TableDefinition, define_schema, define_table
 from convex_nb.language.validator_json import validator_from_json
 
@@ -52,11 +55,13 @@ def _table_to_json(name: str, table: TableDefinition) -> dict[str, Any]:
 def schema_from_json(form: Any) -> SchemaDefinition:
     """Return the schema that `schema_to_json` wrote. Raises `SchemaDefinitionError`."""
     try:
-        return define_schema(
-            {table["tableName"]: _table_from_json(table) for table in form["tables"]},
+        tables = {table["tableName"]: _table_from_json(table) for table in form["tables"]}
+        application = define_schema(
+            {name: table for name, table in tables.items() if not component_of(name)},
             schema_validation=form["schemaValidation"],
             strict_table_name_types=form.get("strictTableNameTypes", True),
         )
+        return replace(application, tables=MappingProxyType(tables))
     except SchemaDefinitionError:
         raise
     except (KeyError, TypeError, AttributeError):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from convex_nb.functions.components.boundary import not_inside
 from convex_nb.language.errors import InvalidValueError, LimitError, ReadOnlyError, describe
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
 
@@ -60,7 +61,9 @@ class EnvironmentService:
     """Gives each call its `ctx.env`. What a query asks of it, the query depends on."""
 
     def bind(self, execution: Execution, /) -> Variables:
-        """`ctx.env` for one call; an action sees each change at once."""
+        """`ctx.env` for one call; an action sees each change at once. Raises `ComponentError` inside of a component."""
+        if execution.component:
+            raise not_inside(execution.component, "env", "a key")
         database = execution.runner.database
 
         def read(lo: bytes, hi: bytes) -> Sequence[Document]:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def write_system(database: Database, change: Callable[[SystemWriter], T], source: str) -> T:
+def write_system(database: Database, change: Callable[[SystemWriter], T], source: str, component: str = "") -> T:
     """Commit what `change` writes, again whenever somebody else was first; return its value.
 
-    `source` is what others that conflict with it are told.
+    `source` is what others that conflict with it are told. The tables are those of the application, or of `component`.
     """
     while True:
         transaction = database.begin()
-        value = change(SystemWriter(transaction))
+        value = change(SystemWriter(transaction, component))
         try:
             database.commit(transaction, source)
         except Conflict:

@@ -178,7 +178,7 @@ def test_a_push_that_leaves_the_indexes_as_they_are_does_not() -> None:
     finished(database)
     assert database.statistics().maintenance_steps == 1
     assert database.head.tables["items"].definition == schema.tables["items"]
-    assert database.validates(database.head)
+    assert database.validates(database.head, "items")
 
 
 def test_indexes_that_were_others_for_a_while_end_a_merge() -> None:

@@ -91,6 +91,7 @@ ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
         "No.",
     ),
     (errors.SchemaDefinitionError("No.", table="t", index="i", field="f"), TypeError, {"field": "f"}, "No."),
+    (errors.ComponentError("No.", component="a/b"), ValueError, {"component": "a/b"}, "No."),
     (errors.SchedulingError("No.", when=-1), ValueError, {"when": -1}, "No."),
     (errors.DeploymentPausedError("No."), RuntimeError, {}, "No."),
     (

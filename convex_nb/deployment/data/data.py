@@ -49,9 +49,12 @@ class Data(Transfer, Feed, Forking, Backups):
         """The newest commit: nanoseconds since the epoch, strictly increasing."""
         return self._database.head.timestamp
 
-    def table(self, name: str) -> Table:
-        """A whole table: `.df()`, `.arrow()`, `.count()`. One that does not exist yet is empty."""
-        return Table(name, self._head)
+    def table(self, name: str, *, component: str = "") -> Table:
+        """A whole table: `.df()`, `.arrow()`, `.count()`. One that does not exist yet is empty.
+
+        Of the application, or of the `component` at this path.
+        """
+        return Table(name, self._head, component)
 
     def infer_schema(self, *tables: str) -> SchemaDefinition:
         """The narrowest usual schema that fits what is stored, of these tables or of all: `.to_code()` shows it.

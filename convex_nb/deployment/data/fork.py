@@ -32,6 +32,7 @@ class Forking(Foundation):
         for path, function in self._registry.functions.items():
             modules.setdefault(path.rpartition(":")[0], []).append(function)
         forked._registry.register_modules(modules)
+        forked._registry.install(self._registry.components)
         # The same objects are registered twice: the entry that they know stays that of the original.
         self._registry.register_modules(modules)
         return forked

@@ -90,6 +90,6 @@ def _source(database: Database, table: str, data: Data, format: Format | None, i
     definition = None if head.schema is None else head.schema.tables.get(table)
     if definition is None and state is not None:
         definition = state.definition
-    validator = definition.validator if definition is not None and database.validates(head) else None
+    validator = definition.validator if definition is not None and database.validates(head, table) else None
     fields = validator.fields if isinstance(validator, ObjectValidator) else None
     return CsvSource(file, table, fields, infer=infer, encoding=encoding)

@@ -67,9 +67,9 @@ class Past:
         """The tables that existed, by name."""
         return Tables(lambda: self._snapshot)
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str, *, component: str = "") -> Table:
         """A table as it was."""
-        return Table(name, lambda: self._snapshot)
+        return Table(name, lambda: self._snapshot, component)
 
     @property
     def files(self) -> StoredFiles:

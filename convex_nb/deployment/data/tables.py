@@ -7,9 +7,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.namespaces import Namespace
 from convex_nb.engine.schema_push import backfills
 from convex_nb.engine.search.upkeep import search_definitions
-from convex_nb.engine.system_tables import SYSTEM_TABLES, is_system_table
+from convex_nb.engine.system_tables import SYSTEM_TABLES
+from convex_nb.language.qualified_names import local_name, qualified
 from convex_nb.language.schema import SearchIndexDefinition
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 class Table:
     """One table, as of the newest commit whenever it is asked, or of the moment in the past that it was taken from."""
 
-    def __init__(self, name: str, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(self, name: str, snapshot: Callable[[], Snapshot], component: str = "") -> None:
         self.name = name if name in SYSTEM_TABLES and SYSTEM_TABLES[name].public else check_table_name(name)
+        self._whole_name = qualified(component, self.name)
         self._snapshot = snapshot
 
     def __repr__(self) -> str:
@@ -93,7 +96,7 @@ class Table:
 
     @property
     def _state(self) -> TableState | None:
-        return self._snapshot().table(self.name)
+        return self._snapshot().table(self._whole_name)
 
 
 def _searched(definition: SearchIndexDefinition | VectorIndexDefinition) -> str:
@@ -105,18 +108,21 @@ def _searched(definition: SearchIndexDefinition | VectorIndexDefinition) -> str:
 
 
 class Tables(Mapping[str, Table]):
-    """The tables of users that exist, by name."""
+    """The tables that exist of the application, or of a component, by name; not those of the system."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], component: str = "") -> None:
         self._snapshot = snapshot
+        self._component = component
 
     def __getitem__(self, name: str) -> Table:
-        if is_system_table(name) or name not in self._snapshot().tables:
+        whole_name = qualified(self._component, name) if isinstance(name, str) else ""
+        if not Namespace.of(self._component).holds(whole_name) or whole_name not in self._snapshot().tables:
             raise KeyError(name)
-        return Table(name, self._snapshot)
+        return Table(name, self._snapshot, self._component)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted([name for name in self._snapshot().tables if not is_system_table(name)]))
+        namespace = Namespace.of(self._component)
+        return iter(sorted([local_name(name) for name in self._snapshot().tables if namespace.holds(name)]))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

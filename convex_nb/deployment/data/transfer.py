@@ -11,6 +11,7 @@ from convex_nb.deployment.data.tables import Table
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.engine.names import check_table_name
 from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.qualified_names import qualified
 
 if TYPE_CHECKING:
     from convex_nb.deployment.data.importing import Format, Infer, Mode, Nulls
@@ -35,6 +36,7 @@ class Transfer(Foundation):
         encoding: str = "utf-8",
         chunk_rows: int | None = None,
         first_row: int = 0,
+        component: str = "",
         progress: Progress | None = None,
     ) -> Table:
         """Import a frame, an Arrow table, a list of dicts, or a file, as one commit: all rows, or none.
@@ -44,6 +46,7 @@ class Transfer(Foundation):
         `_creationTime` are kept where rows have them. A null in a column is a missing field, or null with
         `nulls="null"`. Cells of a CSV file are numbers or text; with `infer="typed"` booleans and times too.
         With `chunk_rows` it is a commit for so many rows, and what ends it says from which `first_row` it goes on.
+        With `component` the table is one of the component at this path.
         `progress(done, total)` is called on the way, in place of the line that is shown when it takes long.
 
         Raises `SchemaValidationError`, `InvalidValueError` and `InvalidIdError` with the first ten offending rows.
@@ -53,11 +56,11 @@ class Transfer(Foundation):
         from convex_nb.deployment.data.progress import shown_progress
 
         self._check_open()
-        target = Table(table, self._head)
+        target = Table(table, self._head, component)
         with shown_progress(f"importing {table}", progress) as report:
             import_data(
                 self._database,
-                table,
+                qualified(component, table),
                 data,
                 mode=mode,
                 format=format,
@@ -99,18 +102,20 @@ class Transfer(Foundation):
         path: str | PathLike[str],
         table: str | None = None,
         *,
+        component: str = "",
         include_files: bool = True,
         progress: Progress | None = None,
     ) -> Path:
         """Write all tables to a ZIP file, or one to a CSV, JSON, Parquet or Arrow file; return the file's path.
 
+        With `component` that one is a table of the component at this path; the ZIP has those of all components.
         It is one moment's state, while commits go on. The ZIP keeps every type and id, and the stored files unless
         `include_files=False`; Convex imports it. In a folder it is called `snapshot_<timestamp>.zip`. A file of that
         name is replaced once the new one is complete.
         Raises `StorageError` and `InvalidValueError`. Costs some microseconds a document.
         """
         files = self._database.files if include_files else None
-        return export_snapshot(self._head(), path, table, progress, files)
+        return export_snapshot(self._head(), path, table, progress, files, component)
 
 
 def export_snapshot(
@@ -119,6 +124,7 @@ def export_snapshot(
     table: str | None,
     progress: Progress | None,
     files: FileStore | None,
+    component: str = "",
 ) -> Path:
     """Write a snapshot, or one table of it: see `Transfer.export`."""
     from convex_nb.services.transfer.table_export import export_table
@@ -128,7 +134,7 @@ def export_snapshot(
         raise InvalidValueError(f"export() takes the path of a file, not {describe(path, 80)}.", value=path)
     place = Path(path).expanduser()
     if table is not None:
-        state = snapshot.tables.get(check_table_name(table))
+        state = snapshot.tables.get(qualified(component, check_table_name(table)))
         if state is None:
             raise InvalidValueError(f"There is no table {table!r}: nothing was exported.", value=table)
         with shown_progress(f"exporting {table}", progress) as report:

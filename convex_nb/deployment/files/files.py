@@ -13,6 +13,7 @@ from convex_nb.deployment.jobs.moments import moment, to_times
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.qualified_names import qualified
 from convex_nb.services.files.file_table import TABLE, delete_file, find_file, find_file_by_token
 from convex_nb.services.files.storing import store_file
 from convex_nb.services.files.urls import token_of
@@ -36,14 +37,18 @@ SHOWN: Final = 20
 class StoredFiles(Mapping[str, File]):
     """Files by id, in the order in which they were stored, as of a moment in the past or of the newest commit."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], database: Database, urls: FileUrls) -> None:
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], database: Database, urls: FileUrls, component: str = ""
+    ) -> None:
         self._snapshot = snapshot
+        self._component = component
+        self._table = qualified(component, TABLE)
         self._database = database
         self._urls = urls
 
     def __getitem__(self, id: str) -> File:
         try:
-            record = find_file(self._database.begin(self._snapshot(), writable=False), id, "get")
+            record = find_file(self._database.begin(self._snapshot(), writable=False), id, "get", self._component)
         except InvalidIdError as error:
             raise KeyError(str(error)) from None
         if record is None:
@@ -54,7 +59,7 @@ class StoredFiles(Mapping[str, File]):
         return iter([document["_id"] for document in self._documents()])
 
     def __len__(self) -> int:
-        return len(self._snapshot().tables.get(TABLE, ()))
+        return len(self._snapshot().tables.get(self._table, ()))
 
     def __repr__(self) -> str:
         rows = ["  ".join(row) for row in self._rows()]
@@ -83,7 +88,7 @@ class StoredFiles(Mapping[str, File]):
         return File(record, self._database.files, self._urls, self._database.limits)
 
     def _documents(self) -> Iterator[Document]:
-        state = self._snapshot().tables.get(TABLE)
+        state = self._snapshot().tables.get(self._table)
         if state is not None:
             yield from state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, False)
 
@@ -117,22 +122,26 @@ class Files(StoredFiles):
         urls: FileUrls,
         after_commit: Callable[[], object],
         moved: Callable[[], object],
+        component: str = "",
     ) -> None:
-        super().__init__(snapshot, database, urls)
+        super().__init__(snapshot, database, urls, component)
         self._after_commit = after_commit
         self._moved = moved
 
     def store(self, data: Any, *, sha256: str | bytes | None = None, content_type: str | None = None) -> Id:
         """Store a file and return its id: see `ctx.storage.store`."""
+        return self._store(data, sha256, content_type, self._component)
+
+    def _store(self, data: Any, sha256: str | bytes | None, content_type: str | None, component: str) -> Id:
         self._snapshot()
-        id = store_file(self._database, data, SOURCE, content_type=content_type, sha256=sha256)
+        id = store_file(self._database, data, SOURCE, content_type=content_type, sha256=sha256, component=component)
         self._after_commit()
         return id
 
     def delete(self, id: str) -> None:
         """Delete a file. Raises `DocumentNotFoundError` if there is none, and `InvalidIdError`."""
         self._snapshot()
-        write_system(self._database, lambda writer: delete_file(writer, id), SOURCE)
+        write_system(self._database, lambda writer: delete_file(writer, id), SOURCE, self._component)
         self._after_commit()
 
     def upload(self, url: str, data: Any, content_type: str | None = None, *, sha256: str | bytes | None = None) -> Id:
@@ -173,10 +182,13 @@ class Files(StoredFiles):
         `UploadTokenError`, whose `code` is the reference's, before anything is read; `InvalidValueError` for a digest
         that is wrong; `StorageError`.
         """
-        self.check_upload(token)
-        return self.store(data, sha256=digest, content_type=content_type)
+        component = self.check_upload(token)
+        return self._store(data, digest, content_type, component)
 
-    def check_upload(self, token: str) -> None:
-        """Raise `UploadTokenError` for a token of an upload URL that is not one, or not any more."""
+    def check_upload(self, token: str) -> str:
+        """Return the path of the component that the file will belong to, `""` for the application.
+
+        Raises `UploadTokenError` for a token of an upload URL that is not one, or not any more.
+        """
         self._snapshot()
-        self._urls.check_upload(token, self._database.clock.now_ns() / 1_000_000)
+        return self._urls.check_upload(token, self._database.clock.now_ns() / 1_000_000)

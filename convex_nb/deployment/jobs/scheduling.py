@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from convex_nb.deployment.jobs.lead import PATIENCE_SECONDS, Lead
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.engine.database import SystemClock
+from convex_nb.engine.namespaces import tables_called
 from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.language.errors import DeploymentClosedError
+from convex_nb.language.qualified_names import component_of
 from convex_nb.services.scheduling.cron_table import TABLE as CRONS, Crons, deploy, end_interrupted, skip_missed
 from convex_nb.services.scheduling.executor import Executor
 from convex_nb.services.scheduling.scheduled_functions import (
@@ -22,6 +24,7 @@ from convex_nb.services.scheduling.scheduled_functions import (
     TABLE,
     ScheduledFunctions,
     fail_interrupted,
+    job_tables,
 )
 from convex_nb.services.system_writes import write_system
 
@@ -98,8 +101,11 @@ class Scheduling:
             return
         now = self.executor.now_ms()
         kernels = frozenset() if self._shared is None else self._shared.kernels()
-        if self._has(TABLE):
-            while said := write_system(self.database, lambda writer: fail_interrupted(writer, now, kernels), SOURCE):
+        for jobs in job_tables(self.database.head):
+            component = component_of(jobs.name)
+            while said := write_system(
+                self.database, lambda writer: fail_interrupted(writer, now, kernels), SOURCE, component
+            ):
                 self._say(said)
         if self._has(CRONS):
             self._say(write_system(self.database, lambda writer: end_interrupted(writer, now, kernels), SOURCE))
@@ -116,11 +122,11 @@ class Scheduling:
     # -- when ----------------------------------------------------------------------------------------------------
 
     def _committed(self, commit: Commit) -> None:
-        if TABLE in commit.indexes or CRONS in commit.indexes:
+        if CRONS in commit.indexes or tables_called(TABLE, commit.indexes):
             self.released()
 
     def _redefined(self, _: frozenset[str]) -> None:
-        if self._has(TABLE) or self._has(CRONS):
+        if self._has(CRONS) or job_tables(self.database.head):
             self.released()
 
     def released(self) -> None:

@@ -32,7 +32,7 @@ def insert_frame(transaction: Transaction, table: str, frame: Any) -> list[Id]:
         table_number=state.number,
         creation_time=database.creation_times(rows.num_rows),
         random=database.random_bytes,
-        definition=state.definition if database.validates(transaction.snapshot) else None,
+        definition=state.definition if database.validates(transaction.snapshot, state.name) else None,
         tables=database.table_names,
     )
     transaction.usage.add_rows(segment.num_rows, segment.nbytes)

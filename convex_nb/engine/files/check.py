@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.files.collection import FILES
+from convex_nb.engine.namespaces import tables_called
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import StorageCorruptError, StorageError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -36,5 +38,8 @@ def check_files(database: Database) -> None:
 
 
 def _documents(database: Database, table: str) -> list[Document]:
-    state = database.head.table(table)
-    return [] if state is None else list(state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, reverse=False))
+    """Those of the application and of all components."""
+    tables = database.head.tables
+    states = [tables[name] for name in tables_called(table, tables)]
+    scans = [state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, reverse=False) for state in states]
+    return list(chain.from_iterable(scans))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from convex_nb.engine.namespaces import tables_called
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError, StorageError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.table import TableState
 
 FILES: Final = "_files"
 """The table whose documents have the numbers: `file`, the id of the file's public document; `number`; `token`."""
@@ -36,7 +38,7 @@ class Collection:
 
     def committed(self, commit: Commit) -> None:
         """Note what a commit has let go of."""
-        if FILES in commit.indexes:
+        if tables_called(FILES, commit.indexes):
             self._database.files.suspect.extend([(number, commit.timestamp) for number in let_go(commit)])
 
     def step(self) -> bool:
@@ -91,9 +93,9 @@ class Collection:
 
 def has_number(database: Database, number: int) -> bool:
     """Whether a file of the newest snapshot has the bytes of this number."""
-    state = database.head.table(FILES)
     key = encode_key(number)
-    return state is not None and state.count(state.position("by_number"), key, successor(key)) > 0
+    tables = file_tables(database.head)
+    return any(state.count(state.position("by_number"), key, successor(key)) > 0 for state in tables)
 
 
 def _has_or_had(database: Database, number: int) -> bool:
@@ -102,9 +104,10 @@ def _has_or_had(database: Database, number: int) -> bool:
 
 def let_go(commit: Commit) -> Iterator[int]:
     """The numbers of the files that a commit has deleted."""
-    if FILES in commit.indexes:
+    tables = tables_called(FILES, commit.indexes)
+    if tables:
         for write in commit.writes:
-            if write.table == FILES and write.old is not None:
+            if write.table in tables and write.old is not None:
                 yield write.old["number"]
 
 
@@ -122,8 +125,13 @@ def past_numbers(database: Database) -> set[int]:
 
 def numbers_in(snapshot: Snapshot) -> set[int]:
     """The numbers of all files of a snapshot. Costs O(files)."""
-    state = snapshot.table(FILES)
-    if state is None:
-        return set()
-    scan = state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, reverse=False)
-    return {document["number"] for document in scan}
+    return {
+        document["number"]
+        for state in file_tables(snapshot)
+        for document in state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, reverse=False)
+    }
+
+
+def file_tables(snapshot: Snapshot) -> list[TableState]:
+    """The tables that have the numbers: the application's, and those of components."""
+    return [snapshot.tables[name] for name in tables_called(FILES, snapshot.tables)]

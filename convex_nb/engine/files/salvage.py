@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.files.collection import FILES
+from convex_nb.engine.namespaces import managed_by, tables_called
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import StorageCorruptError, StorageError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
@@ -26,9 +28,9 @@ def drop_lost_files(database: Database) -> list[str]:
             continue
         lost.append(f"The stored file {file['_id']} ({file['size']:,} bytes): they do not verify.")
         for document in filter(None, (file, entry)):
-            transaction.delete(document["_id"], system=True)
+            transaction.delete(document["_id"], None, managed_by(""))
     for entry in entries.values():
-        transaction.delete(entry["_id"], system=True)
+        transaction.delete(entry["_id"], None, managed_by(""))
     database.commit(transaction, "repair")
     return lost
 
@@ -44,5 +46,8 @@ def _is_whole(database: Database, file: Document, entry: Document) -> bool:
 
 
 def _documents(database: Database, table: str) -> list[Document]:
-    state = database.head.table(table)
-    return [] if state is None else list(state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, reverse=False))
+    """Those of the application and of all components."""
+    tables = database.head.tables
+    states = [tables[name] for name in tables_called(table, tables)]
+    scans = [state.scan(state.position(BY_CREATION_TIME), MIN_KEY, MAX_KEY, reverse=False) for state in states]
+    return list(chain.from_iterable(scans))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 from convex_nb.engine.bulk.import_frames import Frame, is_frame
-from convex_nb.engine.names import check_table_name
+from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.reading.planner import Range
 from convex_nb.engine.reading.query import QueryInitializer
 from convex_nb.engine.reading.system_reader import SystemReader
@@ -15,6 +15,7 @@ from convex_nb.language.ids import decode_id
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
+    from convex_nb.engine.namespaces import Namespace
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
 
@@ -24,10 +25,11 @@ _MISSING: Any = object()
 class DatabaseReader:
     """Reads one snapshot, and a mutation's own writes on top of it."""
 
-    __slots__ = ("_transaction",)
+    __slots__ = ("_namespace", "_transaction")
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, namespace: Namespace = ROOT) -> None:
         self._transaction = transaction
+        self._namespace = namespace
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(at {self._transaction.snapshot.timestamp})"
@@ -45,13 +47,12 @@ class DatabaseReader:
     def get(self, table_or_id: str, id: str = _MISSING, /) -> Document | None:
         """The document with this id, or ``None``. Raises ``InvalidIdError`` for what is no id (of that table)."""
         if id is _MISSING:
-            return self._transaction.get(table_or_id)
-        return self._transaction.get(id, table_or_id)
+            return self._transaction.get(table_or_id, None, self._namespace)
+        return self._transaction.get(id, table_or_id, self._namespace)
 
     def query(self, table: str) -> QueryInitializer:
         """Start a query of a table. One that does not exist yet is empty."""
-        check_table_name(table)
-        return QueryInitializer(self._transaction, Range.whole(table))
+        return QueryInitializer(self._transaction, Range.whole(self._namespace.table(table)))
 
     @property
     def system(self) -> SystemReader:
@@ -60,14 +61,14 @@ class DatabaseReader:
 
     def normalize_id(self, table: str, text: str) -> Id | None:
         """``text`` as an id if it is one of ``table``, else ``None``. Does not look whether the document exists."""
-        check_table_name(table)
+        name = self._namespace.table(table)
         if not isinstance(text, str):
             return None
         try:
             number, _ = decode_id(text)
         except InvalidIdError:
             return None
-        return Id(text, table) if self._transaction.database.table_names.get(number) == table else None
+        return Id(text, name) if self._transaction.database.table_names.get(number) == name else None
 
 
 class DatabaseWriter(DatabaseReader):
@@ -82,7 +83,7 @@ class DatabaseWriter(DatabaseReader):
                 f"Invalid argument `value` for `db.insert`: it must be a dict, got {type(document).__name__}. "
                 "Nothing was written."
             )
-        return self._transaction.insert(check_table_name(table), document)
+        return self._transaction.insert(self._namespace.table(table), document)
 
     def insert_many(self, table: str, documents: Iterable[Mapping[str, Any]] | Frame) -> list[Id]:
         """Add several documents, or the rows of a frame or Arrow table; their ids in the same order.
@@ -92,7 +93,7 @@ class DatabaseWriter(DatabaseReader):
         if is_frame(documents):
             from convex_nb.engine.bulk.insert_frame import insert_frame
 
-            return insert_frame(self._transaction, check_table_name(table), documents)
+            return insert_frame(self._transaction, self._namespace.table(table), documents)
         return [self.insert(table, document) for document in documents]  # type: ignore[union-attr]
 
     @overload
@@ -102,9 +103,9 @@ class DatabaseWriter(DatabaseReader):
     def patch(self, first: str, second: Any, third: Any = _MISSING, /) -> None:
         """Merge fields into a document, shallowly; ``UNDEFINED`` removes one. Raises ``DocumentNotFoundError``."""
         if third is _MISSING:
-            self._transaction.patch(first, second)
+            self._transaction.patch(first, second, None, self._namespace)
         else:
-            self._transaction.patch(second, third, first)
+            self._transaction.patch(second, third, first, self._namespace)
 
     @overload
     def replace(self, table: str, id: str, document: Mapping[str, Any], /) -> None: ...
@@ -113,9 +114,9 @@ class DatabaseWriter(DatabaseReader):
     def replace(self, first: str, second: Any, third: Any = _MISSING, /) -> None:
         """Put a new content in place of a document's, system fields apart. Raises ``DocumentNotFoundError``."""
         if third is _MISSING:
-            self._transaction.replace(first, second)
+            self._transaction.replace(first, second, None, self._namespace)
         else:
-            self._transaction.replace(second, third, first)
+            self._transaction.replace(second, third, first, self._namespace)
 
     @overload
     def delete(self, table: str, id: str, /) -> None: ...
@@ -124,6 +125,6 @@ class DatabaseWriter(DatabaseReader):
     def delete(self, table_or_id: str, id: str = _MISSING, /) -> None:
         """Remove a document. Raises ``DocumentNotFoundError``."""
         if id is _MISSING:
-            self._transaction.delete(table_or_id)
+            self._transaction.delete(table_or_id, None, self._namespace)
         else:
-            self._transaction.delete(id, table_or_id)
+            self._transaction.delete(id, table_or_id, self._namespace)

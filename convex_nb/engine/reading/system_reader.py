@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from convex_nb.engine.namespaces import managed_by
 from convex_nb.engine.reading.planner import Range
 from convex_nb.engine.reading.query import QueryInitializer
-from convex_nb.engine.system_tables import check_system_table
 from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.values import Id
@@ -47,34 +47,39 @@ class SystemReader:
     def get(self, id: str, /) -> Document | None: ...
     def get(self, table_or_id: str, id: str = _MISSING, /) -> Document | None:
         """The document with this id, or ``None``. Raises ``InvalidIdError`` for what is no id of a system table."""
-        transaction = self._db._transaction
+        transaction, namespace = self._db._transaction, self._db._namespace.system
         if id is _MISSING:
-            return transaction.get(table_or_id, system=True)
-        return transaction.get(id, check_system_table(table_or_id), system=True)
+            return transaction.get(table_or_id, None, namespace)
+        namespace.table(table_or_id)
+        return transaction.get(id, table_or_id, namespace)
 
     def query(self, table: str) -> QueryInitializer:
         """Start a query of a system table."""
-        return QueryInitializer(self._db._transaction, Range.whole(check_system_table(table)))
+        return QueryInitializer(self._db._transaction, Range.whole(self._db._namespace.system.table(table)))
 
     def normalize_id(self, table: str, text: str) -> Id | None:
         """``text`` as an id if it is one of ``table``, else ``None``. Does not look whether the document exists."""
-        check_system_table(table)
+        name = self._db._namespace.system.table(table)
         if not isinstance(text, str):
             return None
         try:
             number, _ = decode_id(text)
         except InvalidIdError:
             return None
-        return Id(text, table) if self._db._transaction.database.table_names.get(number) == table else None
+        return Id(text, name) if self._db._transaction.database.table_names.get(number) == name else None
 
 
 class SystemWriter:
-    """Reads and writes all system tables in a transaction, as a part of it. Not for user code."""
+    """Reads and writes the system's tables for a component, or for the application, in a transaction, as a part of it.
 
-    __slots__ = ("_transaction",)
+    Not for user code: by its id every document of a system table can be had, whichever component it is of.
+    """
 
-    def __init__(self, transaction: Transaction) -> None:
+    __slots__ = ("_transaction", "namespace")
+
+    def __init__(self, transaction: Transaction, component: str = "") -> None:
         self._transaction = transaction
+        self.namespace = managed_by(component)
 
     @property
     def database(self) -> Database:
@@ -83,20 +88,20 @@ class SystemWriter:
 
     def get(self, id: str) -> Document | None:
         """The document with this id, or ``None``."""
-        return self._transaction.get(id, system=True)
+        return self._transaction.get(id, None, self.namespace)
 
     def query(self, table: str) -> QueryInitializer:
         """Start a query of a system table."""
-        return QueryInitializer(self._transaction, Range.whole(check_system_table(table, public=False)))
+        return QueryInitializer(self._transaction, Range.whole(self.namespace.table(table, public=False)))
 
     def insert(self, table: str, fields: Mapping[str, Any]) -> Id:
         """Add a document; its new id."""
-        return self._transaction.insert(check_system_table(table, public=False), fields)
+        return self._transaction.insert(self.namespace.table(table, public=False), fields)
 
     def patch(self, id: str, fields: Mapping[str, Any]) -> None:
         """Merge fields into a document, shallowly. Raises ``DocumentNotFoundError``."""
-        self._transaction.patch(id, fields, system=True)
+        self._transaction.patch(id, fields, None, self.namespace)
 
     def delete(self, id: str) -> None:
         """Remove a document. Raises ``DocumentNotFoundError``."""
-        self._transaction.delete(id, system=True)
+        self._transaction.delete(id, None, self.namespace)

@@ -9,9 +9,11 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from convex_nb.engine.files.collection import FILES
+from convex_nb.engine.namespaces import managed_by, tables_called
 from convex_nb.language.errors import DocumentNotFoundError, InvalidIdError, StorageCorruptError, shorten
 from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import encode_key, successor
+from convex_nb.language.qualified_names import component_of, qualified
 
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
@@ -42,14 +44,17 @@ class FileRecord(NamedTuple):
     """What its URL has in it: nobody can guess it."""
 
 
-def find_file(transaction: Transaction, id: str, operation: str) -> FileRecord | None:
-    """The file with this id, recorded as read either way. Raises `InvalidIdError` for what is no id of a file."""
-    check_storage_id(transaction.database, id, operation)
-    document = transaction.get(id, system=True)
+def find_file(transaction: Transaction, id: str, operation: str, component: str = "") -> FileRecord | None:
+    """The file with this id, recorded as read either way.
+
+    Raises `InvalidIdError` for what is no id of a file of the application, or of this component.
+    """
+    check_storage_id(transaction.database, id, operation, component)
+    document = transaction.get(id, None, managed_by(""))
     if document is None:
         return None
     key = encode_key(id)
-    entries = transaction.read(FILES, "by_file", key, successor(key))
+    entries = transaction.read(qualified(component, FILES), "by_file", key, successor(key))
     if not entries:
         raise StorageCorruptError(f"Nothing says where the bytes of the file {id} are.")
     return record_of(document, entries[0])
@@ -58,8 +63,10 @@ def find_file(transaction: Transaction, id: str, operation: str) -> FileRecord |
 def find_file_by_token(transaction: Transaction, token: str) -> FileRecord | None:
     """The file whose URL has this token."""
     key = encode_key(token)
-    entries = transaction.read(FILES, "by_token", key, successor(key))
-    return find_file(transaction, entries[0]["file"], "get") if entries else None
+    for table in tables_called(FILES, transaction.snapshot.tables):
+        for entry in transaction.read(table, "by_token", key, successor(key)):
+            return find_file(transaction, entry["file"], "get", component_of(table))
+    return None
 
 
 def record_of(document: Document, entry: Document) -> FileRecord:
@@ -101,7 +108,7 @@ def new_token(database: Database) -> str:
 
 def delete_file(writer: SystemWriter, id: str) -> None:
     """Remove a file. Raises `DocumentNotFoundError` and `InvalidIdError`."""
-    check_storage_id(writer.database, id, "delete")
+    check_storage_id(writer.database, id, "delete", writer.namespace.component)
     if writer.get(id) is None:
         raise DocumentNotFoundError(
             f"storage id {id} not found: the file was never stored or has been deleted. Nothing was deleted.",
@@ -113,14 +120,14 @@ def delete_file(writer: SystemWriter, id: str) -> None:
         writer.delete(entry["_id"])
 
 
-def check_storage_id(database: Database, id: object, operation: str) -> None:
-    """Raise `InvalidIdError` for what is not the id of a file, whether or not there is one."""
+def check_storage_id(database: Database, id: object, operation: str, component: str = "") -> None:
+    """Raise `InvalidIdError` for what is not the id of a file of this component, whether or not there is one."""
     try:
         number = decode_id(id)[0] if isinstance(id, str) else None
     except InvalidIdError:
         number = None
     table = None if number is None else database.table_names.get(number)
-    if table != TABLE:
+    if table != qualified(component, TABLE):
         shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
         raise InvalidIdError(
             f"Invalid argument `storageId` for `storage.{operation}`: expected the id of a file, as `store` and "

@@ -7,11 +7,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from convex_nb.engine.files.collection import FILES
+from convex_nb.engine.namespaces import tables_called
 from convex_nb.engine.reading.system_reader import SystemWriter
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.language.errors import InvalidIdError, InvalidValueError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.qualified_names import component_of, qualified
 from convex_nb.services.files.file_table import TABLE, new_token, number_for, record_of
 from convex_nb.services.files.stored_file import StoredFile
 
@@ -35,6 +37,8 @@ class IncomingFile(NamedTuple):
     """Reads its bytes, from the beginning."""
     place: str
     """Where it is, for messages."""
+    component: str = ""
+    """The path of the component that it belongs to."""
 
 
 class FileSource(Protocol):
@@ -53,19 +57,28 @@ class SnapshotFiles:
         self._store = store
 
     def __iter__(self) -> Iterator[IncomingFile]:
-        for file in stored_files(self._snapshot, self._store):
-            place = f"the file {file.id}"
-            yield IncomingFile(
-                file.id, file.creation_time, file.content_type, file.sha256, file.size, file.chunks, place
-            )
+        for component in components_with_files(self._snapshot):
+            for file in stored_files(self._snapshot, self._store, component):
+                place = f"the file {file.id}"
+                yield IncomingFile(
+                    *(file.id, file.creation_time, file.content_type, file.sha256, file.size, file.chunks, place),
+                    component,
+                )
 
     def __len__(self) -> int:
-        return len(self._snapshot.tables.get(TABLE, ()))
+        tables = self._snapshot.tables
+        return sum([len(tables[name]) for name in tables_called(TABLE, tables)])
 
 
-def stored_files(snapshot: Snapshot, store: FileStore) -> Iterator[StoredFile]:
-    """The files of a snapshot in the order in which they were stored."""
-    documents, entries = snapshot.table(TABLE), snapshot.table(FILES)
+def components_with_files(snapshot: Snapshot) -> list[str]:
+    """The paths of the components that have files, `""` for the application, in order."""
+    return sorted([component_of(name) for name in tables_called(TABLE, snapshot.tables)])
+
+
+def stored_files(snapshot: Snapshot, store: FileStore, component: str = "") -> Iterator[StoredFile]:
+    """The files of a component in a snapshot, or of the application, in the order in which they were stored."""
+    documents = snapshot.table(qualified(component, TABLE))
+    entries = snapshot.table(qualified(component, FILES))
     if documents is None or entries is None:
         return
     by_file = {
@@ -82,21 +95,21 @@ class Arrived(NamedTuple):
     content: FileWriter
 
 
-def table_number_of(files: FileSource) -> int | None:
-    """The table number that the ids of the files carry; `None` where there are none. Raises `InvalidIdError`."""
-    numbers: dict[int, str] = {}
+def table_numbers_of(files: FileSource) -> dict[str, int]:
+    """The number that the ids of the files of each component carry, by its path. Raises `InvalidIdError`."""
+    numbers: dict[str, int] = {}
     for file in files:
         try:
-            numbers[decode_id(file.id)[0]] = file.id
+            number = decode_id(file.id)[0]
         except InvalidIdError as error:
             raise InvalidIdError(f"{file.place}: {error} Nothing was imported.", id=file.id, table=TABLE) from None
-        if len(numbers) > 1:
+        if numbers.setdefault(file.component, number) != number:
             raise InvalidIdError(
                 f"{file.place}: the id {file.id} is not of the same table as those before it. Nothing was imported.",
                 id=file.id,
                 table=TABLE,
             )
-    return next(iter(numbers), None)
+    return numbers
 
 
 @contextmanager
@@ -105,10 +118,11 @@ def arriving(database: Database, files: FileSource) -> Iterator[list[Arrived]]:
 
     Raises `InvalidValueError` for bytes that are not those that were told.
     """
-    state = database.head.table(TABLE)
+    head = database.head
     with ExitStack() as stack:
         arrived: list[Arrived] = []
         for file in files:
+            state = head.table(qualified(file.component, TABLE))
             if state is not None and state.owns(file.id):
                 continue
             content = stack.enter_context(database.files.writing())
@@ -128,8 +142,8 @@ def arriving(database: Database, files: FileSource) -> Iterator[list[Arrived]]:
 
 def add_files(transaction: Transaction, arrived: list[Arrived]) -> None:
     """Add those files that are not there yet, with their ids and creation times."""
-    writer = SystemWriter(transaction)
     for file, content in arrived:
+        writer = SystemWriter(transaction, file.component)
         if writer.get(file.id) is not None:
             continue
         number = number_for(writer, content)
@@ -137,5 +151,5 @@ def add_files(transaction: Transaction, arrived: list[Arrived]) -> None:
         if file.content_type is not None:
             fields["contentType"] = file.content_type
         time = writer.database.creation_time() if file.creation_time is None else file.creation_time
-        transaction.put(TABLE, {"_id": file.id, "_creationTime": time, **fields})
+        transaction.put(qualified(file.component, TABLE), {"_id": file.id, "_creationTime": time, **fields})
         writer.insert(FILES, {"file": file.id, "number": number, "token": new_token(writer.database)})

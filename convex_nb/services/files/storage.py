@@ -38,10 +38,11 @@ _HINTS: Final = {
 class StorageReader:
     """Files, for queries: what is known of them. Whoever asks depends on the answer like on any document."""
 
-    __slots__ = ("_after_commit", "_execution", "_urls")
+    __slots__ = ("_after_commit", "_component", "_execution", "_urls")
 
     def __init__(self, execution: Execution, urls: FileUrls, after_commit: Callable[[], object]) -> None:
         self._execution = execution
+        self._component = execution.component
         self._urls = urls
         self._after_commit = after_commit
 
@@ -84,7 +85,7 @@ class StorageReader:
         return StoredFile(record, self._execution.runner.database.files, self._execution.count_file_read)
 
     def _find(self, storage_id: str, operation: str) -> FileRecord | None:
-        return find_file(self._transaction(), storage_id, operation)
+        return find_file(self._transaction(), storage_id, operation, self._component)
 
     def _transaction(self) -> Transaction:
         execution = self._execution
@@ -115,7 +116,7 @@ class StorageWriter(StorageReader):
         else:
             self._transaction()
             now_ms = execution.now_ms
-        return self._urls.new_upload(now_ms, execution.random.getrandbits(8 * NONCE_BYTES))
+        return self._urls.new_upload(now_ms, execution.random.getrandbits(8 * NONCE_BYTES), self._component)
 
     def delete(self, storage_id: str) -> None:
         """Delete a file. Raises `DocumentNotFoundError` if there is none, and `InvalidIdError`."""
@@ -124,9 +125,9 @@ class StorageWriter(StorageReader):
     def _write(self, change: Callable[[SystemWriter], T]) -> T:
         execution = self._execution
         if execution.transaction is not None:
-            return change(SystemWriter(self._transaction()))
+            return change(SystemWriter(self._transaction(), self._component))
         with execution.operation():
-            value = write_system(execution.runner.database, change, execution.path)
+            value = write_system(execution.runner.database, change, execution.path, self._component)
         self._after_commit()
         return value
 
@@ -158,6 +159,7 @@ class ActionStorage(StorageWriter):
                 content_type=content_type,
                 sha256=sha256,
                 count=execution.count_file_written,
+                component=self._component,
             )
         self._after_commit()
         return id

@@ -29,9 +29,11 @@ def store_file(
     content_type: str | None = None,
     sha256: str | bytes | None = None,
     count: Callable[[int], None] | None = None,
+    component: str = "",
 ) -> Id:
-    """Store a file and commit it; its id. `source` is what others that conflict with it are told.
+    """Store a file of the application or of a component and commit it; its id.
 
+    `source` is what others that conflict with it are told.
     `count` is told how many bytes were written. Raises `InvalidValueError` for what cannot be stored, and where the
     digest of the bytes is not `sha256`; `StorageError`. Has at most two mebibytes in memory beside what was given.
     """
@@ -49,7 +51,7 @@ def store_file(
                 f"The bytes are not those that were meant: their sha256 is {writer.sha256}, not {wanted}. {NOTHING}",
                 value=wanted,
             )
-        return write_system(database, lambda system: add_file(system, writer, kind), source)
+        return write_system(database, lambda system: add_file(system, writer, kind), source, component)
 
 
 def parse_digest(digest: str | bytes) -> str:

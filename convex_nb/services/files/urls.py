@@ -20,6 +20,7 @@ UPLOAD_MS: Final = 3_600_000
 """How long an upload URL is good for."""
 _TIME_BYTES: Final = 6
 NONCE_BYTES: Final = 7
+_SIGNATURE_BYTES: Final = 32
 
 
 class FileUrls:
@@ -50,20 +51,27 @@ class FileUrls:
         content_type = quote(file.content_type or "application/octet-stream", safe="/;=+-._")
         return f"data:{content_type};base64,{base64.b64encode(file.read()).decode()}"
 
-    def new_upload(self, now_ms: float, nonce: int) -> str:
-        """A URL to send files to within the next hour; while there is no server, relative to whichever will be."""
+    def new_upload(self, now_ms: float, nonce: int, component: str = "") -> str:
+        """A URL to send files to within the next hour; while there is no server, relative to whichever will be.
+
+        They become files of the application, or of the component at this path.
+        """
         body = int(now_ms + UPLOAD_MS).to_bytes(_TIME_BYTES, "big") + nonce.to_bytes(NONCE_BYTES, "big")
+        body += component.encode()
         token = base64.urlsafe_b64encode(body + self._signature(body)).decode()
         return f"{self.base or ''}{UPLOAD_PATH}?token={token}"
 
-    def check_upload(self, token: str, now_ms: float) -> None:
-        """Raise `UploadTokenError` for a token that was not given out here, or too long ago."""
+    def check_upload(self, token: str, now_ms: float) -> str:
+        """Return the path of the component whose file it will be.
+
+        Raises `UploadTokenError` for a token that was not given out here, or too long ago.
+        """
         try:
             data = base64.urlsafe_b64decode(token.encode())
         except ValueError:
             data = b""
-        body = data[: _TIME_BYTES + NONCE_BYTES]
-        if not hmac.compare_digest(data[len(body) :], self._signature(body)):
+        body, signature = data[:-_SIGNATURE_BYTES], data[-_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(body)):
             raise UploadTokenError(
                 "This is no upload URL of this deployment, or one from before it was opened: nothing was stored. Ask "
                 "for a new one.",
@@ -74,6 +82,7 @@ class FileUrls:
                 "This upload URL is older than an hour: nothing was stored. Ask for a new one.",
                 code="StorageTokenExpired",
             )
+        return body[_TIME_BYTES + NONCE_BYTES :].decode()
 
     def _signature(self, body: bytes) -> bytes:
         return hmac.digest(self._secret, body, "sha256")

@@ -22,7 +22,7 @@ from convex_nb.functions.execution import Execution
 from convex_nb.functions.origin import Origin
 from convex_nb.functions.tracebacks import message_of
 from convex_nb.language.errors import FunctionNotFoundError, WriteConflictError, shorten
-from convex_nb.services.scheduling.scheduled_functions import SOURCE, count_pending
+from convex_nb.services.scheduling.scheduled_functions import SOURCE, count_pending, job_tables
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Executor:
         # What runs is due until it is over, and no longer waits.
         waits = next((task for task in self.due(now) if task.id not in self._taken), None)
         return SchedulingStatistics(
-            pending=count_pending(self._database.head),
+            pending=sum(map(count_pending, job_tables(self._database.head))),
             running=len(self._taken),
             lag_seconds=0.0 if waits is None else (now - waits.due_ms) / 1e3,
         )
@@ -215,7 +215,7 @@ class Executor:
 
     def awaits_function(self, path: str, born_ms: float) -> bool:
         """Whether a task of this age waits for its function to be defined in this process."""
-        return born_ms <= self._opened_ms and path not in self._registry.functions and path not in self._defined
+        return born_ms <= self._opened_ms and not self._registry.knows(path) and path not in self._defined
 
     def _start(self, task: Task) -> bool:
         if task.id in self._taken or self.awaits_function(task.path, task.born_ms):

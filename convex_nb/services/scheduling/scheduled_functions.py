@@ -6,11 +6,15 @@ committed before the action starts. `canceled` is where both may end instead.
 
 from __future__ import annotations
 
+import heapq
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.engine.namespaces import tables_called
 from convex_nb.language.errors import InvalidIdError, shorten
 from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import encode_key, successor
+from convex_nb.language.qualified_names import component_of, qualified
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.reading.system_reader import SystemWriter
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.table import TableState
     from convex_nb.language.documents import Document
     from convex_nb.language.values import Id
 
@@ -60,14 +65,14 @@ def cancel_all(writer: SystemWriter, path: str | None, now_ms: float) -> int:
     return len(jobs)
 
 
-def check_job_id(database: Database, id: object) -> None:
-    """Raise `InvalidIdError` for what is not the id of a job, whether or not there is one."""
+def check_job_id(database: Database, id: object, component: str = "") -> None:
+    """Raise `InvalidIdError` for what is not the id of a job of this component, whether or not there is one."""
     try:
         number = decode_id(id)[0] if isinstance(id, str) else None
     except InvalidIdError:
         number = None
     table = None if number is None else database.table_names.get(number)
-    if table != TABLE:
+    if table != qualified(component, TABLE):
         shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
         raise InvalidIdError(
             f"cancel() takes the id that `run_after` or `run_at` returned, not {shown}. Nothing was canceled.",
@@ -82,10 +87,14 @@ def is_canceled(writer: SystemWriter, id: str) -> bool:
     return job is not None and job["state"]["kind"] == "canceled"
 
 
-def count_pending(snapshot: Snapshot) -> int:
+def job_tables(snapshot: Snapshot) -> list[TableState]:
+    """The tables of jobs that there are: the application's, and those of components."""
+    return [snapshot.tables[name] for name in tables_called(TABLE, snapshot.tables)]
+
+
+def count_pending(jobs: TableState) -> int:
     """How many jobs wait for their time. Costs O(log jobs)."""
-    state = snapshot.table(TABLE)
-    return 0 if state is None else state.count(state.position("by_state"), _PENDING, successor(_PENDING))
+    return jobs.count(jobs.position("by_state"), _PENDING, successor(_PENDING))
 
 
 def fail_interrupted(
@@ -114,9 +123,9 @@ def sweep(writer: SystemWriter, now_ms: float) -> int:
     return len(jobs)
 
 
-def next_sweep_ms(snapshot: Snapshot) -> float | None:
+def next_sweep_ms(jobs: TableState) -> float | None:
     """When the job that has been over for longest is to be removed."""
-    job = next(_scan(snapshot, "by_completed_time", encode_key(0), encode_key("")), None)
+    job = next(_scan(jobs, "by_completed_time", encode_key(0), encode_key("")), None)
     return None if job is None else float(job["completedTime"]) + KEPT_MS
 
 
@@ -153,21 +162,26 @@ class ScheduledFunctions:
 
     def due(self, snapshot: Snapshot, now_ms: float) -> Iterator[ScheduledFunction]:
         """Those whose time has come, by time, and those of one time in the order in which they were scheduled."""
-        return map(ScheduledFunction, _scan(snapshot, "by_state", _PENDING, successor(encode_key("pending", now_ms))))
+        upto = successor(encode_key("pending", now_ms))
+        tables = [map(ScheduledFunction, _scan(jobs, "by_state", _PENDING, upto)) for jobs in job_tables(snapshot)]
+        return heapq.merge(*tables, key=attrgetter("due_ms", "born_ms"))
 
     def next_due_ms(self, snapshot: Snapshot, now_ms: float) -> float | None:
         """The first time after `now_ms` at which there is something to do."""
         after = successor(encode_key("pending", now_ms))
-        job = next(_scan(snapshot, "by_state", after, successor(_PENDING)), None)
-        times = [None if job is None else float(job["scheduledTime"]), next_sweep_ms(snapshot)]
+        times: list[float | None] = []
+        for jobs in job_tables(snapshot):
+            job = next(_scan(jobs, "by_state", after, successor(_PENDING)), None)
+            times += [None if job is None else float(job["scheduledTime"]), next_sweep_ms(jobs)]
         return min([time for time in times if time is not None and time > now_ms], default=None)
 
     def tidy(self, database: Database, now_ms: float) -> None:
         """Remove the jobs that have been over for long enough."""
-        swept = next_sweep_ms(database.head)
-        if swept is not None and swept <= now_ms:
-            while write_system(database, lambda writer: sweep(writer, now_ms), SOURCE):
-                pass
+        for jobs in job_tables(database.head):
+            swept = next_sweep_ms(jobs)
+            if swept is not None and swept <= now_ms:
+                while write_system(database, lambda writer: sweep(writer, now_ms), SOURCE, component_of(jobs.name)):
+                    pass
 
 
 def _kind(writer: SystemWriter, id: str) -> str | None:
@@ -175,7 +189,6 @@ def _kind(writer: SystemWriter, id: str) -> str | None:
     return None if job is None else job["state"]["kind"]
 
 
-def _scan(snapshot: Snapshot, index: str, lo: bytes, hi: bytes) -> Iterator[Document]:
+def _scan(jobs: TableState, index: str, lo: bytes, hi: bytes) -> Iterator[Document]:
     # Not through a transaction: the system's own look at what is due counts for nobody's limits.
-    state = snapshot.table(TABLE)
-    return iter(()) if state is None else state.scan(state.position(index), lo, hi, False)
+    return jobs.scan(jobs.position(index), lo, hi, False)

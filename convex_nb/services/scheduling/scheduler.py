@@ -13,6 +13,7 @@ from convex_nb.language.errors import (
     ReadOnlyError,
     SchedulingError,
 )
+from convex_nb.language.qualified_names import qualified
 from convex_nb.language.values import Id, size_of, to_value
 from convex_nb.services.scheduling.moments import NOTHING, time_after, time_at
 from convex_nb.services.scheduling.scheduled_functions import (
@@ -41,10 +42,11 @@ _ROOM: Final = 4096
 class Scheduler:
     """Lets functions run later: in a mutation as a part of its transaction, in an action at once and for good."""
 
-    __slots__ = ("_after_commit", "_bytes", "_count", "_execution")
+    __slots__ = ("_after_commit", "_bytes", "_component", "_count", "_execution")
 
     def __init__(self, execution: Execution, after_commit: Callable[[], object]) -> None:
         self._execution = execution
+        self._component = execution.component
         self._after_commit = after_commit
         self._count = 0
         self._bytes = 0
@@ -77,7 +79,7 @@ class Scheduler:
         An action that is running goes on to its end, but nothing that it schedules from now on will run. Raises
         `InvalidIdError`.
         """
-        check_job_id(self._execution.runner.database, id)
+        check_job_id(self._execution.runner.database, id, self._component)
         now = self._now()
         self._write(lambda writer: cancel_job(writer, id, now))
 
@@ -105,7 +107,7 @@ class Scheduler:
 
     def _path_of(self, function: Target) -> str:
         registry = self._execution.runner.registry
-        entry = registry.resolve(function)
+        entry = registry.resolve(function, self._component)
         if entry.function.kind == "query":
             raise SchedulingError(
                 f'"{entry.path}" is a query: nobody would see what it returns later. Only mutations and actions can be '
@@ -164,10 +166,10 @@ class Scheduler:
     def _check_outstanding(self) -> None:
         database = self._execution.runner.database
         most = database.limits.outstanding_scheduled_functions
-        jobs = database.head.table(TABLE)
+        jobs = database.head.table(qualified(self._component, TABLE))
         # Counted beside the transaction: everybody who schedules would conflict with everybody else.
         if jobs is not None and len(jobs) >= most:
-            waiting = count_pending(database.head)
+            waiting = count_pending(jobs)
             if waiting >= most:
                 raise LimitError(
                     f"{waiting} functions are scheduled and have not run; at most {most} may be. {NOTHING}",
@@ -183,7 +185,7 @@ class Scheduler:
     def _write(self, change: Callable[[SystemWriter], T]) -> T:
         execution = self._execution
         if execution.transaction is None:
-            value = write_system(execution.runner.database, change, execution.path)
+            value = write_system(execution.runner.database, change, execution.path, self._component)
             self._after_commit()
             return value
         if running.get() is not execution:
@@ -191,7 +193,7 @@ class Scheduler:
                 "The call that this `ctx.scheduler` belongs to is over: nothing was scheduled. Use the context inside "
                 "the function that it was given to."
             )
-        return change(SystemWriter(execution.transaction))
+        return change(SystemWriter(execution.transaction, self._component))
 
 
 def job_of(execution: Execution) -> str | None:

@@ -58,7 +58,7 @@ class TableImport:
             state = head.table(table)
         self.state = database.new_table(table, head.catalog) if state is None else state
         self._database = database
-        self._definition = self.state.definition if database.validates(head) else None
+        self._definition = self.state.definition if database.validates(head, self.state.name) else None
         self._nulls: Nulls = nulls
         self._progress = progress
         self._names = database.table_names if names is None else names

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.interrupts import deferred
-from convex_nb.engine.system_tables import is_system_table
+from convex_nb.engine.system_tables import SYSTEM_TABLES
 from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
@@ -52,6 +52,7 @@ class TableNumbers:
         owner = self._tables.get(number, table)
         if (state is not None and len(state)) or (owner != table and self._is_in_use(transaction, owner)):
             raise self._refused(table, number, owner)
+        self._database.table_number_taken(number)
         if owner != table:
             self._tables.pop(number)
             if transaction.table(owner) is not None:
@@ -65,7 +66,7 @@ class TableNumbers:
 
     def _is_in_use(self, transaction: Transaction, table: str) -> bool:
         state = transaction.table(table)
-        return is_system_table(table) or (state is not None and len(state) > 0)
+        return table in SYSTEM_TABLES or (state is not None and len(state) > 0)
 
     def _refused(self, table: str, number: int, owner: str) -> InvalidIdError:
         whose = f'of "{owner}"' if owner != table else "of another table than the documents that are there"

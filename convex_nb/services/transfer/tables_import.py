@@ -9,8 +9,9 @@ from convex_nb.engine.committer import Conflict
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import ConvexNbError, InvalidValueError
 from convex_nb.language.ids import decode_id
+from convex_nb.language.qualified_names import qualified
 from convex_nb.services.files.file_table import TABLE as FILE_TABLE
-from convex_nb.services.files.incoming import Arrived, FileSource, add_files, arriving, table_number_of
+from convex_nb.services.files.incoming import Arrived, FileSource, add_files, arriving, table_numbers_of
 from convex_nb.services.transfer.source import Source
 from convex_nb.services.transfer.table_import import Rows, TableImport, add_rows, all_kept_ids
 from convex_nb.services.transfer.table_numbers import TableNumbers, document_count
@@ -113,9 +114,8 @@ def _prepare(database: Database, transaction: Transaction, content: Content, mod
         for table in dict.fromkeys(emptied):
             transaction.recreate(table)
     numbers = TableNumbers(database)
-    file_number = table_number_of(content.files)
-    if file_number is not None:
-        numbers.claim(transaction, FILE_TABLE, file_number)
+    for component, file_number in table_numbers_of(content.files).items():
+        numbers.claim(transaction, qualified(component, FILE_TABLE), file_number)
     without: list[str] = []
     for table, rows in content.tables.items():
         number = _number_in(rows.first_id())

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import StorageError
+from convex_nb.language.qualified_names import component_of, local_name
 from convex_nb.services.transfer.exported_fields import ExportedFields, encode_line, pages
-from convex_nb.services.transfer.zip_files import write_files
+from convex_nb.services.transfer.zip_files import folder_of, write_files
 
 if TYPE_CHECKING:
     from convex_nb.engine.files.file_store import FileStore
@@ -28,6 +29,7 @@ README: Final = """\
 hold, each further line what one document holds beside that.
 `_tables/documents.jsonl` lists the tables, with the numbers that their ids carry.
 `_storage/documents.jsonl` lists the files, if there are any; the bytes of each are `_storage/<id>`.
+`_components/<path>/` has the same of each component that has tables.
 
 `dep.import_zip(path)` of convex_nb reads it, and so does `npx convex import`.
 """
@@ -49,8 +51,11 @@ def export_zip(
     done = 0
     with written_whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_entry("README.md"), README)
-        numbers = [encode_line({"name": state.name, "id": state.number}) for state in tables]
-        archive.writestr(_entry("_tables/documents.jsonl"), "".join([f"{line}\n" for line in numbers]))
+        for component in sorted({"", *[component_of(state.name) for state in tables]}):
+            own = [state for state in tables if component_of(state.name) == component]
+            numbers = [encode_line({"name": local_name(state.name), "id": state.number}) for state in own]
+            entry = _entry(f"{folder_of(component)}_tables/documents.jsonl")
+            archive.writestr(entry, "".join([f"{line}\n" for line in numbers]))
         for state in tables:
             for count in _write_table(archive, state):
                 done += count
@@ -61,9 +66,10 @@ def export_zip(
 
 def _write_table(archive: zipfile.ZipFile, state: TableState) -> Iterator[int]:
     fields = ExportedFields(pages(state))
+    folder = folder_of(component_of(state.name)) + local_name(state.name)
     with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES) as contexts:
         contexts.write(f"{encode_line(fields.shape_text())}\n".encode())
-        with archive.open(_entry(f"{state.name}/documents.jsonl"), "w", force_zip64=True) as entry:
+        with archive.open(_entry(f"{folder}/documents.jsonl"), "w", force_zip64=True) as entry:
             for documents in pages(state):
                 lines, further = fields.lines(documents)
                 entry.write(("\n".join(lines) + "\n").encode())
@@ -71,7 +77,7 @@ def _write_table(archive: zipfile.ZipFile, state: TableState) -> Iterator[int]:
                     contexts.write(("\n".join(further) + "\n").encode())
                 yield len(documents)
         contexts.seek(0)
-        with archive.open(_entry(f"{state.name}/generated_schema.jsonl"), "w", force_zip64=True) as entry:
+        with archive.open(_entry(f"{folder}/generated_schema.jsonl"), "w", force_zip64=True) as entry:
             while piece := contexts.read(1 << 20):
                 entry.write(piece)
 

@@ -14,12 +14,13 @@ from convex_nb.engine.bulk.offenders import MOST, ImportedValuesError, Offender
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import ConvexNbError, InvalidValueError
+from convex_nb.language.qualified_names import qualified
 from convex_nb.services.transfer import source
 from convex_nb.services.transfer.input_file import MissingFileError
 from convex_nb.services.transfer.json_source import parsed_object
 from convex_nb.services.transfer.tables_import import Content, ZipMode as ZipMode
 from convex_nb.services.transfer.type_shapes import UNKNOWN, Shape, decoded, parse_shape
-from convex_nb.services.transfer.zip_files import ZipFiles, id_of_entry
+from convex_nb.services.transfer.zip_files import ZipFiles, component_of_entry, id_of_entry
 
 MOST_LINE_BYTES: Final = 16 << 20
 """A document has at most a megabyte, each byte of which JSON may write as six."""
@@ -175,7 +176,7 @@ def _content(archive: zipfile.ZipFile, name: str) -> Content:
     numbers: dict[str, int] = {}
     seen: set[str] = set()
     contents: dict[str, zipfile.ZipInfo] = {}
-    files = None
+    files: dict[str, ZipTable] = {}
     for entry in archive.infolist():
         _check_entry(entry, name, seen)
         found = _ENTRY.match(entry.filename)
@@ -184,12 +185,13 @@ def _content(archive: zipfile.ZipFile, name: str) -> Content:
             if id is not None:
                 contents[id] = entry
             continue
-        table = found["table"]
+        table, component = found["table"], component_of_entry(entry.filename)
         if table == "_tables":
-            numbers = _numbers(ZipTable(archive, table, entry))
+            own = _numbers(ZipTable(archive, table, entry))
+            numbers |= {qualified(component, name): number for name, number in own.items()}
         elif table == "_storage":
             if found["what"] == "documents":
-                files = ZipTable(archive, table, entry)
+                files[component] = ZipTable(archive, table, entry)
         elif is_system_table(table):
             if entry.file_size:
                 raise InvalidValueError(
@@ -198,9 +200,10 @@ def _content(archive: zipfile.ZipFile, name: str) -> Content:
                     value=table,
                 )
         elif found["what"] == "documents":
-            tables[check_table_name(table)] = ZipTable(archive, table, entry)
+            name_of_table = qualified(component, check_table_name(table))
+            tables[name_of_table] = ZipTable(archive, name_of_table, entry)
         else:
-            schemas[table] = entry
+            schemas[qualified(component, table)] = entry
     for table, entry in schemas.items():
         if table in tables:
             tables[table].schema = entry
@@ -210,7 +213,9 @@ def _content(archive: zipfile.ZipFile, name: str) -> Content:
             "imported.",
             value=name,
         )
-    documents = () if files is None else [document for batch in files.batches() for document in batch]
+    documents = {
+        component: [document for batch in table.batches() for document in batch] for component, table in files.items()
+    }
     return Content(dict(sorted(tables.items())), numbers, ZipFiles(archive, contents, documents))
 
 
@@ -223,8 +228,6 @@ def _check_entry(entry: zipfile.ZipInfo, name: str, seen: set[str]) -> None:
         fault = "is there twice"
     elif entry.flag_bits & 1:
         fault = "is encrypted"
-    elif "_components/" in path:
-        fault = "belongs to a component"
     elif entry.file_size > _BOMB_BYTES and entry.file_size > _BOMB_RATIO * entry.compress_size:
         fault = f"unpacks to {entry.file_size >> 20:,} MiB from {entry.compress_size >> 10:,} KiB, as no documents do"
     if fault:

@@ -207,7 +207,7 @@ def twice(name: str, content: bytes) -> bytes:
         (as_it_is, {"../evil/documents.jsonl": b""}, "leads elsewhere"),
         (as_it_is, {"/etc/documents.jsonl": b""}, "leads elsewhere"),
         (as_it_is, {"a/..\\b/documents.jsonl": b""}, "leads elsewhere"),
-        (as_it_is, {"_components/x/users/documents.jsonl": b""}, "component"),
+        (as_it_is, {"_components/1x/users/documents.jsonl": b""}, "No component is called"),
         (as_it_is, {"_scheduled_functions/documents.jsonl": b"{}"}, "system table"),
         (as_it_is, {"notes/documents.jsonl": b"{}\n{\n[]\n"}, "line 2 of notes/documents.jsonl: This is not JSON"),
         (as_it_is, {"notes/documents.jsonl": b'{"_id": "x"}\n'}, "field `_id`: This is not a document id"),

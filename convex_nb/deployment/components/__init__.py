@@ -1,0 +1,1 @@
+"""Installed components: what there is of them, and how they come and go."""

@@ -1,0 +1,1 @@
+"""Components: functions with tables of their own, installed under a name."""
