@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.following import Following
-from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
 from convex_nb.deployment.remote.follow_up import FollowUp
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.remote.remote import Server
+from convex_nb.language.errors import InvalidValueError, StorageError, describe
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.deployment.observability.health import Health
     from convex_nb.deployment.observability.insights import Insight
     from convex_nb.functions.logs.exceptions import Reporter
     from convex_nb.language.schema import SchemaDefinition
@@ -57,7 +59,10 @@ class Description(Data):
         self._check_open()
         text = codegen(self._registry.functions, self._schema)
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            try:
+                Path(path).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise StorageError(f"{path} cannot be written: {error.strerror or error}.", path=str(path)) from None
         return text
 
     def mcp_tools(
@@ -73,8 +78,9 @@ class Description(Data):
 
         self._check_open()
         deployment = cast("Deployment", self)
+        names = [disable] if isinstance(disable, str) else disable
         tools = Tools(lambda **_: nullcontext(deployment), lambda: events_of(self._log), read_only=read_only)
-        return {name: tool.function for name, tool in tools.chosen(disable).items()}
+        return {name: tool.function for name, tool in tools.chosen(names).items()}
 
     def on_exception(self, reporter: Reporter, /) -> Callable[[], None]:
         """Call `reporter(error, tags)` with whatever a function raises from now on; what this returns ends it.
@@ -83,7 +89,19 @@ class Description(Data):
         `func_runtime`, `request_id`, `server_name`, `environment` and, if there is one, `user`.
         """
         self._check_open()
+        if not callable(reporter):
+            raise InvalidValueError(
+                f"on_exception() takes a function: `def report(error, tags): ...`, not {describe(reporter, 80)}.",
+                value=reporter,
+            )
         return self._log.exceptions.add(reporter)
+
+    def health(self) -> Health:
+        """How it does: failures and cache hits of the last hour, the scheduler, insights. Costs O(calls in the log)."""
+        from convex_nb.deployment.observability.health import health
+
+        self._check_open()
+        return health(cast("Deployment", self), self._database.clock.now_ns() / 1e6)
 
     def insights(self) -> list[Insight]:
         """Which functions read more in one call than Convex would let them, or nearly so, or conflict with others.

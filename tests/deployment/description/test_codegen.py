@@ -8,7 +8,7 @@ from typing import Any, assert_type
 import pytest
 
 import convex_nb
-from convex_nb import ArgumentValidationError, Id, query, v
+from convex_nb import ArgumentValidationError, Id, StorageError, query, v
 from tests.deployment.description.app import open_app
 from tests.deployment.description.chat_api import (
     AdminTools2ImportArgs,
@@ -24,6 +24,8 @@ WRITTEN = Path(__file__).with_name("chat_api.py")
 def test_the_same_functions_and_schema_give_the_same_module(tmp_path: Path) -> None:
     with open_app() as dep:
         assert dep.codegen(tmp_path / "api.py") == dep.codegen() == WRITTEN.read_text(encoding="utf-8")
+        with pytest.raises(StorageError, match="cannot be written: No such file"):
+            dep.codegen(tmp_path / "nowhere" / "api.py")
     assert (tmp_path / "api.py").read_text(encoding="utf-8") == WRITTEN.read_text(encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 import convex_nb
-from convex_nb import ActionCtx, QueryCtx, action, query
+from convex_nb import ActionCtx, InvalidValueError, QueryCtx, action, query
 
 
 @query("m:fails")
@@ -57,6 +57,8 @@ def test_a_reporter_that_fails_is_nobody_elses_matter(caplog: pytest.LogCaptureF
 
     with convex_nb.open() as dep:
         dep.register(fails)
+        with pytest.raises(InvalidValueError, match="takes a function"):
+            dep.on_exception(None)  # type: ignore[arg-type]
         dep.on_exception(broken)
         dep.on_exception(lambda error, tags: seen.append(error))
         with caplog.at_level(logging.ERROR, "convex_nb"), pytest.raises(ValueError, match="no"):

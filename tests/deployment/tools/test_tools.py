@@ -137,5 +137,6 @@ def test_tools_are_left_out_by_name() -> None:
         assert list(dep.mcp_tools(disable=["run", "envGet"])) == [
             each for each in NAMES if each not in ("run", "envGet")
         ]
+        assert "run" not in dep.mcp_tools(disable="run")
         with pytest.raises(InvalidValueError, match="There is no tool 'Run'"):
             dep.mcp_tools(disable=["Run"])
