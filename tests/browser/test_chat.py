@@ -16,12 +16,12 @@ def test_what_is_written_in_one_pane_stands_in_both(notebook: NotebookPage, scre
     for cell in ("load", "send", "recent", "panes"):
         notebook.run(cell)
     panes = notebook.cell("panes")
-    ada, grace = panes.get_by_label("body").all()
-    for number, (box, text) in enumerate([(ada, "Are you there?"), (grace, "Always :)")], start=1):
-        box.fill(text)
-        box.press("Enter")
-        for side in (0, 1):
-            view = panes.locator(f'.cx[data-path="chat:recent"][data-rows="{number}"]').nth(side)
-            view.locator("td", has_text=text).wait_for()
+    boxes = panes.get_by_role("textbox", name="body")
+    for side, author, text in ((0, "Ada", "Are you there?"), (1, "Grace", "Always :)")):
+        boxes.nth(side).fill(text)
+        boxes.nth(side).press("Enter")
+        views = panes.locator(f'.cx[data-path="chat:recent"][data-rows="{side + 1}"]')
+        for view in (views.nth(0), views.nth(1)):
+            view.locator("tr", has_text=text).filter(has_text=author).wait_for()
     panes.scroll_into_view_if_needed()
     notebook.page.screenshot(path=screens / "chat.png")
