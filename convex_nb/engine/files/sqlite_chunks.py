@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from convex_nb.engine.files.chunks import each_chunk
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import StorageFile
 from convex_nb.language.errors import DeploymentClosedError, ReadOnlyError, StorageCorruptError
@@ -34,8 +35,10 @@ class SqliteChunks:
             self._file.write_chunk(-number, place, data)
 
     def delete(self, number: int) -> bool:
-        with self._file.transaction("delete the bytes of a file"):
-            return self._file.delete_blob(-number)
+        # SQLite would free whatever pages a damaged row leads to, those of documents as well: such a row stays.
+        with suppress(DamagedError), self._file.transaction("delete the bytes of a file"):
+            return self._file.delete_blob(-number, verified=True)
+        return True
 
     def numbers(self, after: int | None) -> list[int]:
         found: list[int] = []
@@ -50,6 +53,14 @@ class SqliteChunks:
                 found.append(number)
                 key = (1 - number) * _MOST_CHUNKS
         return found
+
+    def verify(self) -> Iterator[None]:
+        """Read everything, a chunk at a time. Raises ``StorageCorruptError``."""
+        after: int | None = None
+        while numbers := self.numbers(after):
+            for after in numbers:
+                for _ in each_chunk(self, after):
+                    yield
 
     def left_behind(self) -> ReadOnlyChunks:
         return ReadOnlyChunks(self._file.path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.commit import Commit
+from convex_nb.engine.files.sqlite_chunks import SqliteChunks
 from convex_nb.engine.wal.archive import Archive
 from convex_nb.engine.wal.checkpoint import ChunkWriter, Copies, in_pieces, write_checkpoint
 from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
@@ -73,6 +74,7 @@ class SqliteLog:
         self._unsure = False
         self._steps: Iterator[None] | None = None
         self._clean = False
+        self._files_verify: bool | None = None
         self._checkpoints = 0
         self._not_before = 0.0
         self._failure: str | None = None
@@ -210,7 +212,8 @@ class SqliteLog:
         if self._milestones.reaching(since) is not self._milestones:
             return self._forget(since)
         pages, free = self.file.pages()
-        return self._shrink() if free > max(_SHRINK_FROM, pages // 4) else None
+        is_large = free > max(_SHRINK_FROM, pages // 4)
+        return self._shrink() if is_large and self._files_verify is not False else None
 
     def _checkpoint(self, head: Snapshot, creation_time: float, since: int) -> Iterator[None]:
         logged_bytes = self._logged_bytes
@@ -271,6 +274,11 @@ class SqliteLog:
         self._clean = True
 
     def _shrink(self) -> Iterator[None]:
+        if self._files_verify is None:
+            # SQLite moves pages and notes it on those that they lead to. Some of them opening has not looked at.
+            self._files_verify = False
+            yield from SqliteChunks(self.file).verify()
+            self._files_verify = True
         while True:
             pages, free = self.file.pages()
             if free <= pages // 16:

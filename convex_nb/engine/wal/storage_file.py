@@ -22,6 +22,7 @@ from zlib import crc32
 
 from convex_nb.engine.wal.connections import checkpoint, clear_away, connect
 from convex_nb.engine.wal.disk import fill, sidecar, size_of_file, sync, sync_folder
+from convex_nb.engine.wal.pages import ROOT_PAGES, is_sound, verify_pages
 from convex_nb.engine.wal.storage_errors import DamagedError, reading, writing
 from convex_nb.engine.wal.upgrades import UPGRADES
 from convex_nb.language.errors import DeploymentClosedError, StorageError
@@ -127,16 +128,18 @@ class StorageFile:
     @classmethod
     def open(cls, path: Path, durability: Durability, reached: Callable[[str], None] = nothing) -> StorageFile:
         """Open a file for writing. Raises `DamagedError` where SQLite's own structure is broken, and `StorageError`."""
+        # Before the file is open: to close it a second time would make SQLite lose its locks.
+        sound = is_sound(path)
         with reading(path):
             file = cls(path, connect(path, "rw"), reached)
             try:
-                file._prepare(durability)
+                file._prepare(durability, sound=sound)
             except BaseException:
                 file.close()
                 raise
         return file
 
-    def _prepare(self, durability: Durability) -> None:
+    def _prepare(self, durability: Durability, *, sound: bool) -> None:
         connection = self._connection
         connection.execute("pragma journal_mode=wal")
         connection.execute(f"pragma synchronous={'full' if durability == 'full' else 'normal'}")
@@ -144,7 +147,7 @@ class StorageFile:
         connection.execute("pragma fullfsync=on")
         # Maintenance folds the sidecar in small pieces; this is for a database that has none.
         connection.execute(f"pragma wal_autocheckpoint={(64 << 20) // PAGE_BYTES}")
-        self._verify_pages()
+        verify_pages(connection, *(("root", "log") if sound else ()))
         self._upgrade()
         self._verify_tables()
         self._folder = connect(self.path, "rw")
@@ -168,9 +171,10 @@ class StorageFile:
             file._only_reads = not alone
             try:
                 file._connection.execute("begin")
-                if verify:
-                    file._verify_pages()
                 file._verify_tables()
+                if verify:
+                    # Nothing is written, and a chunk is found by its key and verified, whatever it lies among.
+                    verify_pages(file._connection, "root", "log")
             except BaseException:
                 file.close()
                 raise
@@ -183,15 +187,9 @@ class StorageFile:
                 UPGRADES[older](self._connection)
                 self._connection.execute(f"pragma user_version={older + 1}")
 
-    def _verify_pages(self) -> None:
-        """SQLite's pages are as they should be: without this, the lists of free pages and of rows could lie."""
-        found = self._connection.execute("pragma quick_check(3)").fetchall()
-        if found != [("ok",)]:
-            raise DamagedError("SQLite's structure (" + "; ".join([str(line).strip() for (line,) in found]) + ")")
-
     def _verify_tables(self) -> None:
-        shape = self._connection.execute("select sql from sqlite_schema order by rowid").fetchall()
-        if shape != [(table,) for table in _TABLES]:
+        shape = self._connection.execute("select sql, rootpage from sqlite_schema order by rowid").fetchall()
+        if shape != list(zip(_TABLES, ROOT_PAGES, strict=True)):
             raise DamagedError("SQLite's list of tables")
 
     # -- reading -----------------------------------------------------------------------------------------------
@@ -416,19 +414,20 @@ class StorageFile:
         self._connection.execute("delete from log where position <= ?", (last,))
         return last >= upto
 
-    def delete_blob(self, number: int) -> bool:
-        """Delete some chunks of a blob, last first, inside a transaction; whether that was all."""
+    def delete_blob(self, number: int, *, verified: bool = False) -> bool:
+        """Delete some chunks of a blob, last first, inside a transaction; whether that was all.
+
+        With ``verified`` only after they have been: raises `DamagedError`.
+        """
         first = number * _MOST_CHUNKS
-        self._connection.execute(
-            "delete from chunk where key in "
-            "(select key from chunk where key >= ? and key < ? order by key desc limit 4)",
-            (first, first + _MOST_CHUNKS),
-        )
-        return not self._number(
-            "select count(*) from (select 1 from chunk where key >= ? and key < ? limit 1)",
-            first,
-            first + _MOST_CHUNKS,
-        )
+        last = self._connection.execute(
+            "select key from chunk where key >= ? and key < ? order by key desc limit 5", (first, first + _MOST_CHUNKS)
+        ).fetchall()
+        for (key,) in last[:4]:
+            if verified:
+                self.chunk(number, key - first)
+            self._connection.execute("delete from chunk where key = ?", (key,))
+        return len(last) <= 4
 
     def pages(self) -> tuple[int, int]:
         """How many pages the file has, and how many of them are free."""

@@ -172,8 +172,8 @@ def test_free_pages_that_are_in_use_are_noticed(path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DamagedError, match="SQLite's structure"):
         StorageFile.open(path, "relaxed")
-    with pytest.raises(DamagedError, match="SQLite's structure"):
-        StorageFile.open_read_only(path)
+    # Who only looks writes nothing next.
+    StorageFile.open_read_only(path).close()
 
 
 def test_rows_of_another_file_do_not_verify(tmp_path: Path, file: StorageFile) -> None:
