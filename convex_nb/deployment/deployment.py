@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from importlib import import_module
 from types import TracebackType
@@ -35,6 +36,7 @@ from convex_nb.functions.http.router import HttpRouter
 from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.language.component_schema import part_of
 from convex_nb.language.errors import (
+    ReadOnlyError,
     SchedulingError,
     SchemaDefinitionError,
     describe,
@@ -233,13 +235,16 @@ class Deployment(Calling, Description):
         """Register the functions of a module, a package or a folder; return the paths whose code is new.
 
         Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons`, an `http` and an
-        `auth_config` that one of its modules defines are put in force.
+        `auth_config` that one of its modules defines are put in force; a file that is open for reading keeps its own.
         """
         self._check_open()
         loaded = load_modules(name)
         changed = self._registry.register_modules(loaded.functions)
-        if loaded.crons is not None or loaded.http is not None or loaded.auth is not None:
-            self.push(crons=loaded.crons, http=loaded.http, auth=loaded.auth)
+        if loaded.crons is not None or loaded.auth is not None:
+            with suppress(ReadOnlyError):
+                self.push(crons=loaded.crons, auth=loaded.auth)
+        if loaded.http is not None:
+            self.push(http=loaded.http)
         return changed
 
     def adopt(self, function: Function, /) -> None:

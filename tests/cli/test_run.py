@@ -162,3 +162,18 @@ def test_a_query_is_followed_while_another_process_writes(project: Path) -> None
                 assert process.stdout.read() == ""
             finally:
                 process.kill()
+
+
+def test_a_query_of_a_module_with_crons_leaves_those_of_the_file_as_they_are(project: Path, cli: Cli) -> None:
+    crons = """
+from convex_nb import cron_jobs, http_router
+
+crons = cron_jobs()
+crons.interval("sweep", {"minutes": 5}, "messages:refuse")
+auth_config = {"providers": []}
+http = http_router()
+"""
+    (project / "my_app" / "crons.py").write_text(crons)
+    assert len(cli("run", "messages:recent").json) == 3
+    with convex_nb.open(project / "app.convex", read_only=True) as dep:
+        assert not dep.schedules.crons
