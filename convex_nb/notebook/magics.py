@@ -231,7 +231,7 @@ class ConvexMagics(Magics):
             %convex export PATH [TABLE]   everything to a ZIP file, or a table to a CSV, JSON or Parquet file
             %convex import TABLE PATH     the rows of a file into a table; `replace` after it to put them in its place
             %convex history [TABLE] [ID]  what changed, newest first
-            %convex dashboard [PAGE]      all of it on one live page after the other: health, data, functions, logs
+            %convex dashboard [PAGE]      live pages about all of it; `dashboard data` begins at one
             %convex drop NAME             forget a function
             %convex display static|live   plain tables instead of widgets, and back
             %convex reset                 a new, empty deployment in place of this one

@@ -63,6 +63,9 @@ class Dashboard(FedView):
             when = f"as of {time_text(self.timestamp // 1_000_000)} UTC"
             return Paper([], [], caption=when, blocks=page.value, sheets=page.sheets(), **said)
 
+    def __repr__(self) -> str:
+        return f"<Dashboard {(self._arguments or {}).get('page', '')} {self.status}>"
+
     def _picture(self) -> Picture:
         state = self._state_now()
         head = {

@@ -109,7 +109,9 @@ def call_lines(deployment: Deployment, wanted: Wanted, request: str | None = Non
         lines = printed.get(call.number, [])
         if call.path not in OWN and wanted.takes(call.path, _outcome(call), lines):
             key, on = f"{call.request_id} {call.number}", call.request_id == request
-            yield {"key": key, "cells": [*_cells(call, lines), call.request_id], "tone": _tone(call), "on": on}
+            cells = _cells(call, lines)
+            cells[3] = _outcome(call).partition("\n")[0]
+            yield {"key": key, "cells": [*cells, call.request_id], "tone": _tone(call), "on": on}
             shown += 1
         call = next(calls, None)
 

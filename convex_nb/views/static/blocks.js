@@ -146,11 +146,11 @@ const DRAW = {
     }
     const isShort = rows.length === 1 && rows[0].every(({ kind }) => kind !== "area");
     const foot = isShort ? made.lastChild : element("div", "cx-row");
-    foot.append(...buttons.map((each) => drawButton(each, context, send)));
+    const first = buttons.find((each) => each.submits); // which Enter presses as well
+    foot.append(...buttons.map((each) => drawButton(each, context, send, each === first)));
     if (!isShort && buttons.length) made.append(foot);
     made.onsubmit = (event) => {
       event.preventDefault();
-      const first = buttons.find((each) => each.submits);
       if (first) send({ act: first.act, key: first.key });
     };
     made.onkeydown = (event) => {
@@ -170,20 +170,19 @@ const DRAW = {
   view: ({ model }, context, old) => old?.made ?? embed(model, context),
 };
 
-function drawButton({ label, act, title, key, tone, on, submits, copies }, context, send = context.act) {
+function drawButton({ label, act, title, key, tone, on, submits, copies }, context, send, isFirst) {
   const made = button(label, title ?? label, () => {
     if (copies !== undefined) {
       copy(copies);
       play(made, "copied");
-    } else if (!submits) context.act({ act, key });
-    else if (made !== made.form.querySelector("[type=submit]")) send({ act, key });
+    } else if (!isFirst) (submits ? send : context.act)({ act, key });
   });
   made.ariaLabel = title && title !== label ? `${label}: ${title}` : label;
   made.classList.add("cx-more");
   made.dataset.tone = tone ?? "plain";
   made.dataset.at = `${act} ${key ?? ""}`;
   if (on !== undefined) made.ariaPressed = String(on);
-  if (submits) made.type = "submit";
+  if (isFirst) made.type = "submit";
   return made;
 }
 

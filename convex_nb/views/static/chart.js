@@ -17,10 +17,11 @@ const said = (number) => (number === undefined ? "–" : number.toLocaleString("
 /** A picture, and below it what its lines are; what cannot be seen is said. */
 export function drawChart({ label, lines, unit }) {
   const all = lines.flatMap(([, points]) => points.filter((point) => point !== null));
-  const most = Math.max(...all, 0) || 1;
+  const highest = all.length ? Math.max(...all) : undefined;
+  const most = highest || 1;
   const picture = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", preserveAspectRatio: "none", class: "cx-chart" });
   const newest = lines.map(([name, points]) => `${name} ${said(points.findLast((point) => point !== null))}`).join(", ");
-  picture.setAttribute("aria-label", `${label} in the last hour, ${unit}: newest ${newest}; highest ${said(all.length ? most : undefined)}`);
+  picture.setAttribute("aria-label", `${label} in the last hour, ${unit}: newest ${newest}; highest ${said(highest)}`);
   picture.append(shape("line", { x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5, class: "cx-axis" }));
   lines.forEach(([, points], number) => {
     const step = WIDTH / points.length;
@@ -45,6 +46,6 @@ export function drawChart({ label, lines, unit }) {
   const below = element("div", "cx-legend");
   below.ariaHidden = "true";
   if (lines.length > 1) lines.forEach(([name], number) => below.append(element("span", `cx-key-${number}`, name)));
-  below.append(element("span", "cx-soft", all.length ? `most ${said(most)}${unit === "%" ? "%" : ` ${unit}`}` : "no calls"));
+  below.append(element("span", "cx-soft", all.length ? `most ${said(highest)}${unit === "%" ? "%" : ` ${unit}`}` : "no calls"));
   return [picture, below];
 }
