@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from convex_nb.engine.commit import Commit, Push, Write
 from convex_nb.engine.committer import empty_snapshot
+from convex_nb.engine.garbage import no_collections
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare
@@ -158,10 +159,11 @@ class Recovery:
 
     def replay(self, database: Database) -> None:
         """Bring a database that began at ``first`` up to the newest record."""
-        for logged in self._contents.records(self.root["position"]):
-            self._contents.replay(database, logged)
-            self.logged_bytes += logged.nbytes
-            self.entries.append(logged.entry)
+        with no_collections():
+            for logged in self._contents.records(self.root["position"]):
+                self._contents.replay(database, logged)
+                self.logged_bytes += logged.nbytes
+                self.entries.append(logged.entry)
 
 
 def _milestone(place: tuple[int, int, Blob | None], manifest: Manifest | None) -> Milestone:
