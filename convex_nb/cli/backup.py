@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.cli.console import counted
-from convex_nb.cli.place import add_place, open_to_read, place_of, shift
+from convex_nb.cli.place import SharedPlace, add_place, open_to_read, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
+    from convex_nb.cli.place import Place
     from convex_nb.services.backup import BackupReport
 
 DESCRIPTION: Final = """\
@@ -43,10 +44,12 @@ def run(options: Namespace, console: Console) -> int:
     if options.target is not None and options.path is not None:
         raise UsageError(f"Two paths are given, {options.target} and {options.path}: which one?")
     path = options.target or options.path
-    backup = place_of(options)
+    backup: Place = place_of(options)
     if path is not None or not options.verify:
         with open_to_read(backup) as deployment:
             backup = deployment.backup(Path(path or "."))
+    if isinstance(backup, SharedPlace):
+        raise UsageError("--verify reads a file: what is in PostgreSQL is for the server to verify. PATH writes one.")
     _print(verify_place(backup), console)
     return OK
 

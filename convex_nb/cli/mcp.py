@@ -18,12 +18,11 @@ from convex_nb.cli.project import find_project
 from convex_nb.language.errors import InvalidValueError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp.server import MCPServer
 
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
+    from convex_nb.cli.place import Place
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.deployment.tools.tools import Tool
 
@@ -106,7 +105,7 @@ def _sources(options: Namespace) -> list[str]:
         return []
 
 
-def _opened(place: Path, sources: list[str], create: bool) -> Any:
+def _opened(place: Place, sources: list[str], create: bool) -> Any:
     # A file is written by one at a time, and modules are run one after another.
     lock = threading.Lock()
 

@@ -7,16 +7,16 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.cli.loading import add_load, load, sources_of, user_code
-from convex_nb.cli.place import add_create, add_place, place_of, shift
+from convex_nb.cli.place import add_create, add_place, opened_as, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
 from convex_nb.language.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
+    from convex_nb.cli.place import Place
     from convex_nb.deployment.deployment import Deployment
 
 DESCRIPTION: Final = """\
@@ -81,10 +81,10 @@ LOOK_SECONDS: Final = 0.3
 """How often what functions printed is printed."""
 
 
-def _opened(place: Path, is_production: bool) -> Deployment:
+def _opened(place: Place, is_production: bool) -> Deployment:
     from convex_nb.deployment.opening import open as open_deployment
 
-    return open_deployment(place, mode="prod" if is_production else "dev")
+    return open_deployment(opened_as(place), mode="prod" if is_production else "dev")
 
 
 def _tell(console: Console, server: Any, deployment: Deployment) -> None:

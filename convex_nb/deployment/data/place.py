@@ -68,6 +68,7 @@ def save_place(database: Database, path: str | PathLike[str], durability: Durabi
     from convex_nb.engine.wal.opening import save_database
 
     check_durability(durability)
+    refuse_address(path, "saved")
     save_database(database, path, durability=durability)
 
 
@@ -83,6 +84,24 @@ def verify_place(path: str | PathLike[str]) -> BackupReport:
     from convex_nb.services.backup import verify_backup
 
     return verify_backup(path)
+
+
+def address_text(uri: str) -> str:
+    """The address of a PostgreSQL database without a password. Raises `InvalidValueError`, without repeating it."""
+    from convex_nb.engine.postgres.address import Address
+
+    return Address(uri).text
+
+
+def refuse_address(path: object, verb: str) -> None:
+    """Raise `InvalidValueError` where a file is wanted, for an address, which may have a password."""
+    if is_address(path):
+        raise InvalidValueError(
+            f"This is the address of a PostgreSQL database, where the path of a file is wanted: nothing was {verb}. To "
+            "go on there, export everything (`dep.export(\"all.zip\")`), open the address, and import it there "
+            "(`dep.import_zip(\"all.zip\")`).",
+            value=None,
+        )
 
 
 def check_durability(durability: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import threading
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 1.0
 """So often it is looked, though nobody has said anything: word gets lost with a connection, or in a pooler."""
 BEAT_SECONDS: Final = 5.0
+_CLOSING_SECONDS: Final = 5.0
 GONE_SECONDS: Final = 30.0
 """Who has said nothing for so long is not there any more."""
 
@@ -40,6 +42,8 @@ class Presence:
         self._here, self._there = socket.socketpair()
         self._here.setblocking(False)
         self._is_closed = False
+        # Held by whoever waits: what it waits on is closed when it has returned.
+        self._using = threading.Lock()
 
     def begin(self) -> None:
         """Be there. Raises ``psycopg.Error``."""
@@ -50,17 +54,19 @@ class Presence:
 
         Whether it is time to look. A server that has gone is looked for again each time.
         """
-        try:
-            connection = self._connected()
-            if monotonic() >= self._next_beat:
-                self._beat(connection)
-            self._rest(connection)
-            said = [int(notify.payload) for notify in connection.notifies(timeout=0) if notify.payload.isdecimal()]
-        except driver().Error:
-            if not self._is_closed:
+        with self._using:
+            if self._is_closed:
+                return False
+            try:
+                connection = self._connected()
+                if monotonic() >= self._next_beat:
+                    self._beat(connection)
+                self._rest(connection)
+                said = [int(each.payload) for each in connection.notifies(timeout=0) if each.payload.isdecimal()]
+            except driver().Error:
                 self._rest(None)
-            return not self._is_closed
-        return not self._is_closed and (not said or max(said) > known())
+                said = []
+        return not said or max(said) > known()
 
     def _rest(self, connection: psycopg.Connection[Any] | None) -> None:
         with selectors.DefaultSelector() as selector:
@@ -107,6 +113,9 @@ class Presence:
             return
         self._is_closed = True
         self.wake()
+        if not self._using.acquire(timeout=_CLOSING_SECONDS):
+            # A server that does not answer is being asked. The others will find that this kernel is gone.
+            return
         with suppress(driver().Error):
             if self._connection is not None and not self._connection.closed:
                 if not self._silent:
@@ -114,6 +123,7 @@ class Presence:
                 self._connection.close()
         self._here.close()
         self._there.close()
+        self._using.release()
 
 
 def new_kernel_name(token: str) -> str:

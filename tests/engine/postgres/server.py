@@ -28,9 +28,10 @@ def binaries() -> Path | None:
 
 
 class Server:
-    """One cluster. It keeps nothing on the disk that a power cut would have to leave, unless it is asked to."""
+    """One cluster. Unless it is ``durable``, it does not wait for the disk."""
 
-    def __init__(self, folder: Path, binaries: Path) -> None:
+    def __init__(self, folder: Path, binaries: Path, *, durable: bool = False) -> None:
+        self._durable = durable
         self.folder = folder
         self._binaries = binaries
         # PostgreSQL refuses to be root.
@@ -42,9 +43,9 @@ class Server:
         self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "owner", "--no-sync", "-E", "UTF8")
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(
-                f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nfsync = off\n"
-                "full_page_writes = off\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\n"
-                "log_min_messages = fatal\n"
+                f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\n"
+                f"{'' if self._durable else 'fsync = off'}\n"
+                "shared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\nlog_min_messages = fatal\n"
             )
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text("local all stranger scram-sha-256\n" + rules.read_text())
@@ -90,7 +91,7 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server | None]:
+def running_server(*, durable: bool = False) -> Iterator[Server | None]:
     """A server, or `None` where there is none to be had."""
     found = binaries()
     if found is None or (os.getuid() == 0 and not _has_user("postgres")):
@@ -99,7 +100,7 @@ def running_server() -> Iterator[Server | None]:
     # A path of a socket has at most some hundred characters.
     with tempfile.TemporaryDirectory(prefix="cnb", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        server = Server(Path(folder), found)
+        server = Server(Path(folder), found, durable=durable)
         server.create()
         try:
             yield server
