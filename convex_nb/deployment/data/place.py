@@ -98,8 +98,8 @@ def refuse_address(path: object, verb: str) -> None:
     if is_address(path):
         raise InvalidValueError(
             f"This is the address of a PostgreSQL database, where the path of a file is wanted: nothing was {verb}. To "
-            "go on there, export everything (`dep.export(\"all.zip\")`), open the address, and import it there "
-            "(`dep.import_zip(\"all.zip\")`).",
+            'go on there, export everything (`dep.export("all.zip")`), open the address, and import it there '
+            '(`dep.import_zip("all.zip")`).',
             value=None,
         )
 
