@@ -13,6 +13,7 @@ from convex_nb.deployment.definitions import names_after
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.notebook.commands import COMMANDS
 from convex_nb.views.columns import columns_of_table
+from convex_nb.views.dashboard.pages import PAGES
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -76,9 +77,13 @@ def _on_magic_line(shell: InteractiveShell, deployment: Deployment, name: str, r
     if name == "convex":
         if not words:
             return [command for command in COMMANDS if command != "status"]
-        return {"explain": deployment.functions, "drop": deployment.functions, "display": ("static", "live")}.get(
-            words[0]
-        )
+        after = {
+            "explain": deployment.functions,
+            "drop": deployment.functions,
+            "display": ("static", "live"),
+            "dashboard": PAGES,
+        }
+        return after.get(words[0])
     magic = shell.magics_manager.magics["cell"].get(name)
     if magic is None:
         return None

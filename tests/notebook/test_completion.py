@@ -30,6 +30,7 @@ def offered(notebook: Notebook, text: str) -> list[str]:
         ("%convex explain mess|", ["%convex explain messages:recent", "%convex explain messages:send"]),
         ("%convex explain messages:re|", ["%convex explain messages:recent"]),
         ("%convex display |", ["%convex display static", "%convex display live"]),
+        ("%convex dashboard da|", ["%convex dashboard data"]),
         ('%%convex_query\ndb.query("me|', ['db.query("messages']),
         ('%%convex_query\ndb.query("messages").with_index("by_a|', ['by_author']),
         ('%%convex_query\ndb.query("messages").with_index("by_author", au|', ['author=']),

@@ -55,7 +55,7 @@ def test_pages_turn_and_only_the_open_one_follows(chat: Notebook) -> None:
     play(dashboard, type="turn", page="nothing")
     assert dashboard.arguments == {"page": "logs"}
     chat.ok("for number in range(3):\n    send(author='Zoe', body='Zoe')")
-    assert soon(lambda: len(lines_of(dashboard, "calls")) == 5)
+    assert soon(lambda: len(lines_of(dashboard, "calls")) == 6)
     assert "dashboard: logs" in repr(dashboard.sheet())
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from convex_nb.functions.logs.execution_log import LogLine
 from convex_nb.views.dashboard.blocks import Block, Line, bar, button, choice, field, form, grid
 from convex_nb.views.dashboard.page import OWN, Page
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
-    from convex_nb.functions.logs.execution_log import ExecutionRecord, LogLine
+    from convex_nb.functions.logs.execution_log import ExecutionRecord
     from convex_nb.views.messages import Cell
 
 SHOWN: Final = 100
@@ -95,8 +96,8 @@ class Logs(Page):
 def call_lines(deployment: Deployment, wanted: Wanted, request: str | None = None, most: int = SHOWN) -> Iterator[Line]:
     """Yield the newest calls and, between them, lines that no call wrote. Costs O(calls kept) if few are wanted."""
     printed = _printed(deployment)
-    notes = [line for line in printed.pop(0, []) if wanted.takes(line.path, "ok", [line])]
-    notes.sort(key=lambda line: line.time_ms)
+    notes = [*printed.pop(0, []), *_changes(deployment)]
+    notes = sorted([line for line in notes if wanted.takes(line.path, "ok", [line])], key=lambda line: line.time_ms)
     calls = reversed(deployment.logs.executions)
     call = next(calls, None)
     shown = 0
@@ -143,6 +144,14 @@ def _printed(deployment: Deployment) -> dict[int, list[LogLine]]:
     return printed
 
 
+def _changes(deployment: Deployment) -> Iterator[LogLine]:
+    """Pushes, imports and pauses as lines of the log; it has words of its own about crons and variables."""
+    for event in deployment.audit:
+        if event.what not in ("cron", "environment variable"):
+            message = f"{event.name} {event.action} {event.detail}".strip()
+            yield LogLine(0, event.time_ms, event.what, "INFO", message, "", False, None)
+
+
 def _cells(call: ExecutionRecord, lines: Iterable[LogLine]) -> list[Cell]:
     took = "" if call.cached else f"{call.duration_ms:,.1f} ms"
     return [
@@ -155,7 +164,8 @@ def _cells(call: ExecutionRecord, lines: Iterable[LogLine]) -> list[Cell]:
 
 
 def _note(line: LogLine) -> Line:
-    key = f" {line.time_ms} {line.message}"
+    # No request is known by it.
+    key = f" {line.time_ms} {line.path} {line.message}"
     return {
         "key": key,
         "cells": [{"k": "time", "v": line.time_ms}, line.path, "", "", line.message, ""],

@@ -144,7 +144,7 @@ const DRAW = {
       line.append(...row.map((field) => drawField(field, send, kept, was)));
       made.append(line);
     }
-    const isShort = rows.length === 1 && rows[0].every(({ kind }) => kind !== "area");
+    const isShort = rows.length === 1 && buttons.length < 3 && rows[0].every(({ kind }) => kind !== "area");
     const foot = isShort ? made.lastChild : element("div", "cx-row");
     const first = buttons.find((each) => each.submits); // which Enter presses as well
     foot.append(...buttons.map((each) => drawButton(each, context, send, each === first)));

@@ -13,6 +13,7 @@ from convex_nb.views.dashboard.paper import Paper
 from tests.views.dashboard.conftest import Reader
 
 Open = Callable[[str], Reader]
+CHANGES = [*["function"] * 6, "schema"]
 NONE = {"text": "", "function": "", "outcome": "", "level": ""}
 
 
@@ -36,12 +37,20 @@ def logs(deployment: Deployment, opened: Open) -> Reader:
 @pytest.mark.parametrize(
     ("entries", "paths"),
     [
-        ({}, ["jobs:twice", "messages:send", "messages:send", "environment", "messages:fail", "messages:send"]),
+        (
+            {},
+            ["jobs:twice", *["messages:send"] * 3, "environment", "messages:fail", *CHANGES],
+        ),
         ({"text": "for zoe"}, ["messages:send"]),
         ({"function": "messages:send"}, ["messages:send"] * 3),
-        ({"function": "-messages:send"}, ["jobs:twice", "environment", "messages:fail"]),
+        (
+            {"function": "-messages:send"},
+            ["jobs:twice", "environment", "messages:fail", *CHANGES],
+        ),
         ({"outcome": "failure"}, ["messages:fail"]),
-        ({"level": "INFO"}, ["environment", "messages:fail"]),
+        ({"level": "WARN"}, ["messages:fail"]),
+        ({"text": "key"}, ["environment"]),
+        ({"text": "messages added"}, ["schema"]),
         ({"level": "ERROR"}, ["messages:fail"]),
     ],
 )
