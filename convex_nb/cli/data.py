@@ -7,8 +7,9 @@ import json
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from convex_nb.cli.component import add_component, component_of
 from convex_nb.cli.options import nearest
 from convex_nb.cli.place import add_place, open_to_read, place_of, shift
 from convex_nb.cli.problems import OK
@@ -19,8 +20,12 @@ from convex_nb.language.value_types import UNDEFINED, Id
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
+    from convex_nb.deployment.components.installed import InstalledComponent
     from convex_nb.deployment.data.tables import Table
     from convex_nb.deployment.deployment import Deployment
+
+    Owner: TypeAlias = Deployment | InstalledComponent
+    """Whose tables are meant."""
 
 DESCRIPTION: Final = """\
 List the tables with their documents and indexes; or print the documents of one, the newest first.
@@ -28,7 +33,7 @@ List the tables with their documents and indexes; or print the documents of one,
 The file is opened for reading only, so this works beside a notebook that writes it. The system's tables
 _scheduled_functions and _storage can be read, too. json and jsonl keep every type; csv and pretty are for
 spreadsheets and for people."""
-USAGE: Final = "[FILE] [TABLE] [--limit N] [--order asc|desc] [--format FORMAT]"
+USAGE: Final = "[FILE] [TABLE] [--component PATH] [--limit N] [--order asc|desc] [--format FORMAT]"
 EXAMPLES: Final = """\
   convex-nb data app.convex
   convex-nb data app.convex messages --limit 20 --order asc
@@ -43,6 +48,7 @@ def configure(parser: OptionParser) -> None:
     """Add the options of `data`."""
     add_place(parser)
     parser.add_argument("table", metavar="TABLE", nargs="?", help="without it, the tables are listed")
+    add_component(parser, "the tables")
     parser.add_argument(
         "--limit", type=_amount, default=LIMIT, metavar="N", help=f"at most so many documents; {LIMIT} unless said"
     )
@@ -56,14 +62,15 @@ def run(options: Namespace, console: Console) -> int:
     """Print tables or documents."""
     shift(options, "table")
     with open_to_read(place_of(options)) as deployment:
+        owner = component_of(deployment, options) if options.component else deployment
         if options.table is None:
-            _print_tables(deployment, console)
+            _print_tables(owner, console)
         else:
-            rows = _documents(deployment, options.table, options.order, options.limit)
+            rows = _documents(owner, options.table, options.order, options.limit)
             shown = options.format or ("json" if console.json else "pretty")
             _print_rows(rows, shown, console)
-            if shown == "pretty" and len(rows) == options.limit < deployment.table(options.table).count():
-                total = deployment.table(options.table).count()
+            if shown == "pretty" and len(rows) == options.limit < owner.table(options.table).count():
+                total = owner.table(options.table).count()
                 console.say(f"{len(rows):,} of {total:,} documents; --limit shows more.")
     return OK
 
@@ -74,10 +81,10 @@ def _amount(text: str) -> int:
     return int(text)
 
 
-def _print_tables(deployment: Deployment, console: Console) -> None:
+def _print_tables(owner: Owner, console: Console) -> None:
     from convex_nb.views.sheet import Heading, Sheet
 
-    tables = deployment.tables
+    tables = owner.tables
     if console.json:
         console.line(
             [
@@ -103,23 +110,20 @@ def _indexes(table: Table) -> str:
     return ", ".join(f"{name} ({what})" for name, what in (ordinary | table.searches).items())
 
 
-def _documents(deployment: Deployment, table: str, order: str, limit: int) -> list[Mapping[str, Any]]:
-    from convex_nb.deployment.definitions import anonymous_function
-
+def _documents(owner: Owner, table: str, order: str, limit: int) -> list[Mapping[str, Any]]:
     is_system = table.startswith("_")
-    if not is_system and table not in deployment.tables:
-        known = deployment.tables
+    if not is_system and table not in owner.tables:
+        known = owner.tables
         raise InvalidValueError(
             f"There is no table {table!r}.{nearest(table, known)} There are: {', '.join(known) or 'none yet'}.",
             value=table,
         )
 
-    def newest(ctx: Any) -> Any:
-        db = ctx.db.system if is_system else ctx.db
-        return db.query(table).order(order).take(limit)
+    def newest(db: Any) -> list[Mapping[str, Any]]:
+        documents: list[Mapping[str, Any]] = (db.system if is_system else db).query(table).order(order).take(limit)
+        return documents
 
-    documents: list[Mapping[str, Any]] = deployment.query(anonymous_function(newest, "query", "data"))
-    return documents
+    return owner.transact(newest)
 
 
 def _print_rows(documents: Sequence[Mapping[str, Any]], shown: str, console: Console) -> None:

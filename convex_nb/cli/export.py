@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from convex_nb.cli.component import add_component, component_of
 from convex_nb.cli.console import counted
 from convex_nb.cli.place import add_place, open_to_read, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
@@ -19,7 +20,7 @@ Write all tables to a ZIP file, or one table to a CSV, JSON lines, JSON, Parquet
 
 It is one moment's state, while a notebook goes on writing. The ZIP keeps every type and id: convex-nb import and Convex
 itself read it. In a folder, which is this one unless PATH is given, it is called snapshot_<timestamp>.zip."""
-USAGE: Final = "[FILE] [PATH] [--table TABLE | --without-files]"
+USAGE: Final = "[FILE] [PATH] [--table TABLE [--component PATH] | --without-files]"
 EXAMPLES: Final = """\
   convex-nb export app.convex snapshot.zip
   convex-nb export trips.parquet --table trips        FILE is in pyproject.toml"""
@@ -31,6 +32,7 @@ def configure(parser: OptionParser) -> None:
     parser.add_argument("target", metavar="PATH", nargs="?", help="the file to write, or the folder to write it in")
     parser.add_argument("--path", metavar="PATH", help="the same")
     parser.add_argument("--table", metavar="TABLE", help="only this table; PATH says in which format")
+    add_component(parser, "that table")
     parser.add_argument("--without-files", action="store_true", help="leave stored files out of the ZIP")
 
 
@@ -42,12 +44,19 @@ def run(options: Namespace, console: Console) -> int:
     path = options.target or options.path
     if path is None and options.table is not None:
         raise UsageError(f"Into which file? Write it after the command, as in {options.table}.csv.")
+    if options.component and options.table is None:
+        raise UsageError("Which table of the component? Say --table. A ZIP file has the tables of all components.")
     with open_to_read(place_of(options)) as deployment:
+        owner = component_of(deployment, options) if options.component else deployment
         written = deployment.export(
-            Path(path or "."), options.table, include_files=not options.without_files, progress=console.progress
+            Path(path or "."),
+            options.table,
+            component=options.component,
+            include_files=not options.without_files,
+            progress=console.progress,
         )
         tables = deployment.tables if options.table is None else [options.table]
-        counts = {name: deployment.table(name).count() for name in tables}
+        counts = {name: owner.table(name).count() for name in tables}
         files = 0 if options.table is not None or options.without_files else len(deployment.files)
     if console.json:
         console.line({"path": str(written), "documents": counts, "files": files})

@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from convex_nb.cli.component import add_component
 from convex_nb.cli.console import counted
 from convex_nb.cli.place import add_create, add_place, open_to_write, place_of, shift
 from convex_nb.cli.problems import FAILED, OK, UsageError
@@ -24,7 +25,7 @@ convex-nb export or Convex wrote: all documents, or none.
 
 A table that has documents is refused unless --append, --replace or --replace-all is given. Rows keep their _id and
 _creationTime where they have them. A row that does not fit is named with its line and field."""
-USAGE: Final = "[FILE] SOURCE [--table TABLE] [--append | --replace | --replace-all]"
+USAGE: Final = "[FILE] SOURCE [--table TABLE] [--component PATH] [--append | --replace | --replace-all]"
 EXAMPLES: Final = """\
   convex-nb import app.convex trips.csv --table trips --create
   convex-nb import messages.jsonl --table messages --replace --yes        FILE is in pyproject.toml
@@ -39,6 +40,7 @@ def configure(parser: OptionParser) -> None:
     add_place(parser)
     parser.add_argument("source", metavar="SOURCE", nargs="?", help="the file to import; - reads stdin, with --format")
     parser.add_argument("--table", metavar="TABLE", help="the table to import into; of a ZIP file its own")
+    add_component(parser, "that table")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--append", action="store_true", help="add to the documents that there are")
     mode.add_argument("--replace", action="store_true", help="put the rows in the place of the table's documents")
@@ -81,6 +83,8 @@ def run(options: Namespace, console: Console) -> int:
 def _check(options: Namespace, is_zip: bool) -> None:
     if is_zip and options.table is not None:
         raise UsageError("A ZIP file names its own tables: leave --table out.")
+    if is_zip and options.component:
+        raise UsageError("A ZIP file names the components of its tables: leave --component out.")
     if is_zip and options.source == "-":
         raise UsageError("A ZIP file cannot be read from stdin: write it to a file first.")
     if not is_zip and options.table is None:
@@ -96,7 +100,8 @@ def _check(options: Namespace, is_zip: bool) -> None:
 
 
 def _import(deployment: Deployment, options: Namespace, console: Console) -> int:
-    table, before = options.table, deployment.table(options.table).count()
+    table = options.table
+    before = deployment.table(table, component=options.component).count()
     if before and not (options.append or options.replace):
         raise InvalidValueError(
             f"The table {table!r} has {counted(before, 'document')}: nothing was imported. Say --append to add to "
@@ -115,9 +120,10 @@ def _import(deployment: Deployment, options: Namespace, console: Console) -> int
         infer=options.infer,
         chunk_rows=options.chunk_rows,
         first_row=options.first_row,
+        component=options.component,
         progress=console.progress,
     )
-    count = deployment.table(table).count()
+    count = deployment.table(table, component=options.component).count()
     imported = count if options.replace else count - before
     if console.json:
         console.line({"table": table, "imported": imported, "documents": count})

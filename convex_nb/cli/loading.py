@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convex_nb.cli.component import component_of
 from convex_nb.cli.options import OptionParser
 from convex_nb.cli.problems import UsageError
 from convex_nb.cli.project import find_project
@@ -80,19 +81,21 @@ def user_code() -> Iterator[None]:
         yield
 
 
-def find_function(sources: list[str], path: str) -> Function:
+def find_function(sources: list[str], path: str, options: Namespace) -> Function:
     """Return the function that a command line means, without opening its deployment.
 
-    Raises `FunctionNotFoundError`, naming the nearest.
+    Raises `FunctionNotFoundError`, naming the nearest, and `ComponentError`.
     """
     from convex_nb.deployment.opening import open as open_deployment
 
     with open_deployment() as catalogue:
         functions = load(catalogue, sources)
+        owner = component_of(catalogue, options) if options.component else catalogue
+        functions = owner.functions if options.component else functions
         function = functions.get(path)
         if function is None:
             try:
-                catalogue.query(path)
+                owner.query(path)
             except FunctionNotFoundError as error:
                 hint = "" if error.available else f" There are: {', '.join(functions)}."
                 raise FunctionNotFoundError(

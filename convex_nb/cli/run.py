@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from convex_nb.cli.component import add_component, call_inside
 from convex_nb.cli.loading import add_load, find_function, load, sources_of, user_code
 from convex_nb.cli.place import add_create, add_place, open_to_read, open_to_write, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
@@ -22,7 +23,7 @@ Call a query, mutation or action, public or internal, and print what it returns 
 
 What it prints and logs goes to stderr. A query opens the file for reading only, so it works beside a notebook that
 writes it; a mutation or an action needs the file for itself."""
-USAGE: Final = "[FILE] FUNCTION [ARGUMENTS] [--load MODULE] [--watch]"
+USAGE: Final = "[FILE] FUNCTION [ARGUMENTS] [--component PATH] [--load MODULE] [--watch]"
 EXAMPLES: Final = """\
   convex-nb run app.convex messages:send '{"author": "Ada", "body": "hello"}' --load my_app
   convex-nb run messages:recent --watch        FILE and --load are in pyproject.toml
@@ -37,6 +38,7 @@ def configure(parser: OptionParser) -> None:
     parser.add_argument(
         "arguments", metavar="ARGUMENTS", nargs="?", help="one JSON object of arguments; - reads it from stdin"
     )
+    add_component(parser, "a function")
     add_load(parser)
     parser.add_argument(
         "--identity", metavar="JSON", help="call it as this user, whose claims are a JSON object; public functions only"
@@ -49,6 +51,7 @@ class Call(NamedTuple):
     """What is to be called: a function, found in the sources, as the deployment's owner unless for an identity."""
 
     sources: list[str]
+    component: str
     path: str
     arguments: dict[str, Any]
     identity: dict[str, Any] | None
@@ -56,8 +59,13 @@ class Call(NamedTuple):
     def on(self, deployment: Deployment, console: Console) -> Any:
         """Call it; what it logs is printed, also when it raises."""
         with user_code():
-            function = load(deployment, self.sources)[self.path]
+            functions = load(deployment, self.sources)
+            if self.component:
+                functions = deployment.components[self.component].functions
+            function = functions[self.path]
             try:
+                if self.component:
+                    return call_inside(deployment.components[self.component], function.kind, self.path, self.arguments)
                 if self.identity is None:
                     return deployment.run(function, self.arguments)
                 with deployment.client(self.identity) as client:
@@ -75,9 +83,11 @@ def run(options: Namespace, console: Console) -> int:
     place, sources = place_of(options), sources_of(options)
     arguments = {} if options.arguments is None else _object(options.arguments, "The arguments are")
     identity = None if options.identity is None else _object(options.identity, "--identity takes")
-    call = Call(sources, options.function, arguments, identity)
+    if options.component and (identity is not None or options.watch):
+        raise UsageError("--component calls as the owner, once: leave --identity and --watch out.")
+    call = Call(sources, options.component, options.function, arguments, identity)
     with user_code():
-        function = find_function(sources, call.path)
+        function = find_function(sources, call.path, options)
     if options.watch:
         if function.kind != "query":
             raise UsageError(f"{call.path} is a {function.kind}: only queries can be watched.")

@@ -240,6 +240,11 @@ class Deployment(Calling, Description):
         self._check_open()
         loaded = load_modules(name)
         changed = self._registry.register_modules(loaded.functions)
+        if loaded.uses is not None:
+            try:
+                self.push(components=loaded.uses)
+            except ReadOnlyError:
+                self._registry.install(check_components(loaded.uses, self._database.head))
         if loaded.crons is not None or loaded.auth is not None:
             with suppress(ReadOnlyError):
                 self.push(crons=loaded.crons, auth=loaded.auth)

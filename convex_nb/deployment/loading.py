@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from convex_nb.functions.components.component import Component, Use, is_uses
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.functions.http.router import HttpRouter
-from convex_nb.language.errors import FunctionNotFoundError, SchedulingError, SchemaDefinitionError
+from convex_nb.language.errors import ComponentError, FunctionNotFoundError, SchedulingError, SchemaDefinitionError
 from convex_nb.services.scheduling.crons import CronJobs
 
 _loaded: dict[str, str] = {}
@@ -21,12 +22,14 @@ _loaded: dict[str, str] = {}
 
 
 class Loaded(NamedTuple):
-    """What modules define: functions by module path, and the crons, the router and the providers, if one has any."""
+    """What modules define: functions by module path, and the crons, the router, the providers and the components that
+    are used, if one has any."""
 
     functions: dict[str, list[Function]]
     crons: CronJobs | None
     http: HttpRouter | None
     auth: Mapping[str, Any] | None
+    uses: Sequence[Component | Use] | None
 
 
 def load_modules(name: str) -> Loaded:
@@ -34,12 +37,14 @@ def load_modules(name: str) -> Loaded:
 
     A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
     raises, `FunctionNotFoundError` where there is nothing to import or nothing in it, and `SchedulingError` where two
-    modules have crons, `SchemaDefinitionError` where two have an `http` or an `auth_config`.
+    modules have crons, `SchemaDefinitionError` where two have an `http` or an `auth_config`, `ComponentError`
+    where two have `uses`.
     """
     found: dict[str, list[Function]] = {}
     crons: dict[str, CronJobs] = {}
     routers: dict[str, HttpRouter] = {}
     providers: dict[str, Mapping[str, Any]] = {}
+    uses: dict[str, Sequence[Component | Use]] = {}
     for path, module in _modules(name):
         # Helpers too, which register nothing.
         adopt_names(vars(module))
@@ -56,6 +61,9 @@ def load_modules(name: str) -> Loaded:
         configuration = vars(module).get("auth_config")
         if isinstance(configuration, Mapping) and all(configuration is not each for each in providers.values()):
             providers[path] = configuration
+        used = vars(module).get("uses")
+        if is_uses(used) and all(used is not each for each in uses.values()):
+            uses[path] = used
     if len(crons) > 1:
         raise SchedulingError(
             f"{' and '.join(crons)} of {name!r} each define `crons`: a deployment has one set. Nothing changed.",
@@ -69,7 +77,12 @@ def load_modules(name: str) -> Loaded:
         raise SchemaDefinitionError(
             f"{' and '.join(providers)} of {name!r} each define `auth_config`: a deployment has one. Nothing changed."
         )
-    if not found and not crons and not routers and not providers:
+    if len(uses) > 1:
+        raise ComponentError(
+            f"{' and '.join(uses)} of {name!r} each define `uses`: a deployment has one list of components. Nothing "
+            "changed."
+        )
+    if not found and not crons and not routers and not providers and not uses:
         raise FunctionNotFoundError(
             f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
             path=name,
@@ -79,6 +92,7 @@ def load_modules(name: str) -> Loaded:
         next(iter(crons.values()), None),
         next(iter(routers.values()), None),
         next(iter(providers.values()), None),
+        next(iter(uses.values()), None),
     )
 
 

@@ -49,10 +49,10 @@ def part_of(schema: SchemaDefinition | None, component: str = "") -> SchemaDefin
         for name, table in schema.tables.items()
         if component_of(name) == component
     }
-    if len(tables) == len(schema.tables):
-        return schema
     if component:
         return SchemaDefinition(MappingProxyType(tables)) if tables else None
+    if len(tables) == len(schema.tables):
+        return schema
     # An application that has pushed none, and components that have.
     return replace(schema, tables=MappingProxyType(tables)) if tables or schema.schema_validation else None
 

@@ -120,6 +120,17 @@ def run_cell(shell: InteractiveShell, body: CellBody, offered: Mapping[str, Any]
     return {name: scope[name] for name in body.bound if name in scope}
 
 
+def run_apart(shell: InteractiveShell, body: CellBody, offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the cell in a namespace of its own; what it binds is returned, and its functions know nothing else.
+
+    It begins with `offered`, and of the notebook's with those names that the cell reads and nothing is offered for.
+    """
+    read = {node.id for node in ast.walk(body.tree) if isinstance(node, ast.Name)}
+    scope = {name: shell.user_ns[name] for name in read if name in shell.user_ns} | {"__name__": "__main__", **offered}
+    exec(_compile(shell, body.tree, body.filename, "exec"), scope)
+    return {name: scope[name] for name in body.bound if name in scope}
+
+
 def evaluate(shell: InteractiveShell, body: CellBody, expression: ast.Expression) -> Any:
     """Evaluate the last expression of a cell in the notebook's namespace."""
     return eval(_compile(shell, expression, body.filename, "eval"), shell.user_ns)

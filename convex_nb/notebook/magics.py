@@ -22,6 +22,7 @@ from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.cards import needs_arguments_card, once_card
 from convex_nb.notebook.cell_body import CellBody, as_handler, last_expression, parse_body, run_cell
 from convex_nb.notebook.commands import run_command
+from convex_nb.notebook.component_cell import define_in_cell
 from convex_nb.notebook.declared_schema import declare, tables_in
 from convex_nb.notebook.form import form, show_runners
 from convex_nb.notebook.function_cells import Defined, define, required_arguments
@@ -185,6 +186,32 @@ class ConvexMagics(Magics):
         if not tables:
             raise UsageError("%%convex_schema: the cell declares no table. Write `messages = define_table({...})`.")
         self._say(declare(current(), get_session().cell or "", tables, check=options.check), options)
+
+    @magic_arguments()
+    @argument("component", help="the component's name; the notebook has it as a variable")
+    @argument("--name", action="append", help="install it under this name instead; may be repeated")
+    @argument("-q", "--quiet", action="store_true", help="say nothing about what was defined")
+    @no_var_expand
+    @cell_magic
+    def convex_component(self, line: str, cell: str) -> None:
+        """Define a component and install it: tables and functions of its own, called by `components.<name>.<function>`.
+
+        `query`, `mutation`, `action`, their internal kin, `use`, `define_table` and `v` need no import here, and mean
+        those of the component. Other names that the cell binds are the component's alone.
+
+        Examples::
+
+            %%convex_component counter --name likes
+            counts = define_table({"name": v.string(), "n": v.number()}).index("by_name", ["name"])
+
+            @mutation
+            def add(ctx, name: str):
+                return ctx.db.insert("counts", {"name": name, "n": 1})
+        """
+        options, body = self._read(self.convex_component, line, cell)
+        component, card = define_in_cell(self.shell, current(), body, options.component, options.name)
+        self.shell.user_ns[component.name] = component
+        self._say(card, options)
 
     @magic_arguments()
     @argument("--as", dest="name", help="bind the live view to this name")

@@ -15,8 +15,11 @@ from convex_nb.language.errors import SchedulingError
 from convex_nb.testing.clock import VirtualClock
 
 if TYPE_CHECKING:
+    from convex_nb.deployment.components.installed import InstalledComponent
+    from convex_nb.functions.components.component import Component
     from convex_nb.functions.contexts import MutationCtx
     from convex_nb.functions.http.messages import HeadersLike, Request, Response
+    from convex_nb.language.documents import Document
     from convex_nb.language.schema import SchemaDefinition
 
 
@@ -45,6 +48,12 @@ class ConvexTest(ActingTest):
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def register_component(self, component: Component, name: str | None = None) -> InstalledComponent:
+        """Install a component, under its own name unless another is given; what to call its functions by, and see its
+        tables."""
+        self.deployment.use(component, name)
+        return self.deployment.components[name or component.name]
 
     def fetch(
         self,
@@ -93,18 +102,22 @@ class ConvexTest(ActingTest):
         """
         for _ in range(max_rounds):
             self.finish_in_progress_scheduled_functions()
-            due = min([job["scheduledTime"] for job in self.deployment.schedules.pending.values()], default=None)
+            due = min([job["scheduledTime"] for job in self._pending()], default=None)
             if due is None:
                 return
             if advance is not None:
                 advance()
             else:
                 self.clock.advance(max(0.0, due - self.clock.now))
-        left = len(self.deployment.schedules.pending)
+        left = len(self._pending())
         raise SchedulingError(
             f"After {max_rounds} rounds there are still {left} scheduled functions: does one of them schedule itself, "
             "or is the deployment paused? Give a larger `max_rounds`, or use `advance(ms)`."
         )
+
+    def _pending(self) -> list[Document]:
+        inside = [each.schedules for each in self.deployment.components.values()]
+        return [job for schedules in (self.deployment.schedules, *inside) for job in schedules.pending.values()]
 
     def close(self) -> None:
         """Close the deployment."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.data.tables import Table, Tables
 from convex_nb.deployment.files.files import Files
+from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.engine.files.collection import FILES
-from convex_nb.engine.namespaces import managed_by
+from convex_nb.engine.namespaces import Namespace, managed_by
 from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.functions.origin import ADMINISTRATOR
 from convex_nb.language.component_schema import part_of
@@ -20,10 +21,13 @@ from convex_nb.language.qualified_names import component_of, local_name
 
 if TYPE_CHECKING:
     from convex_nb.deployment.calling import Calling
+    from convex_nb.engine.reading.reader import DatabaseWriter
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.components.component import Component
     from convex_nb.functions.definition import Function
     from convex_nb.language.schema import SchemaDefinition
+
+T = TypeVar("T")
 
 
 class InstalledComponent(Acting):
@@ -70,6 +74,11 @@ class InstalledComponent(Acting):
         return Table(name, self._deployment._head, self.path)
 
     @property
+    def schedules(self) -> Schedules:
+        """What it has scheduled, by id."""
+        return Schedules(self._deployment._head, self._deployment._scheduling, self.path)
+
+    @property
     def files(self) -> Files:
         """Its files, by id."""
         deployment = self._deployment
@@ -81,6 +90,15 @@ class InstalledComponent(Acting):
             deployment._ask_again,
             self.path,
         )
+
+    def transact(self, function: Callable[[DatabaseWriter], T], /) -> T:
+        """Run `function(db)` over its tables as a mutation: see `Deployment.transact`."""
+
+        def inside(db: DatabaseWriter) -> T:
+            db._namespace = Namespace.of(self.path)
+            return function(db)
+
+        return self._deployment.transact(inside)
 
     def clear(self) -> int:
         """Delete everything that it has stored, and what the components inside of it have; how many documents."""

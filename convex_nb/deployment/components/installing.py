@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from convex_nb.language.qualified_names import check_component_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from convex_nb.deployment.deployment import Deployment
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.components.component import Uses
     from convex_nb.functions.registry import Registry
@@ -60,3 +61,14 @@ def with_one_more(registry: Registry, component: Component, name: str | None) ->
 def uses_of(registry: Registry) -> list[Use]:
     """What the application has installed itself."""
     return [Use(path, component) for path, component in registry.components.items() if "/" not in path]
+
+
+def new_component(name: str, schema: SchemaDefinition | None = None) -> Component:
+    """A component as a cell makes it. Raises `ComponentError`."""
+    return Component(name, schema)
+
+
+def uses_with(deployment: Deployment, component: Component, names: Iterable[str]) -> list[Use]:
+    """What is installed, and a component under these names. Raises `ComponentError`."""
+    more = {use.name: use for use in uses_of(deployment._registry)}
+    return list((more | {name: component.named(name) for name in names}).values())

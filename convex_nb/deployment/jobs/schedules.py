@@ -12,6 +12,7 @@ from convex_nb.engine.table import BY_CREATION_TIME
 from convex_nb.functions.paths import usual_spelling
 from convex_nb.language.errors import describe
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
+from convex_nb.language.qualified_names import qualified
 from convex_nb.services.scheduling.scheduled_functions import SOURCE, TABLE, cancel_all, cancel_job, check_job_id
 from convex_nb.services.system_writes import write_system
 
@@ -30,12 +31,14 @@ Row = tuple[str, str, str, str]
 class Jobs(Mapping[str, "Document"]):
     """Jobs by id, as of the newest commit whenever it is asked; those of one state in the order of their times."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], states: tuple[str, ...] = ()) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], states: tuple[str, ...] = (), component: str = "") -> None:
         self._snapshot = snapshot
         self._states = states
+        self._component = component
+        self._table = qualified(component, TABLE)
 
     def __getitem__(self, id: str) -> Document:
-        table = self._snapshot().table(TABLE)
+        table = self._snapshot().table(self._table)
         job = table.get(id) if table is not None and isinstance(id, str) else None
         if job is None or (self._states and job["state"]["kind"] not in self._states):
             raise KeyError(id)
@@ -45,7 +48,7 @@ class Jobs(Mapping[str, "Document"]):
         return iter([job["_id"] for job in self._documents()])
 
     def __len__(self) -> int:
-        table = self._snapshot().table(TABLE)
+        table = self._snapshot().table(self._table)
         if table is None:
             return 0
         by_state = table.position("by_state")
@@ -87,7 +90,7 @@ class Jobs(Mapping[str, "Document"]):
         return [(prefix, successor(prefix)) for prefix in prefixes]
 
     def _documents(self) -> Iterator[Document]:
-        table = self._snapshot().table(TABLE)
+        table = self._snapshot().table(self._table)
         if table is None:
             return
         if not self._states:
@@ -107,27 +110,27 @@ class Jobs(Mapping[str, "Document"]):
 class Schedules(Jobs):
     """All jobs by id: `.pending`, `.in_progress` and `.finished` are those in a state; `.cancel` and `.cancel_all`.
 
-    `.crons` are what runs again and again, by name.
+    They are the application's, or a component's. `.crons` are what runs again and again, by name.
     """
 
-    def __init__(self, snapshot: Callable[[], Snapshot], scheduling: Scheduling) -> None:
-        super().__init__(snapshot)
+    def __init__(self, snapshot: Callable[[], Snapshot], scheduling: Scheduling, component: str = "") -> None:
+        super().__init__(snapshot, (), component)
         self._scheduling = scheduling
 
     @property
     def pending(self) -> Jobs:
         """Those that wait for their time."""
-        return Jobs(self._snapshot, ("pending",))
+        return Jobs(self._snapshot, ("pending",), self._component)
 
     @property
     def in_progress(self) -> Jobs:
         """The actions that run."""
-        return Jobs(self._snapshot, ("inProgress",))
+        return Jobs(self._snapshot, ("inProgress",), self._component)
 
     @property
     def finished(self) -> Jobs:
         """Those that are over; they are kept for seven days."""
-        return Jobs(self._snapshot, FINISHED)
+        return Jobs(self._snapshot, FINISHED, self._component)
 
     @property
     def crons(self) -> Crons:
@@ -143,7 +146,7 @@ class Schedules(Jobs):
 
     def newest_finished(self, number: int) -> list[Document]:
         """The jobs that ended last, the newest first."""
-        table = self._snapshot().table(TABLE)
+        table = self._snapshot().table(self._table)
         if table is None:
             return []
         position = table.position("by_completed_time")
@@ -156,7 +159,7 @@ class Schedules(Jobs):
         """
         self._snapshot()
         scheduling = self._scheduling
-        check_job_id(scheduling.database, id)
+        check_job_id(scheduling.database, id, self._component)
         now = scheduling.executor.now_ms()
         canceled = write_system(scheduling.database, lambda writer: cancel_job(writer, id, now), SOURCE)
         scheduling.after_commit()
@@ -167,9 +170,11 @@ class Schedules(Jobs):
         self._snapshot()
         scheduling = self._scheduling
         now = scheduling.executor.now_ms()
-        name = None if path is None else usual_spelling(path)
+        name = None if path is None else qualified(self._component, usual_spelling(path))
         total = 0
-        while number := write_system(scheduling.database, lambda writer: cancel_all(writer, name, now), SOURCE):
+        while number := write_system(
+            scheduling.database, lambda writer: cancel_all(writer, name, now), SOURCE, self._component
+        ):
             total += number
         scheduling.after_commit()
         return total

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from convex_nb.functions.definition import Decorator, Function, Kind, Visibility, decorator
 from convex_nb.functions.execution import running
@@ -43,9 +43,10 @@ class Component:
         )
 
     def __repr__(self) -> str:
-        tables = 0 if self.schema is None else len(self.schema.tables)
-        used = f", uses {', '.join(self._uses)}" if self._uses else ""
-        return f"<component {self.name}: {len(self._functions)} functions, {tables} tables{used}>"
+        tables = () if self.schema is None else self.schema.tables
+        has = [("functions", self._functions), ("tables", tables), ("uses", self._uses)]
+        parts = [f"{what}: {', '.join(names)}" for what, names in has if names]
+        return f"<component {'; '.join([self.name, *parts])}>"
 
     @property
     def functions(self) -> Mapping[str, Function]:
@@ -143,6 +144,11 @@ def check_uses(uses: object) -> dict[str, Component]:
             )
         found[name] = component
     return found
+
+
+def is_uses(value: object) -> TypeGuard[Sequence[Component | Use]]:
+    """Tell whether this is a list of components, as `push(components=...)` takes it."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(each, Component | Use) for each in value)
 
 
 def tree_of(uses: Mapping[str, Component], root: str = "") -> dict[str, Component]:

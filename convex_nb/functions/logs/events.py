@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from convex_nb.language.qualified_names import component_of, local_name
+
 if TYPE_CHECKING:
     from convex_nb.functions.logs.execution_log import ExecutionRecord, LogLine
 
@@ -47,7 +49,7 @@ def console_event(line: LogLine, record: ExecutionRecord | None, deployment: Eve
         "topic": "console",
         "timestamp": int(line.time_ms),
         "convex": deployment,
-        "function": {"path": line.path} if record is None else _function(record),
+        "function": _named(line.path) if record is None else _function(record),
         "log_level": line.level,
         "message": line.message,
         "is_truncated": line.is_truncated,
@@ -57,8 +59,13 @@ def console_event(line: LogLine, record: ExecutionRecord | None, deployment: Eve
     return event
 
 
+def _named(path: str) -> Event:
+    component = component_of(path)
+    return {"component_path": component, "path": local_name(path)} if component else {"path": path}
+
+
 def _function(record: ExecutionRecord) -> Event:
-    function: Event = {"type": record.kind, "path": record.path, "request_id": record.request_id}
+    function: Event = {"type": record.kind, **_named(record.path), "request_id": record.request_id}
     if record.kind == "query":
         function["cached"] = record.cached
     return function
