@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from convex_nb.language.document_validation import check_nesting, document_limits
@@ -49,13 +50,15 @@ def missing(value: Mapping[str, object], validator: ObjectValidator, path: str) 
     """Return the error of an object that lacks a required field."""
     for name, field in validator.fields.items():
         if not field.is_optional and value.get(name, UNDEFINED) is UNDEFINED:
-            return _finding(
+            reason = (
                 f"Object is missing the required field `{name}`. Consider wrapping the field validator in "
-                "`v.optional(...)` if this is expected.",
-                value,
-                validator,
-                path,
+                "`v.optional(...)` if this is expected."
             )
+            strange = [key for key in value if key not in validator.fields and isinstance(key, str)]
+            written = get_close_matches(name, strange, n=1)
+            if written:
+                reason += f" It has `{written[0]}`, which is not in the validator: did you mean `{name}`?"
+            return _finding(reason, value, validator, path)
     return refused(value, validator, path)
 
 
@@ -67,6 +70,9 @@ def drop_undefined(normal: dict[Any, object], given: object, validator: ObjectVa
         if name not in validator.fields:
             check_key(name, path)
             reason = f"Object contains extra field `{name}` that is not in the validator."
+            meant = get_close_matches(name, [field for field in validator.fields if field not in normal], n=1)
+            if meant:
+                reason += f" Did you mean `{meant[0]}`?"
             raise _finding(reason, given, validator, path)
 
 

@@ -362,6 +362,23 @@ TEXTS: list[tuple[Validator, Any, str]] = [
         ),
     ),
     (
+        v.object({"author": v.string()}),
+        {"autor": "Ada", "x": 1},
+        (
+            "Object is missing the required field `author`. Consider wrapping the field validator in "
+            "`v.optional(...)` if this is expected. It has `autor`, which is not in the validator: did you mean "
+            "`author`?\n\nObject: {'autor': 'Ada', 'x': 1}\nValidator: v.object({\"author\": v.string()})"
+        ),
+    ),
+    (
+        v.object({"stars": v.optional(v.number())}),
+        {"stras": 1},
+        (
+            "Object contains extra field `stras` that is not in the validator. Did you mean `stars`?\n\n"
+            "Object: {'stras': 1}\nValidator: v.object({\"stars\": v.optional(v.number())})"
+        ),
+    ),
+    (
         v.object({"a": v.object({"b": v.optional(v.string())})}),
         {"a": {"b": 1.0}},
         "Value does not match validator.\nPath: .a.b\nValue: 1.0\nValidator: v.string()",
