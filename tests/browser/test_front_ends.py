@@ -46,7 +46,9 @@ def test_notebook_7(notebook: NotebookPage, screens: Path) -> None:
     page = notebook.page
     page.goto(f"{notebook.lab.url}/notebooks/front.ipynb?token={notebook.lab.token}", wait_until="domcontentloaded")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    # The notebook's own indicator says idle even before there is a kernel, and what runs then is lost. This one says
+    # nothing, and fades, once the kernel is.
+    page.locator(".jp-NotebookKernelStatus-fade:empty").wait_for(state="attached")
     notebook.errors.clear()  # of the front end's own start
     for cell in CELLS:
         notebook.run(cell)
