@@ -279,7 +279,8 @@ class Data(Page):
 
     def do_panel(self, content: Mapping[str, Any]) -> None:
         wanted = content.get("key")
-        self.memory["panel"] = None if wanted == self.memory.get("panel") else wanted
+        # Another document may be edited in place of the one that is open.
+        self.memory["panel"] = None if wanted == self.memory.get("panel") != "edit" else wanted
         self.memory["version"] = self.memory.get("version", 0) + 1
         self.memory["inferred"] = None
         if wanted == "edit":
@@ -294,11 +295,15 @@ class Data(Page):
 
     def _entered(self, content: Mapping[str, Any]) -> None:
         entries = content.get("entries", {})
-        self.memory["conditions"] = [
+        conditions = [
             Condition(entries[f"field{number}"], entries[f"operator{number}"], entries[f"value{number}"])
             for number in range(len(self.conditions))
             if f"field{number}" in entries
         ]
+        for each in conditions:
+            if each.text.strip():
+                each.value()
+        self.memory["conditions"] = conditions
 
     def do_more(self, content: Mapping[str, Any]) -> None:
         self._entered(content)

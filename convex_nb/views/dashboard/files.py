@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from convex_nb.deployment.files.preview import size_text
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.views.cells import short_id
 from convex_nb.views.dashboard.blocks import Block, Line, bar, button, code, copier, form, grid, picture, words
 from convex_nb.views.dashboard.page import Page
@@ -59,6 +60,8 @@ class Files(Page):
 
     def do_store(self, content: Mapping[str, Any]) -> None:
         kind, _, data = content["entries"]["file"].partition(",")
+        if not kind:
+            raise InvalidValueError("Nothing was stored: larger files than 5 MB go by dep.files.store(path).")
         content_type = kind.removeprefix("data:").partition(";")[0] or None
         self.memory["shown"] = str(self.deployment.files.store(b64decode(data), content_type=content_type))
         self.say(f"Stored: {self.memory['shown']}.")

@@ -87,6 +87,7 @@ class Page:
         self._leaving: list[Callable[[], object]] = []
         # Views are refreshed on a thread of their own, while the reader acts on another one.
         self._refreshing = threading.RLock()
+        self._paused = deployment.paused
         self.follow()
         self.refresh()
 
@@ -134,8 +135,10 @@ class Page:
 
     def refresh(self) -> bool:
         """Make the blocks anew if something has changed; whether they are others now."""
-        if not (self.stale or self.has_moved()):
+        paused = self.deployment.paused
+        if not (self.stale or self.has_moved() or paused != self._paused):
             return False
+        self._paused = paused
         with self._refreshing:
             return self._make()
 

@@ -4,6 +4,7 @@ import { drawCell } from "./cells.js";
 import { drawChart } from "./chart.js";
 import { button, copy, element, play, reducedMotion } from "./elements.js";
 
+const FILE_MOST = 5e6;
 let numbers = Math.floor(Math.random() * 1e12); // ids are the page's, and there may be other dashboards on it
 
 /** Draw a block. `old` is what it was before, whose focus, scroll and entries are carried over; `act` tells the kernel. */
@@ -209,6 +210,10 @@ function drawField({ name, label, kind, value = "", choices, hint, eager, wide }
 
 function readFile(file, take) {
   if (!file) return;
+  if (file.size > FILE_MOST) {
+    take(""); // servers of notebooks end a connection that brings more at once
+    return;
+  }
   const reader = new FileReader();
   reader.onload = () => take(reader.result);
   reader.readAsDataURL(file);

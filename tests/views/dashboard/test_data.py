@@ -52,6 +52,9 @@ def test_filters_are_added_applied_copied_and_cleared(data: Reader) -> None:
     ]
     data.do("apply", field0="author", operator0="eq", value0="Ada")
     assert [row["author"] for row in data.rows] == ["Ada", "Ada"]
+    data.do("apply", field0="author", operator0="type", value0="text")
+    assert data.said.startswith("'text' is no type")
+    assert data["filter"]["rows"][0][2]["value"] == "Ada"
     copied = next(each for each in data["filter"]["buttons"] if "copies" in each)
     assert """q.eq(q.field('author'), 'Ada')""" in copied["copies"]
     data.do("delete_shown")

@@ -36,6 +36,8 @@ def test_files_are_stored_shown_and_deleted(deployment: Deployment, opened: Open
     ]
     page.do("show", page["files"]["lines"][0]["key"])
     assert "application/x-thing" in page["kind"]["text"]
+    page.do("store", file="")
+    assert page.said.startswith("Nothing was stored: larger files")
     page.do("delete", id)
     page.do("confirm")
     assert id not in deployment.files

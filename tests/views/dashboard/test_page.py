@@ -81,3 +81,13 @@ def test_a_closed_deployment_is_said_and_the_last_blocks_stay(deployment: Deploy
     assert health.page.refresh()
     assert "cannot be used" in str(health.page.error)
     assert health.page.value
+
+
+def test_a_page_that_is_opened_during_a_pause_says_so_and_recovers(deployment: Deployment, opened: Open) -> None:
+    deployment.mutation("messages:send", author="Ada")
+    deployment.pause()
+    data = opened("data")
+    assert "paused" in str(data.page.error)
+    deployment.resume()
+    assert len(data["tables"]["items"]) == 1
+    assert [row["author"] for row in data.rows] == ["Ada"]
