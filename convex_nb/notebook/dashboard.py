@@ -11,7 +11,6 @@ from convex_nb.language.errors import InvalidValueError
 from convex_nb.notebook.form import FormFunction
 from convex_nb.notebook.options import nearest
 from convex_nb.notebook.session import get_session
-from convex_nb.views.dashboard.dashboard import Dashboard
 from convex_nb.views.dashboard.pages import PAGES, open_page
 from convex_nb.views.fed_view import FedView
 from convex_nb.views.form_view import FormView
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from convex_nb.deployment.clients.paginated import Followed
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.notebook.session import Session
+    from convex_nb.views.dashboard.dashboard import Dashboard
     from convex_nb.views.editing import Editing
     from convex_nb.views.live_view import LiveView
 

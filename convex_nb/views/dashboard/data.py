@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -58,6 +58,7 @@ class Data(Page):
     def follow(self) -> None:
         self.on_commits()
         self._schema: Any = None
+        self._editable: Mapping[str, Validator] = {}
 
     def has_moved(self) -> bool:
         return self.deployment.schema is not self._schema
@@ -103,6 +104,7 @@ class Data(Page):
             return
         panel = self.memory.get("panel")
         view = self.inside(f"documents {table}", partial(self._open, table))
+        self._edit(view, table)
         yield form("filter", self._filter_rows(), self._filter_buttons(), version=self.memory.get("version", 0))
         yield bar("bar", self._buttons(table, panel))
         if panel in ("add", "edit", "patch"):
@@ -211,9 +213,7 @@ class Data(Page):
     # -- the live table
 
     def _open(self, table: str) -> LiveView:
-        self.memory["opened"] = table
         view = self.host.view(table, self._watch(table), None)
-        view.editing = self._editing(table, list(view.value or ())[:LOOKED_AT])
         view.observe(lambda _: self.mark(), "selection")
         return view
 
@@ -233,14 +233,21 @@ class Data(Page):
             watch = self._watch(table)
             view.ask({}, lambda _: watch(self.host.mark))
 
-    def _editing(self, table: str, newest: Sequence[Any]) -> Editing:
-        def run(arguments: Mapping[str, Any]) -> object:
-            fields = {name: value for name, value in arguments.items() if name != "_id"}
-            return self.change("edit", lambda db: db.patch(table, arguments["_id"], fields))
+    def _edit(self, view: LiveView, table: str) -> None:
+        """Let the cells of the fields be edited that there are now."""
+        fields = self._validators(table, list(view.value or ())[:LOOKED_AT])
+        if view.editing is None or fields != self._editable:
+            self._editable = fields
+            view.editing = self._editing(table, fields)
 
-        fields = {name: v.optional(each) for name, each in self._validators(table, newest).items()}
+    def _editing(self, table: str, fields: Mapping[str, Validator]) -> Editing:
+        def run(arguments: Mapping[str, Any]) -> object:
+            changed = {name: value for name, value in arguments.items() if name != "_id"}
+            return self.change("edit", lambda db: db.patch(table, arguments["_id"], changed))
+
+        each_alone = {name: v.optional(each) for name, each in fields.items()}
         find = partial(self.deployment.query, _document)
-        return Editing(table, v.object({"_id": v.id(table), **fields}), run, lambda id: find({"id": id}))
+        return Editing(table, v.object({"_id": v.id(table), **each_alone}), run, lambda id: find({"id": id}))
 
     def _validators(self, table: str, newest: Iterable[Any]) -> Mapping[str, Validator]:
         """The fields of a table, by the schema or as its newest documents have them."""
@@ -264,8 +271,7 @@ class Data(Page):
             named = columns_of_table(declared)
             if named:
                 return list(named)
-        view = self._shown.get(f"documents {table}")
-        return list(view.editing.fields) if isinstance(view, LiveView) and view.editing is not None else []
+        return list(self._editable)
 
     def _chosen(self) -> str | None:
         view = self._shown.get(f"documents {self.table}")

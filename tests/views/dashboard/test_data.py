@@ -99,6 +99,12 @@ def test_a_cell_is_edited_as_its_field_has_it(deployment: Deployment, data: Read
     assert {name: field["kind"] for name, field in loose.fields.items()} == {"text": "string", "size": "any"}
     loose.commit(data.rows[0], "size", '{"now": "an object"}')
     assert data.rows[0]["size"] == {"now": "an object"}
+    deployment.transact(lambda db: db.insert("notes", {"colour": "red"}))
+    assert len(data.rows) == 2
+    data.page.refresh()
+    newest = data.host.views[-1].editing
+    assert newest is not None
+    assert newest.fields["colour"]["kind"] == "string"
 
 
 def test_all_that_a_filter_shows_is_changed_at_once(data: Reader) -> None:
