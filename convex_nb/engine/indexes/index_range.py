@@ -150,28 +150,29 @@ def key_interval(table: str, index: str, fields: Sequence[str], bounds: Sequence
             f"order {shown}: equalities on the first ones, then at most a lower and an upper bound on the next one.",
             None if bounded is None else bounded.field,
         )
-    prefix = b"".join([_encoded(name, field, equal[field]) for field in ordered[: len(equal)]])
+    prefix = b"".join([compared_key("range", name, field, equal[field]) for field in ordered[: len(equal)]])
     lo = prefix
     hi = successor(prefix)
     if lower is not None:
-        lo = prefix + _encoded(name, lower.field, lower.value)
+        lo = prefix + compared_key("range", name, lower.field, lower.value)
         if lower.operator == "gt":
             lo = successor(lo)
     if upper is not None:
-        hi = prefix + _encoded(name, upper.field, upper.value)
+        hi = prefix + compared_key("range", name, upper.field, upper.value)
         if upper.operator == "lte":
             hi = successor(hi)
     return lo, max(lo, hi)
 
 
-def _encoded(index: str, field: str, value: Any) -> bytes:
+def compared_key(kind: str, index: str, field: str, value: Any) -> bytes:
+    """The key of a value that a range or a search compares a field with. Raises ``InvalidValueError``."""
     if value is UNDEFINED:
         return encode_value(UNDEFINED)
     try:
         return encode_value(to_value(value))
     except InvalidValueError as error:
         raise InvalidValueError(
-            f'The range of {index} compares "{field}" with a value that cannot be stored: {error.reason}',
+            f'The {kind} of {index} compares "{field}" with a value that cannot be stored: {error.reason}',
             path=error.path,
             value=value,
         ) from None

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 from convex_nb.engine.indexes.index_range import Bound
 from convex_nb.engine.reading import planner
+from convex_nb.engine.reading.shown import Shown
 
 if TYPE_CHECKING:
     from convex_nb.engine.reading.filters import Expression
@@ -42,8 +42,8 @@ class FilterStep:
         return f"{self.condition}: {self.runs_in}" + (f", because {self.why}" if self.why else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation(Shown):
     """How ``collect()`` would read a query now."""
 
     table: str
@@ -65,15 +65,6 @@ class Explanation:
     why: str
     call: str = "collect()"
     """The method that reads."""
-
-    def __repr__(self) -> str:
-        return "\n".join([f"{name:<8}{text}" for name, text in self._lines()])
-
-    def _repr_html_(self) -> str:
-        rows = [
-            f"<tr><th style='text-align:left'>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._lines()
-        ]
-        return f"<table>{''.join(rows)}</table>"
 
     def _lines(self) -> list[tuple[str, str]]:
         return [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from convex_nb.engine.reading.shown import Shown
 from convex_nb.engine.search.proximity import proximity
 from convex_nb.engine.search.ranking import PROXIMITY
 
@@ -58,8 +58,8 @@ class ScoredDocument:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SearchExplanation:
+@dataclass(frozen=True, slots=True, repr=False)
+class SearchExplanation(Shown):
     """What a text search looks for and finds now."""
 
     table: str
@@ -85,15 +85,6 @@ class SearchExplanation:
     def of_call(self, call: str) -> SearchExplanation:
         """The same for another reading method."""
         return replace(self, call=call)
-
-    def __repr__(self) -> str:
-        return "\n".join([f"{name:<8}{text}" for name, text in self._lines()])
-
-    def _repr_html_(self) -> str:
-        rows = [
-            f"<tr><th style='text-align:left'>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._lines()
-        ]
-        return f"<table>{''.join(rows)}</table>"
 
     def _lines(self) -> list[tuple[str, str]]:
         return [

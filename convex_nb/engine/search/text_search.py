@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convex_nb.engine.indexes.index_range import compared_key
+from convex_nb.engine.search.declared import declared_index
 from convex_nb.engine.search.keyspace import TermKeyspace
 from convex_nb.engine.search.tokens import terms_of
-from convex_nb.language.errors import IndexNotFoundError, InvalidValueError, LimitError, SearchError
-from convex_nb.language.keys import encode_value
-from convex_nb.language.normalisation import to_value
-from convex_nb.language.values import UNDEFINED
+from convex_nb.language.errors import LimitError, SearchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,13 +144,7 @@ def text_search(state: TableState, name: str, function: TextFunction, limits: Li
 def search_index(state: TableState, name: str) -> SearchIndexDefinition:
     """A text search index of a table. Raises ``IndexNotFoundError``."""
     definitions = () if state.definition is None else state.definition.search_indexes
-    for definition in definitions:
-        if definition.name == name:
-            if definition.staged:
-                raise IndexNotFoundError(state.name, name, staged=True)
-            return definition
-    available = [definition.name for definition in definitions if not definition.staged]
-    raise IndexNotFoundError(state.name, name, available, kind="search_index")
+    return declared_index(definitions, state.name, name, "search_index")
 
 
 def _terms(text: str, where: str, limits: Limits) -> tuple[str, ...]:
@@ -192,13 +185,4 @@ def filter_key(where: str, filter_fields: tuple[str, ...], field: str, value: An
             index=index,
             field=field,
         )
-    if value is UNDEFINED:
-        return encode_value(UNDEFINED)
-    try:
-        return encode_value(to_value(value))
-    except InvalidValueError as error:
-        raise InvalidValueError(
-            f'The search of {where} compares "{field}" with a value that cannot be stored: {error.reason}',
-            path=error.path,
-            value=value,
-        ) from None
+    return compared_key("search", where, field, value)

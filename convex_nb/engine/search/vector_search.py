@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from convex_nb.engine.search.declared import declared_index
 from convex_nb.engine.search.filter_values import FilterValues
 from convex_nb.engine.search.sources import Source, sources_of
 from convex_nb.engine.search.text_search import filter_key
 from convex_nb.engine.search.vector_index import VectorIndex, Vectors, is_vector, units_of
-from convex_nb.language.errors import IndexNotFoundError, SearchError
+from convex_nb.language.errors import SearchError
 from convex_nb.language.values import Id, to_value
 
 if TYPE_CHECKING:
@@ -114,13 +115,7 @@ def vector_search(
 def vector_index(state: TableState, name: str) -> VectorIndexDefinition:
     """A vector index of a table. Raises ``IndexNotFoundError``."""
     definitions = () if state.definition is None else state.definition.vector_indexes
-    for definition in definitions:
-        if definition.name == name:
-            if definition.staged:
-                raise IndexNotFoundError(state.name, name, staged=True)
-            return definition
-    available = [definition.name for definition in definitions if not definition.staged]
-    raise IndexNotFoundError(state.name, name, available, kind="vector_index")
+    return declared_index(definitions, state.name, name, "vector_index")
 
 
 def _checked_vector(vector: Any, definition: VectorIndexDefinition, where: str) -> NDArray[np.float32]:
