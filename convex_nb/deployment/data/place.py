@@ -46,13 +46,20 @@ def open_place(
         )
     if not isinstance(path, (str, PathLike)) or "://" in str(path):
         raise InvalidValueError(
-            f"open() takes the path of a file, as in `open('app.convex')`, not {describe(path, 80)}.", value=path
+            f"open() takes the path of a file, as in `open('app.convex')`, not {_shown(path)}.",
+            value=None if "://" in str(path) else path,
         )
     from convex_nb.engine.wal.opening import open_database
 
     return open_database(
         path, durability=durability, read_only=read_only, limits=limits, retention=nanoseconds, clock=clock
     )
+
+
+def _shown(path: object) -> str:
+    """What was given for a path; of another kind of address, which may have a password, only which kind."""
+    scheme, separator, _ = str(path).partition("://")
+    return describe(path, 80) if not separator else f"{scheme}://...; the addresses that it takes are postgresql://..."
 
 
 def _nanoseconds(retention: timedelta) -> int:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from convex_nb.engine.database import Database, SystemClock
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
-from convex_nb.engine.postgres.address import Address
+from convex_nb.engine.postgres.address import Address, driver
 from convex_nb.engine.postgres.copies import SharedCopies
 from convex_nb.engine.postgres.postgres_archive import PostgresArchive
 from convex_nb.engine.postgres.postgres_chunks import PostgresChunks
-from convex_nb.engine.postgres.postgres_errors import refusing_damage, talking
+from convex_nb.engine.postgres.postgres_errors import refusal, refusing_damage, talking
 from convex_nb.engine.postgres.postgres_log import PostgresLog
 from convex_nb.engine.postgres.presence import Presence, new_kernel_name
 from convex_nb.engine.postgres.session import Session
@@ -45,8 +45,10 @@ def open_shared_database(
     address = Address(uri)
     beginning = Milestones.beginning((clock or SystemClock()).now_ns())
     root = {"file": secrets.token_hex(16), **beginning.root()}
-    with talking(address, "open it"):
+    try:
         store = PostgresStore(address, address.connect())
+    except driver().Error as error:
+        raise refusal(address, "open it", error) from None
     try:
         with store.connected("open it") as connection:
             kept = DEFAULT_RETENTION_NS if retention is None else retention

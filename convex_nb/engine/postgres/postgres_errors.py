@@ -43,7 +43,7 @@ def refusal(address: Address, purpose: str, error: psycopg.Error) -> StorageErro
     advice = _ADVICE.get(state, "") or _advice_of(said)
     advice = f" {advice.format(database=address.database)}" if advice else ""
     return StorageError(
-        f"Could not {purpose}: PostgreSQL says: {said} ({address.text}). Nothing was written.{advice}",
+        f"Could not {purpose} ({address.text}): {said.rstrip('.')}. Nothing was written.{advice}",
         path=address.text,
     )
 
@@ -56,7 +56,13 @@ def _advice_of(said: str) -> str:
         return _ADVICE["3D000"]
     if "too many clients" in said or "remaining connection slots" in said:
         return _ADVICE["53300"]
-    if "refused" in said or "No such file" in said or "could not translate" in said or "timeout" in said:
+    if (
+        "resolve" in said
+        or "refused" in said
+        or "No such file" in said
+        or "could not translate" in said
+        or "timeout" in said
+    ):
         return "Is the server running, and does it listen there?"
     return ""
 

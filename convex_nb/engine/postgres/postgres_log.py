@@ -211,7 +211,8 @@ class PostgresLog:
         return Arrival(recovery.position, replay)
 
     def _note(self, logged: LoggedRecord) -> None:
-        self._upkeep.note(logged.entry, logged.nbytes)
+        if not self.read_only:
+            self._upkeep.note(logged.entry, logged.nbytes)
         self._head = logged.entry.position
 
     def wait(self) -> bool:

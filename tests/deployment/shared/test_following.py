@@ -219,6 +219,12 @@ def test_it_says_where_it_is_without_the_password(server: Server, uri: str, tmp_
         assert dep.table("tasks").count() == 2
 
 
+def test_an_address_of_another_kind_is_not_repeated() -> None:
+    with pytest.raises(InvalidValueError, match=r"not postgresql\+psycopg://") as caught:
+        convex_nb.open("postgresql+psycopg://ada:s3cret@db.example.org/app")
+    assert "s3cret" not in str(caught.value) + repr(caught.value.__dict__)
+
+
 def test_a_push_of_another_kernel_is_in_force_here_too(uri: str) -> None:
     @query("tasks:done")
     def done(ctx: QueryCtx) -> Any:
