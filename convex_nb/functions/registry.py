@@ -117,9 +117,13 @@ class Registry:
         return self._announce(changed)
 
     def remove(self, paths: Iterable[str]) -> frozenset[str]:
-        """Forget functions; return the paths that were there. Their live queries fail until they are defined again."""
+        """Forget functions of the application; return the paths that were there.
+
+        Their live queries fail until they are defined again.
+        """
+        own = [usual_spelling(path) for path in paths if SEPARATOR not in path]
         with self._lock:
-            gone = {path for path in map(usual_spelling, paths) if self._entries.pop(path, None) is not None}
+            gone = {path for path in own if self._entries.pop(path, None) is not None}
         return self._announce(gone)
 
     def install(self, components: Mapping[str, Component]) -> frozenset[str]:
@@ -176,18 +180,19 @@ class Registry:
     def resolve(self, target: Target, caller: str | None = None) -> Entry:
         """The same for a function of any kind."""
         if type(target) is Function:
-            if caller or target.component is not None:
+            known = target.entry
+            if known is not None and (known.owner is not self._owner or self._entries.get(known.path) is not known):
+                known = None
+            if caller or (target.component is not None and (known is None or caller is not None)):
                 return self._in_component(target, caller)
-            entry = target.entry
-            if entry is None or entry.owner is not self._owner or self._entries.get(entry.path) is not entry:
-                entry = self.adopt(target)
+            entry = known or self.adopt(target)
         elif type(target) is str:
             if target.startswith(HANDLE):
                 return self.at(target.removeprefix(HANDLE))
             if caller is not None and SEPARATOR in target:
                 raise self._not_found(target, caller)
-            entry = self._entries.get(target) if not caller else None
-            entry = entry or self.at(qualified(caller or "", usual_spelling(target)))
+            found = None if caller else self._entries.get(target)
+            entry = found or self.at(qualified(caller or "", usual_spelling(target)))
         elif isinstance(target, Reference):
             entry = self._referred(target, caller or "")
         else:
@@ -358,7 +363,7 @@ def _article(kind: Kind) -> str:
 class Functions(Mapping[str, Function]):
     """A read-only view of what is registered, in the order of paths; any spelling of a path finds its function.
 
-    Of the functions of a component, or of the application: each knows its own.
+    Those of a component, or of the application; asked for by their whole paths, the latter finds those of components.
     """
 
     def __init__(self, entries: Mapping[str, Entry], component: str = "") -> None:
@@ -366,7 +371,7 @@ class Functions(Mapping[str, Function]):
         self._component = component
 
     def __getitem__(self, path: str) -> Function:
-        if not isinstance(path, str) or SEPARATOR in path:
+        if not isinstance(path, str) or (self._component and SEPARATOR in path):
             raise KeyError(path)
         return self._entries[qualified(self._component, usual_spelling(path))].function
 

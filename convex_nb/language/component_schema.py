@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from convex_nb.language.qualified_names import component_of, local_name, qualified
 from convex_nb.language.schema import SchemaDefinition, define_schema
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from convex_nb.language.schema import TableDefinition
 
 
+NONE: Final = define_schema({}, schema_validation=False)
+"""In force where an application has pushed no schema, and there are components, or were."""
+
+
 def combined(
     application: SchemaDefinition | None, components: Mapping[str, SchemaDefinition | None]
 ) -> SchemaDefinition | None:
@@ -36,7 +40,7 @@ def combined(
     }
     if not tables:
         return application
-    base = define_schema({}, schema_validation=False) if application is None else application
+    base = NONE if application is None else application
     return replace(base, tables=MappingProxyType({**base.tables, **tables}))
 
 
@@ -51,10 +55,10 @@ def part_of(schema: SchemaDefinition | None, component: str = "") -> SchemaDefin
     }
     if component:
         return SchemaDefinition(MappingProxyType(tables)) if tables else None
-    if len(tables) == len(schema.tables):
-        return schema
-    # An application that has pushed none, and components that have.
-    return replace(schema, tables=MappingProxyType(tables)) if tables or schema.schema_validation else None
+    if not tables and not schema.schema_validation:
+        # An application that has pushed none, and components that have or had one.
+        return None
+    return schema if len(tables) == len(schema.tables) else replace(schema, tables=MappingProxyType(tables))
 
 
 def parts_of(schema: SchemaDefinition | None) -> dict[str, SchemaDefinition | None]:

@@ -65,6 +65,8 @@ def status(deployment: Deployment) -> Card:
         [("soft", "now:"), ("plain", f"{views}, {counted(statistics.database.commits, 'commit')}")],
         [("soft", "%convex"), ("code", " | ".join(name for name in COMMANDS if name != "status"))],
     ]
+    if deployment.components:
+        lines.insert(3, [("soft", "components:"), ("plain", ", ".join(deployment.components))])
     if deployment.server is not None:
         lines.insert(-1, [("soft", "served at:"), ("code", deployment.server.url)])
     return Card(lines)

@@ -17,6 +17,7 @@ from convex_nb.engine.system_tables import is_system_table
 from convex_nb.engine.table import TableState
 from convex_nb.engine.wal.opening import open_database, save_database
 from convex_nb.language.errors import StorageCorruptError, StorageError
+from convex_nb.language.qualified_names import local_name
 from convex_nb.services.files.incoming import SnapshotFiles
 from convex_nb.services.transfer.exported_fields import pages
 from convex_nb.services.transfer.tables_import import Content, import_content
@@ -40,12 +41,15 @@ class BackupReport:
 
 
 def copied_database(database: Database, left_out: frozenset[str] = frozenset()) -> Database:
-    """A database in memory that begins at the newest commit of another, and shares it all. Costs O(tables)."""
+    """A database in memory that begins at the newest commit of another, and shares it all. Costs O(tables).
+
+    `left_out` are system tables, the application's and those of components, that it does not have.
+    """
     head = database.head
     tables = {
         name: TableState(name, state.number, state.definition, state.indexes, state.parts, state.live)
         for name, state in head.tables.items()
-        if name not in left_out
+        if local_name(name) not in left_out
     }
     copied = Database(
         clock=database.clock,

@@ -43,6 +43,8 @@ def test_a_cell_defines_and_installs_a_component(chat: Notebook) -> None:
     assert (dep.query(components.likes.total), dep.query(components.views.total)) == (2, 0)
     assert chat["counter"].functions.keys() == {"add", "total", "twice"}
     assert "add" not in chat.shell.user_ns
+    assert "components: likes, views" in chat.ok("%convex").text
+    assert "total" in chat.ok("%convex explain likes//total").text
     assert not any("twice" in path for path in dep.functions)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convex_nb.deployment.components.installed import check_kept
 from convex_nb.functions.components.component import Component, Use, check_uses, tree_of
-from convex_nb.language.component_schema import combined, part_of, parts_of
+from convex_nb.language.component_schema import NONE, combined, part_of, parts_of
 from convex_nb.language.qualified_names import check_component_name
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def whole_schema(
     application = part_of(head.schema) if schema is None else schema
     if tree is None:
         return combined(application, parts_of(head.schema))
-    return combined(application, {path: component.schema for path, component in tree.items()})
+    whole = combined(application, {path: component.schema for path, component in tree.items()})
+    return NONE if whole is None and head.schema is not None else whole
 
 
 @contextmanager

@@ -71,6 +71,14 @@ def test_a_component_without_documents_goes_and_one_with_documents_does_not() ->
         assert (list(dep.components), repr(dep.components)) == ([], "no components")
 
 
+def test_the_last_one_goes_from_an_application_without_a_schema() -> None:
+    with convex_nb.open() as dep:
+        dep.push(components=[counter()])
+        assert (dep.schema, list(dep.components)) == (None, ["counter"])
+        dep.push(components=[])
+        assert (dep.schema, list(dep.components)) == (None, [])
+
+
 def test_new_code_is_live_at_once() -> None:
     one = counter()
     with opened(one) as dep:
@@ -135,7 +143,9 @@ def test_components_live_in_a_file(tmp_path: Path) -> None:
 def test_a_fork_has_the_components() -> None:
     with opened() as dep:
         dep.mutation(components.likes.add, name="a")
+        dep.mutation(components.likes.add_later, name="later")
         with dep.fork() as fork:
+            assert fork.query(components.likes.jobs) == []
             fork.mutation(components.likes.add, name="a")
             assert fork.query(components.likes.total, name="a") == 2
         assert dep.query(components.likes.total, name="a") == 1

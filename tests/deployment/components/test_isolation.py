@@ -234,7 +234,11 @@ def test_internal_functions_of_the_application_are_not_those_of_a_component() ->
         assert dep.query("everything") == "mine"
         assert dep.components["likes"].query("everything") == []
         assert set(dep.functions) == {"everything"}
-        assert "total" in dep.components["likes"].functions
+        inside = dep.components["likes"].functions
+        assert "total" in inside
+        assert dep.functions["likes//total"] is inside["total"]
+        assert "likes//total" not in inside
+        assert dep.unregister("likes//total", "everything") == {"everything"}
 
 
 def test_the_schema_is_that_of_each() -> None:
