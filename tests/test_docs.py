@@ -6,12 +6,14 @@ error, `<!-- not run -->` for one that only illustrates.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
+
+from tests.kernels import Kernels, running_kernels
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -19,27 +21,32 @@ BLOCK = re.compile(r"(?:<!-- (?P<mark>raises|not run) -->\n)?^```python\n(?P<cod
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 
 
-def cells(page: Path) -> list[nbformat.NotebookNode]:
-    return [
-        nbformat.v4.new_code_cell(
-            block["code"], metadata={"tags": ["raises-exception"]} if block["mark"] == "raises" else {}
-        )
-        for block in BLOCK.finditer(page.read_text(encoding="utf-8"))
-        if block["mark"] != "not run"
-    ]
+def blocks(page: Path) -> list[re.Match[str]]:
+    return [block for block in BLOCK.finditer(page.read_text(encoding="utf-8")) if block["mark"] != "not run"]
 
 
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if cells(page)], ids=name_of)
-def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(cells=cells(page))
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    for cell in notebook.cells:
-        raised = any(output.output_type == "error" for output in cell.outputs)
-        assert raised == ("raises-exception" in cell.metadata.get("tags", [])), cell.source
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
+    with running_kernels(tmp_path_factory.mktemp("kernels")) as kernels:
+        yield kernels
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kernels are forked")
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, kernels: Kernels) -> None:
+    with kernels.started(tmp_path) as kernel:
+        for block in blocks(page):
+            reply = kernel.execute_interactive(
+                block["code"], allow_stdin=False, timeout=120, output_hook=lambda message: None
+            )
+            raised = reply["content"]["status"] == "error"
+            assert raised == (block["mark"] == "raises"), "\n".join(
+                [block["code"], *reply["content"].get("traceback", [])]
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
