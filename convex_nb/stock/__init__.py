@@ -1,0 +1,34 @@
+"""Components from stock, and what applications are often made of. Each is loaded when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convex_nb.stock.rate_limiter import (
+        HOUR as HOUR,
+        MINUTE as MINUTE,
+        SECOND as SECOND,
+        RateLimiter as RateLimiter,
+        is_rate_limit_error as is_rate_limit_error,
+    )
+
+_NAMES_OF_MODULES = {
+    "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
+}
+_MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}
+
+__all__ = list(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})
