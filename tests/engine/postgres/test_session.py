@@ -55,6 +55,7 @@ def test_a_commit_whose_connection_is_lost_happens_once(uri: str, after: bool) -
         assert [each["n"] for each in sorted(contents(b)["items"], key=lambda d: d["_creationTime"])] == [0, 1, 2]
         assert contents(a) == contents(b)
         assert a.head.timestamp == b.head.timestamp
+        assert log_of(a).head == log_of(b).head == 3
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -76,6 +77,7 @@ def test_others_that_come_first_while_it_is_lost_change_nothing_of_that(uri: str
         follow(a, b)
         assert sorted(str(each["n"]) for each in contents(a)["items"]) == ["0", "a", "b"]
         assert contents(a) == contents(b)
+        assert log_of(a).head == log_of(b).head == 3
 
 
 def test_a_commit_in_doubt_says_so_and_is_there_when_the_server_is(

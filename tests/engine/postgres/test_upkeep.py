@@ -7,13 +7,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from convex_nb.engine import maintenance
 from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
 from convex_nb.engine.postgres import upkeep
 from convex_nb.engine.postgres.tables import LOCK
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.documents import Document
-from tests.engine.databases import import_all
+from tests.engine.databases import import_all, insert_all, small_thresholds
 from tests.engine.postgres.kernels import contents, follow, insert, kernels, log_of
 
 
@@ -35,7 +36,11 @@ def count(uri: str, table: str) -> int:
 
 
 @pytest.mark.usefixtures("eager")
-def test_kernels_take_turns_and_opening_begins_at_the_newest_checkpoint(uri: str) -> None:
+def test_kernels_take_turns_and_opening_begins_at_the_newest_checkpoint(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each of them merges in its own way, and deletes what the others' checkpoints consisted of.
+    small_thresholds(monkeypatch)
     with kernels(uri, 2, retention=0) as (a, b):
         for turn in range(4):
             for database in (a, b):
@@ -125,3 +130,21 @@ def test_the_past_is_read_from_the_server_for_as_long_as_it_was_told(uri: str) -
             found = [dict(d) for d in snapshot.tables["items"].scan(1, b"", b"\xff", reverse=False)]
             assert sorted(found, key=lambda d: d["_id"]) == expected["items"]
         again.check()
+
+
+@pytest.mark.usefixtures("eager")
+def test_what_another_kernel_has_deleted_is_written_again(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "RECENT", 100)
+    with kernels(uri, 2, retention=0) as (a, b):
+        insert_all(a, "items", [{"n": n} for n in range(400)])
+        for database in (a, a, b, a):
+            # The segment that each of them makes of the same documents is its own.
+            for n in range(6):
+                insert(database, "items", n=n)
+            follow(a, b)
+            keep_up(database)
+            assert len(database.head.tables["items"].parts) == 1
+            with kernels(uri, 1) as (again,):
+                assert contents(again) == contents(a) == contents(b)
+                again.check()
+        assert log_of(a)._upkeep.checkpoints == 3
