@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from convex_nb.engine.namespaces import EVERYBODY
 from convex_nb.functions.definition import Function, Handler, Kind, Visibility
 from convex_nb.functions.references import Reference, path_of
 from convex_nb.language.errors import FunctionNotFoundError, describe
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.functions.contexts import QueryCtx
     from convex_nb.functions.registry import Target
+    from convex_nb.language.documents import Document
 
 
 def define_function(handler: Handler, kind: Kind, visibility: Visibility = "public") -> Function:
@@ -25,6 +28,14 @@ def define_function(handler: Handler, kind: Kind, visibility: Visibility = "publ
 def anonymous_function(handler: Handler, kind: Kind, name: str) -> Function:
     """Return a handler as a function that can be run and watched but is not in `dep.functions`; logs say `name`."""
     return Function(handler, kind, name=name)
+
+
+def _read(ctx: QueryCtx, id: str) -> Document | None:
+    return ctx.db._transaction.get(id, None, EVERYBODY)
+
+
+document_of = anonymous_function(_read, "query", "the document of an id")
+"""The document of an id, the application's or a component's."""
 
 
 def lasting_name(deployment: Deployment, target: Target) -> Target:

@@ -182,14 +182,15 @@ class Deployment(Calling, Description):
         if not isinstance(http, HttpRouter | None):
             raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
         providers = None if auth is None else check_providers(auth)
-        head = self._database.head
-        tree = None if components is None else check_components(components, head)
-        whole = whole_schema(head, schema, tree)
-        with installed(self._registry, tree):
-            wanted = None if crons is None else check_crons(crons, self._registry)
-            is_another, changes = push_with(
-                self._database, whole, lambda writer: self._deploy(writer, wanted, providers), "push"
-            )
+        with self._pushing:
+            head = self._database.head
+            tree = None if components is None else check_components(components, head)
+            whole = whole_schema(head, schema, tree)
+            with installed(self._registry, tree):
+                wanted = None if crons is None else check_crons(crons, self._registry)
+                is_another, changes = push_with(
+                    self._database, whole, lambda writer: self._deploy(writer, wanted, providers), "push"
+                )
         if is_another:
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()

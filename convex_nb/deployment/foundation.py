@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,8 @@ class Foundation:
         self._log.describe = partial(_describe, database, mode)
         self._closed: str | None = None
         self._blocked = False
+        # Each push carries over what it leaves as it is: of two at once, one would take back what the other has done.
+        self._pushing = threading.RLock()
         self._doors: list[Door] = []
         self._router: HttpRouter | None = None
         self._tokens = Tokens(database)

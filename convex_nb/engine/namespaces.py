@@ -28,7 +28,7 @@ class Namespace:
         self.component = component
         self.is_system = is_system
         self.owns_all = owns_all
-        self.is_root = not component and not is_system
+        self.is_root = not component and not is_system and not owns_all
         self.operations = "system." if is_system else ""
         """What an operation is called in it: `db.system.get`."""
 
@@ -74,6 +74,8 @@ class Namespace:
 
 ROOT: Final = Namespace("", False)
 """The tables of the application's users."""
+EVERYBODY: Final = Namespace("", False, owns_all=True)
+"""The same, and by their ids the documents of components too: for those who look at all of it."""
 
 
 @lru_cache(1024)

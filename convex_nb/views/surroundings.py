@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.deployment.definitions import document_of
 from convex_nb.views.columns import columns_of_table
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Surroundings:
         """
         if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
             return None
-        return lambda id: self._deployment.watch(_document, {"id": id}, on_stale)
+        return lambda id: self._deployment.watch(document_of, {"id": id}, on_stale)
 
     def commits(self) -> int:
         """Return how many commits there were so far. O(tables)."""
@@ -57,13 +57,6 @@ class Surroundings:
         ]
         remedy = f" Run `{writers[0]}` to add some." if writers else ""
         return f"No rows yet. This query reads {_listed(names)}.{remedy}"
-
-
-def _read(ctx: Any, id: str) -> Any:
-    return ctx.db.get(id)
-
-
-_document = anonymous_function(_read, "query", "the document of an id")
 
 
 def _inserts(handler: Any, names: list[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from convex_nb.functions.execution import running
 from convex_nb.functions.host import get_host
 from convex_nb.functions.registry import HANDLE
-from convex_nb.language.errors import DeploymentClosedError
+from convex_nb.language.errors import DeploymentClosedError, FunctionNotFoundError
 
 if TYPE_CHECKING:
     from convex_nb.functions.registry import Target
@@ -22,7 +22,15 @@ def create_function_handle(function: Target) -> str:
     """
     execution = running.get()
     if execution is not None:
-        return HANDLE + execution.runner.registry.resolve(function, execution.component).path
+        registry = execution.runner.registry
+        entry = registry.resolve(function, execution.component)
+        if not registry.holds(entry):
+            raise FunctionNotFoundError(
+                f'"{entry.path}" has no handle: it is not registered under a path by which it could be found again. '
+                "Give it a path, or a name of its own.",
+                path=entry.path,
+            )
+        return HANDLE + entry.path
     host = get_host()
     if host is None:
         raise DeploymentClosedError(

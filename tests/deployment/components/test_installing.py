@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from convex_nb import (
     query,
     v,
 )
+from convex_nb.deployment.components.installing import whole_schema
 from tests.deployment.components.counting import SCHEMA, counter, opened
 
 
@@ -223,3 +225,21 @@ def test_completion_offers_what_is_installed() -> None:
         assert {"add", "total"} <= set(dir(components.counter))
         assert "everything" not in dir(components.counter)
     convex_nb.set_current(None)
+
+
+def test_of_two_pushes_at_once_neither_takes_the_other_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    with convex_nb.open() as dep:
+        other = threading.Thread(target=dep.push, args=(SCHEMA,))
+
+        def and_meanwhile_another(*given: Any) -> Any:
+            whole = whole_schema(*given)
+            if other.ident is None:
+                other.start()
+                other.join(0.2)
+            return whole
+
+        monkeypatch.setattr("convex_nb.deployment.deployment.whole_schema", and_meanwhile_another)
+        dep.use(counter())
+        other.join()
+        assert (dep.schema, list(dep.components)) == (SCHEMA, ["counter"])
+        assert dep.components["counter"].schema is not None
