@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from convex_nb.engine.files.check import check_files
-from convex_nb.engine.part import BY_ID
 from convex_nb.engine.schema_push import Backfill, backfills, search_backfills
 from convex_nb.engine.search.upkeep import check_searches
 from convex_nb.engine.table import TableState
+from convex_nb.engine.table_index import BY_ID
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.ordering import same_value
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from convex_nb.engine.part import Part
     from convex_nb.engine.read_set import ReadSet
-    from convex_nb.engine.table import TableIndex, TableState
+    from convex_nb.engine.table import TableState
+    from convex_nb.engine.table_index import TableIndex
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import SchemaDefinition
 

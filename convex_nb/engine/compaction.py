@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.database import Database
     from convex_nb.engine.steps import Steps
-    from convex_nb.engine.table import TableIndex
+    from convex_nb.engine.table_index import TableIndex
 
 CATCH_UP = 64
 """Changes that may be replayed while others wait; twice as many each time that there were more."""

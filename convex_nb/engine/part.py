@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from convex_nb.engine import steps
 from convex_nb.engine.indexes.sorted_chunks import SortedChunks
+from convex_nb.engine.table_index import BY_ID
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
     from convex_nb.engine.indexes.index import IndexRun
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.steps import Steps
-    from convex_nb.engine.table import TableIndex
+    from convex_nb.engine.table_index import TableIndex
     from convex_nb.language.documents import Document
 
     Run: TypeAlias = IndexRun | tuple[str, ...]
     """A run, or until somebody asks for it the fields that it will be of."""
-
-BY_ID = "by_id"
 
 
 class Part:

@@ -13,7 +13,8 @@ from convex_nb.engine.search.upkeep import (
     searched_field,
 )
 from convex_nb.engine.system_tables import definition_of, is_system_table
-from convex_nb.engine.table import TableIndex, TableState, table_indexes
+from convex_nb.engine.table import TableState
+from convex_nb.engine.table_index import TableIndex, table_indexes
 from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 

@@ -4,49 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convex_nb.engine.indexes.sorted_chunks import SortedChunks
 from convex_nb.engine.merge import merged_read
-from convex_nb.engine.part import BY_ID, Part
+from convex_nb.engine.part import Part
 from convex_nb.engine.segments.recent_columns import RecentColumns
+from convex_nb.engine.table_index import TableIndex, table_indexes
 from convex_nb.language.errors import IndexNotFoundError
-from convex_nb.language.keys import MAX_KEY, MIN_KEY, key_function
+from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from convex_nb.engine.commit import Commit, Write
     from convex_nb.engine.reading.columnar import TableColumns
     from convex_nb.engine.search.sources import Source
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import TableDefinition
-
-BY_CREATION_TIME = "by_creation_time"
-
-
-class TableIndex(NamedTuple):
-    """An index of a table: its name, its fields and the function that makes a document's full key."""
-
-    name: str
-    fields: tuple[str, ...]
-    key_of: Callable[[Document], bytes]
-
-
-def table_indexes(definition: TableDefinition | None) -> tuple[TableIndex, ...]:
-    """The indexes of a table, the two automatic ones first."""
-    indexes = [
-        TableIndex(BY_ID, ("_id",), key_function(("_id",))),
-        TableIndex(BY_CREATION_TIME, ("_creationTime",), key_function(("_creationTime",))),
-    ]
-    if definition is not None:
-        indexes.extend(
-            TableIndex(index.name, index.fields, key_function(index.fields))
-            for index in definition.indexes
-            if not index.staged
-        )
-    return tuple(indexes)
-
 
 _first = itemgetter(0)
 

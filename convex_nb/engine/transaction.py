@@ -11,7 +11,8 @@ from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
 from convex_nb.engine.search.upkeep import prepare_searches
 from convex_nb.engine.system_tables import definition_of
-from convex_nb.engine.table import BY_CREATION_TIME, TableState
+from convex_nb.engine.table import TableState
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.engine.usage import Usage
 from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.documents import Document, freeze

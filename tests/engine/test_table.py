@@ -11,7 +11,8 @@ from convex_nb.engine.database import Database
 from convex_nb.engine.part import Part
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.snapshot import Snapshot
-from convex_nb.engine.table import TableState, table_indexes
+from convex_nb.engine.table import TableState
+from convex_nb.engine.table_index import table_indexes
 from convex_nb.language.documents import Document
 from convex_nb.language.errors import IndexNotFoundError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY

@@ -12,7 +12,7 @@ from convex_nb.deployment.files.files import Files
 from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.engine.files.collection import FILES
 from convex_nb.engine.namespaces import Namespace, managed_by
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.functions.origin import ADMINISTRATOR
 from convex_nb.language.component_schema import part_of
 from convex_nb.language.errors import ComponentError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.deployment.files.file import File
 from convex_nb.deployment.files.preview import size_text
 from convex_nb.deployment.jobs.moments import moment, to_times
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.qualified_names import qualified

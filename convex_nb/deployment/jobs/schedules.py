@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from convex_nb.deployment.jobs.crons import Crons
 from convex_nb.deployment.jobs.moments import moment, to_times
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.functions.paths import usual_spelling
 from convex_nb.language.errors import describe
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor

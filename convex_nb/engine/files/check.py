@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convex_nb.engine.files.collection import FILES
 from convex_nb.engine.namespaces import tables_called
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.errors import StorageCorruptError, StorageError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 

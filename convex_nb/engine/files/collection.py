@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.engine.namespaces import tables_called
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError, StorageError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
 

@@ -13,7 +13,7 @@ from convex_nb.engine.segments.public_columns import Chosen, columns_of, field_n
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.segments.shapes import declared_columns
 from convex_nb.engine.segments.timestamps import timestamps
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.engine.reading.filters import FilterError, matches
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.engine.sql.duckdb_cursor import cursor
 from convex_nb.engine.sql.sql_tree import NO_FILES, SqlTree, UnknownReadError, WritingError
 from convex_nb.engine.system_tables import is_readable, is_system_table
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.errors import SqlError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.values import Id, Int64

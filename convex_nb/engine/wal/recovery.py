@@ -13,7 +13,8 @@ from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.system_tables import definition_of
-from convex_nb.engine.table import TableState, table_indexes
+from convex_nb.engine.table import TableState
+from convex_nb.engine.table_index import table_indexes
 from convex_nb.engine.wal.checkpoint import Copies, Manifest, TableEntry, rows_of_chunks
 from convex_nb.engine.wal.milestones import Milestone, Milestones, places_of_root
 from convex_nb.engine.wal.protocol import LoggedEntry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from convex_nb.engine.files.collection import FILES
 from convex_nb.engine.namespaces import tables_called
 from convex_nb.engine.reading.system_reader import SystemWriter
-from convex_nb.engine.table import BY_CREATION_TIME
+from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.language.errors import InvalidIdError, InvalidValueError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
