@@ -168,12 +168,20 @@ class Calling(Foundation):
         return self._reactor.subscribe(self._registry.find(function, "query"), args, callback, on_error)
 
     def watch(
-        self, function: Target, args: Mapping[str, Any] | None = None, on_stale: Callable[[], object] = lambda: None
+        self,
+        function: Target,
+        args: Mapping[str, Any] | None = None,
+        on_stale: Callable[[], object] = lambda: None,
+        identity: Mapping[str, Any] | None = None,
     ) -> LiveQuery:
-        """Run a query now, and again in each `refresh()` after a commit touched it, which `on_stale()` announces."""
+        """Run a query now, and again in each `refresh()` after a commit touched it, which `on_stale()` announces.
+
+        It acts for `identity`, or for the deployment's owner.
+        """
         if self._blocked:
             self._refuse()
-        return self._reactor.watch(self._registry.find(function, "query"), args, on_stale)
+        origin = ADMINISTRATOR if identity is None else Origin("user", to_identity(identity))
+        return self._reactor.watch(self._registry.find(function, "query"), args, on_stale, origin)
 
     def refresh(self) -> list[LiveQuery]:
         """Run every stale watched query at one snapshot; return those whose value or error has changed."""

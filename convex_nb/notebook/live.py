@@ -27,6 +27,7 @@ def live(
     render: Callable[[Any], Any] | None = None,
     every: float | timedelta | None = None,
     edit: Any = None,
+    identity: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> LiveView:
     """Return a view of a query that follows every commit which touches what it reads.
@@ -37,7 +38,7 @@ def live(
     of the table: a chart, a figure, anything that Jupyter displays. It is called between cells, and when one ends.
     A query that reads the clock runs again `every` so many seconds too, unless the view is paused or out of sight.
     `edit` is a mutation that changes a row: it takes the row's id, and each of its other arguments makes the column of
-    that name editable.
+    that name editable. The query acts for `identity`, such as `{"subject": "ada"}`: so one sees what that user does.
 
     Raises `FunctionNotFoundError` and `ArgumentValidationError`; an error inside the query is shown by the view, which
     recovers when the data do.
@@ -46,20 +47,21 @@ def live(
     if render is not None and not callable(render):
         raise TypeError(f"`render` is a function from the value to what is displayed, not {describe(render, 80)}.")
     deployment, period = current(), seconds_of(every)
-    editing = None if edit is None else _editing(deployment, edit)
-    return get_session().open_view(deployment, function, path_of(function), given, render, period, editing)
+    editing = None if edit is None else _editing(deployment, edit, identity)
+    return get_session().open_view(deployment, function, path_of(function), given, render, period, editing, identity)
 
 
-def _editing(deployment: Deployment, target: Any) -> Editing:
+def _editing(deployment: Deployment, target: Any, identity: Mapping[str, Any] | None) -> Editing:
     mutation = find_function(deployment, target)
     if mutation.kind != "mutation":
         raise TypeError(f"`edit` takes a mutation, and `{mutation.path}` is a {mutation.kind}.")
     name: Any = lasting_name(deployment, mutation)
+    caller = deployment if identity is None else deployment.client(identity)
     document = anonymous_function(lambda ctx, id: ctx.db.get(id), "query", "the edited document")
     return Editing(
         mutation.path or mutation.__name__,
         mutation.args,
-        lambda arguments: deployment.mutation(name, arguments),
+        lambda arguments: caller.mutation(name, arguments),
         lambda id: deployment.query(document, {"id": id}),
     )
 

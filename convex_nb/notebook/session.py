@@ -53,6 +53,7 @@ class Session:
         render: Callable[[Any], Any] | None = None,
         every: float | None = None,
         editing: Editing | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> LiveView:
         """Return a view of a query: the one that the running cell had of it before, or a new one.
 
@@ -61,10 +62,12 @@ class Session:
 
         def watch(arguments: Mapping[str, Any]) -> Followed:
             nonlocal target
-            query = deployment.watch(target, arguments, self.flush.mark)
+            query = deployment.watch(target, arguments, self.flush.mark, identity)
             target = lasting_name(deployment, target)
             return query
 
+        if isinstance(identity, Mapping):
+            path = f"{path} as {identity.get('name') or identity.get('subject') or 'a user'}"
         view = self._open(LiveView, deployment, path, watch, given, render, editing)
         self.flush.add(deployment, view, every)
         return view

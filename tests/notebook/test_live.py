@@ -37,6 +37,32 @@ def test_live_takes_functions_paths_and_references(busy: Notebook) -> None:
     assert isinstance(busy.ok("live(recent).df()").value, pandas.DataFrame)
 
 
+def test_a_view_acts_for_a_user(busy: Notebook) -> None:
+    busy.ok(
+        "from convex_nb import mutation, query\n"
+        "def who(ctx):\n"
+        "    identity = ctx.auth.get_user_identity()\n"
+        "    return None if identity is None else identity['subject']\n"
+        "@query\n"
+        "def mine(ctx):\n"
+        "    return [row for row in ctx.db.query('messages').collect() if row['author'] == who(ctx)]\n"
+        "@mutation\n"
+        "def change(ctx, id: str, body: str):\n"
+        "    ctx.db.patch(id, {'body': f'{body} by {who(ctx)}'})"
+    )
+    views = busy.ok("[live(mine, identity={'subject': name}) for name in ('Ada', 'Bob')] + [live(mine)]").value
+    assert [len(view.value) for view in views] == [2, 1, 0]
+    assert [view.path for view in views] == ["mine as Ada", "mine as Bob", "mine"]
+    busy.ok("send(author='Bob', body='more')")
+    assert bodies(views[1]) == ["from Bob", "more"]
+    assert [len(view.value) for view in views] == [2, 2, 0]
+    edited = busy.ok("live(mine, identity={'subject': 'Ada'}, edit=change)").value
+    edited.editing.commit(edited.value[0], "body", "new")
+    busy.ok("pass")
+    assert bodies(edited) == ["new by Ada", "from Ada"]
+    assert "An identity is a dict of claims" in busy.run("live(mine, identity='Ada')").text
+
+
 def test_what_cannot_be_asked_is_refused_at_once(busy: Notebook) -> None:
     views = len(busy.session.flush.views)
     assert isinstance(busy.run("live('messages:recents')").error, FunctionNotFoundError)

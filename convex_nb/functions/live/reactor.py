@@ -146,11 +146,17 @@ class Reactor:
         self._catch_up(shared, follower)
         return follower
 
-    def watch(self, entry: Entry, given: Mapping[str, Any] | None, on_stale: Callable[[], object]) -> LiveQuery:
+    def watch(
+        self,
+        entry: Entry,
+        given: Mapping[str, Any] | None,
+        on_stale: Callable[[], object],
+        origin: Origin = ADMINISTRATOR,
+    ) -> LiveQuery:
         """Run a query now; `on_stale` is called when a commit has touched it, and it runs again in a `refresh`."""
         args = check_arguments(entry.function, entry.path, given, self._database)
         with self._lock:
-            query = self._shared(entry, args, ADMINISTRATOR, is_eager=False)
+            query = self._shared(entry, args, origin, is_eager=False)
             view = LiveQuery(self, query, on_stale)
             query.views = (*query.views, view)
         self._catch_up(query, view)
