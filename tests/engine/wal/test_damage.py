@@ -116,7 +116,7 @@ def flipped(path: Path, times: int, seed: int) -> tuple[int, int]:
 
 
 def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
-    count, times = flipped(tmp_path / "a.convex", 250, 1)
+    count, times = flipped(tmp_path / "a.convex", 120, 1)
     assert count > times // 3
 
 
@@ -160,7 +160,7 @@ def repaired(folder: Path, times: int, seed: int) -> None:
 
 
 def test_what_is_repaired_is_whole(tmp_path: Path) -> None:
-    repaired(tmp_path, 20, 1)
+    repaired(tmp_path, 12, 1)
 
 
 @pytest.mark.soak
