@@ -91,7 +91,7 @@ class Triggers:
     def _firing(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         if not inspect.isroutine(handler) or _runs_later(handler):
             raise SchemaDefinitionError(
-                f"A mutation that fires triggers is made of a plain `def` with a ctx, not of {handler!r}: it was not made."
+                f"A mutation that fires triggers is made of a plain `def`, not of {handler!r}. It was not made."
             )
 
         @wraps(handler)
