@@ -13,10 +13,12 @@ if TYPE_CHECKING:
         RateLimiter as RateLimiter,
         is_rate_limit_error as is_rate_limit_error,
     )
+    from convex_nb.stock.sharded_counter import ShardedCounter as ShardedCounter
     from convex_nb.stock.triggers import Change as Change, Triggers as Triggers
 
 _NAMES_OF_MODULES = {
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
+    "sharded_counter": ("ShardedCounter",),
     "triggers": ("Change", "Triggers"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}
