@@ -39,14 +39,14 @@ def run_command(line: str) -> Any:
     name, _, rest = (line.strip() or "status").partition(" ")
     command = COMMANDS.get(name)
     if command is None:
-        raise UsageError(f"%convex has no command {name!r}.{nearest(name, COMMANDS)} See %convex?")
+        raise UsageError(f"%convex has no command {name!r}.{nearest(name, COMMANDS)} See %convex help.")
     parameters = list(signature(command).parameters.values())[1:]
     taken = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
     # What follows the last one is one text.
     words = rest.split() if len(taken) == len(parameters) else rest.split(maxsplit=len(taken))
     if len(words) < len(taken) or len(words) > len(parameters):
         what = f"takes {' '.join(taken).upper()}" if taken else "takes nothing after it"
-        raise UsageError(f"%convex {name} {what}. See %convex?")
+        raise UsageError(f"%convex {name} {what}. See %convex help.")
     plain = [word.strip("\"'") for word in words[: len(taken)]]
     return command(current(), *plain, *words[len(taken) :])
 
@@ -172,6 +172,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def help_sheet(_deployment: Deployment) -> Sheet:
+    """What each command shows or does."""
+    rows = [[_usage(name, command), (command.__doc__ or "").split("\n")[0]] for name, command in COMMANDS.items()]
+    return Sheet([Heading("%convex"), Heading("")], rows)
+
+
+def _usage(name: str, command: Callable[..., Any]) -> str:
+    parameters = list(signature(command).parameters.values())[1:]
+    return " ".join([name, *["..." if each.kind is each.VAR_POSITIONAL else each.name.upper() for each in parameters]])
+
+
 COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "status": status,
     "tables": tables,
@@ -193,4 +204,5 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "drop": drop,
     "display": show_as,
     "reset": reset,
+    "help": help_sheet,
 }

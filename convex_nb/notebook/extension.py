@@ -45,7 +45,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         _loaded[id(shell)] = undo.pop_all()
     deployment = _current() or open_deployment()
     tables = counted(len(deployment.tables), "table")
-    display(Card([[("plain", f"convex_nb {__version__}: in-memory deployment ({tables}). %convex for help.")]]))
+    said = f"convex_nb {__version__}: in-memory deployment ({tables}). %convex help says what there is."
+    display(Card([[("plain", said)]]))
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

@@ -262,6 +262,7 @@ class ConvexMagics(Magics):
             %convex drop NAME             forget a function
             %convex display static|live   plain tables instead of widgets, and back
             %convex reset                 a new, empty deployment in place of this one
+            %convex help                  what each of these shows or does
 
         Examples::
 

@@ -54,7 +54,7 @@ def env(deployment: Deployment, *rest: str) -> Sheet | Card:
             raise UsageError(f"%convex env unset: there is no environment variable {name!r}.")
         del deployment.env[name]
     else:
-        raise UsageError("%convex env takes nothing after it, `set NAME VALUE`, or `unset NAME`. See %convex?")
+        raise UsageError("%convex env takes nothing after it, `set NAME VALUE`, or `unset NAME`. See %convex help.")
     return Card([[("plain", f"{what}:"), ("name", name)]])
 
 

@@ -22,7 +22,7 @@ def serve(deployment: Deployment, *rest: str) -> Card:
         server.close()
         return Card([[("plain", "no longer served:"), ("code", server.url)]])
     if word and not word.isdecimal():
-        raise UsageError(f"%convex serve takes nothing after it, a port, or `stop`, not {word!r}. See %convex?")
+        raise UsageError(f"%convex serve takes nothing after it, a port, or `stop`, not {word!r}. See %convex help.")
     server = deployment.server
     if server is None or word:
         server = deployment.serve(int(word) if word else None)

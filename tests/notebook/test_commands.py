@@ -25,7 +25,7 @@ def test_status_says_what_there_is(chat: Notebook) -> None:
     ("line", "said"),
     [
         ("tabels", "has no command 'tabels'. Did you mean tables?"),
-        ("xyz", "has no command 'xyz'. See %convex?"),
+        ("xyz", "has no command 'xyz'. See %convex help."),
         ("explain", "takes NAME"),
         ("tables now", "takes nothing after it"),
         ("display widgets", "takes `static` or `live`, not 'widgets'"),
@@ -120,6 +120,12 @@ def test_reset(chat: Notebook) -> None:
     assert (view.comm, len(chat.deployment.tables), chat.session.flush.views) == (None, 0, [])
     chat.ok('%%convex_mutation --once seed\ndb.insert("messages", {"n": 1})')
     assert chat.deployment.table("messages").count() == 1
+
+
+def test_help_lists_the_commands(notebook: Notebook) -> None:
+    text = notebook.ok("%convex help").text
+    assert "import TABLE PATH ..." in text
+    assert "Forget a function" in text
 
 
 def test_every_command_is_in_the_help(notebook: Notebook) -> None:

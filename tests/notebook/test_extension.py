@@ -28,7 +28,8 @@ def state_of(notebook: Notebook) -> dict[str, Any]:
 
 def test_loading_says_one_line(bare: Notebook) -> None:
     ran = bare.ok("%load_ext convex_nb")
-    assert ran.text.strip() == f"convex_nb {__version__}: in-memory deployment (0 tables). %convex for help."
+    loaded = f"convex_nb {__version__}: in-memory deployment (0 tables)."
+    assert ran.text.strip() == f"{loaded} %convex help says what there is."
 
 
 def test_loading_twice_does_nothing(bare: Notebook) -> None:
