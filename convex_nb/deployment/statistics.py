@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convex_nb.engine.check import DatabaseStatistics
     from convex_nb.functions.cache import CacheStatistics
-    from convex_nb.functions.live.reactor import ReactorStatistics
+    from convex_nb.functions.live.reactor_statistics import ReactorStatistics
     from convex_nb.services.scheduling.executor import SchedulingStatistics
 
 

@@ -72,11 +72,12 @@ class Groups:
         recent = commits[-_RECENT:]
         outcomes = []
         for query in queries:
-            former = self.former.get(query) if now == self.moment else None
-            outcome = former or query.outcome
+            outcome = query.outcome
+            is_known = outcome.timestamp == now
+            if now == self.moment and not is_known and query in self.former:
+                outcome, is_known = self.former[query], True
             if outcome.timestamp > now:
                 return None
-            is_known = former is not None or outcome.timestamp == now
             if len(commits) > len(recent) and not is_known and (query.stale or query.running):
                 return None
             later = [commit for commit in recent if commit.timestamp > outcome.timestamp]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,6 +20,7 @@ from convex_nb.functions.live.footing import Footing
 from convex_nb.functions.live.foreground import foreground
 from convex_nb.functions.live.groups import Groups
 from convex_nb.functions.live.live_query import NOTHING_YET, Follower, LiveQuery, SharedQuery, Subscription
+from convex_nb.functions.live.reactor_statistics import ReactorStatistics
 from convex_nb.functions.live.remote_query import RemoteQuery
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.runner import Result
@@ -46,24 +46,6 @@ _number = attrgetter("number")
 def reads_data(result: Result) -> bool:
     """Tell whether a result rests on data of the notebook, read by its names."""
     return result.ran is not None and any(bindings.has_data for _, _, bindings in result.ran if bindings is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class ReactorStatistics:
-    """The figures of the reactor."""
-
-    subscriptions: int
-    """Open subscriptions."""
-    watched: int
-    """Open live queries of views."""
-    queries: int
-    """Distinct queries behind them."""
-    runs: int
-    """How often one of them ran."""
-    announcements: int
-    """How often a result had changed."""
-    rounds: int
-    """Rounds of eager runs."""
 
 
 class Reactor:
@@ -308,6 +290,9 @@ class Reactor:
 
     def flush_slow(self) -> bool:
         """The same for what takes long."""
+        with self._lock:
+            # Whoever has marked one of these has marked everything that the same commit has touched.
+            pass
         return not self.paused and self.far.slow_round(
             self._run, self._has_to_wait, lambda: list(self._queries.values())
         )

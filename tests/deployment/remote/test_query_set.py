@@ -179,6 +179,7 @@ def test_a_slow_query_holds_up_only_who_follows_it(dep: Deployment, monkeypatch:
     allowed.release()
     both, _ = follow(dep, ("slow", {}), ("tasks:list", {}))
     assert running.acquire(timeout=60)
+    dep.settle()
     seen: list[tuple[int, int]] = []
     both._on_move = lambda: seen.append((values(both)[0], len(values(both)[1])))
     arrived = threading.Semaphore(0)
