@@ -53,7 +53,7 @@ def test_a_deployment_shows_what_it_holds() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"path": "postgresql://host/db"}, "path of a file"),
+        ({"path": "mysql://host/db"}, "path of a file"),
         ({"path": 5}, "path of a file"),
         ({"read_only": True}, "path of a file"),
         ({"durability": "none"}, '"full" or "relaxed"'),
