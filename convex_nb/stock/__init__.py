@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convex_nb.stock.aggregate import Aggregate as Aggregate
     from convex_nb.stock.rate_limiter import (
         HOUR as HOUR,
         MINUTE as MINUTE,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from convex_nb.stock.triggers import Change as Change, Triggers as Triggers
 
 _NAMES_OF_MODULES = {
+    "aggregate": ("Aggregate",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),
     "triggers": ("Change", "Triggers"),
