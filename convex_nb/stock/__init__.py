@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convex_nb.stock.aggregate import Aggregate as Aggregate
+    from convex_nb.stock.migrations import Migrations as Migrations
     from convex_nb.stock.rate_limiter import (
         HOUR as HOUR,
         MINUTE as MINUTE,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAMES_OF_MODULES = {
     "aggregate": ("Aggregate",),
+    "migrations": ("Migrations",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),
     "triggers": ("Change", "Triggers"),
