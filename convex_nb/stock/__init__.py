@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convex_nb.stock.action_cache import ActionCache as ActionCache
     from convex_nb.stock.aggregate import Aggregate as Aggregate
     from convex_nb.stock.migrations import Migrations as Migrations
     from convex_nb.stock.rate_limiter import (
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from convex_nb.stock.triggers import Change as Change, Triggers as Triggers
 
 _NAMES_OF_MODULES = {
+    "action_cache": ("ActionCache",),
     "aggregate": ("Aggregate",),
     "migrations": ("Migrations",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
