@@ -17,6 +17,7 @@ from convex_nb import (
     encode_key,
     v,
 )
+from convex_nb.stock.place import place
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, MutationCtx, QueryCtx
@@ -57,7 +58,7 @@ class ActionCache:
     ) -> None:
         if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf):
             raise InvalidValueError(f"A result is kept for a positive number of milliseconds, not {ttl!r}.", value=ttl)
-        self._component = component
+        self._component = place(component, "ActionCache", components.action_cache)
         self._action = action
         self._ttl = ttl
         self._name = name

@@ -14,6 +14,7 @@ from convex_nb import (
     v,
 )
 from convex_nb.stock.counted_tree import NODES, CountedTree
+from convex_nb.stock.place import place
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, Document, MutationCtx, QueryCtx
@@ -54,7 +55,7 @@ class Aggregate:
         sum: Callable[[Document], float] | None = None,
         namespace: Callable[[Document], Any] | None = None,
     ) -> None:
-        self._component = component
+        self._component = place(component, "Aggregate", components.aggregate)
         self._key = key
         self._sum = sum
         self._namespace = namespace

@@ -18,6 +18,7 @@ from convex_nb import (
     internal_mutation,
     v,
 )
+from convex_nb.stock.place import place
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, Document, MutationCtx, QueryCtx
@@ -84,7 +85,7 @@ class Migrations:
         """`decorator` makes mutations of batches: `triggers.internal_mutation` for those that fire triggers."""
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InvalidValueError(f"A batch is of one document or more, not of {batch_size!r}.", value=batch_size)
-        self._component = component
+        self._component = place(component, "Migrations", components.migrations)
         self._batch_size = batch_size
         self._decorator = decorator
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict, cast
 
 from convex_nb import ConvexError, InvalidValueError, components, define_component, define_schema, define_table, v
+from convex_nb.stock.place import place
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, MutationCtx, QueryCtx
@@ -79,7 +80,7 @@ class RateLimiter:
     """What to install: `dep.push(components=[RateLimiter.definition])`."""
 
     def __init__(self, component: Any = components.rate_limiter, limits: Mapping[str, RateLimit] | None = None) -> None:
-        self._component = component
+        self._component = place(component, "RateLimiter", components.rate_limiter)
         self._limits = {name: _checked(name, limit) for name, limit in (limits or {}).items()}
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb import InvalidValueError, components, define_component, define_schema, define_table, v
+from convex_nb.stock.place import place
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, MutationCtx, QueryCtx
@@ -35,7 +36,7 @@ class ShardedCounter:
     def __init__(self, component: Any = components.sharded_counter, *, shards: int = 16) -> None:
         if isinstance(shards, bool) or not isinstance(shards, int) or shards < 1:
             raise InvalidValueError(f"A counter has one shard or more, not {shards!r}. It was not made.", value=shards)
-        self._component = component
+        self._component = place(component, "ShardedCounter", components.sharded_counter)
         self._shards = shards
 
     def __repr__(self) -> str:
