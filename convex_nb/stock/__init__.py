@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convex_nb.stock.action_cache import ActionCache as ActionCache
     from convex_nb.stock.aggregate import Aggregate as Aggregate
+    from convex_nb.stock.custom_functions import custom as custom
     from convex_nb.stock.migrations import Migrations as Migrations
     from convex_nb.stock.rate_limiter import (
         HOUR as HOUR,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _NAMES_OF_MODULES = {
     "action_cache": ("ActionCache",),
     "aggregate": ("Aggregate",),
+    "custom_functions": ("custom",),
     "migrations": ("Migrations",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
@@ -18,6 +17,7 @@ from convex_nb import (
     internal_mutation,
     v,
 )
+from convex_nb.stock.custom_functions import check_plain
 from convex_nb.stock.place import place
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class Migrations:
             raise SchemaDefinitionError('A migration is of a table: `@migrations.define("tasks")`. It was not defined.')
 
         def make(handler: Handler) -> Function:
-            if not inspect.isroutine(handler) or inspect.iscoroutinefunction(handler):
-                raise SchemaDefinitionError(f"A migration is a plain `def` of ctx and document, not {handler!r}.")
+            check_plain(handler, "A migration")
             return self._decorator(path, args=_BATCH)(_batch(table, handler))
 
         return make

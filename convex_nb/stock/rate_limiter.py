@@ -17,7 +17,7 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 
 # What repeated sums of fractions of a token lose; nobody waits for that little.
-_ROUNDING = 1e-6
+_ROUNDING = 1e-9
 
 _LIMIT = v.object(
     {
@@ -209,7 +209,7 @@ def _wait(missing: float, since: float, limit: RateLimit, now: float) -> float:
     """Whole milliseconds until that many tokens have come."""
     periods = missing / limit["rate"]
     if limit["kind"] == "fixed window":
-        periods = math.ceil(periods)
+        periods = math.ceil((missing - _ROUNDING) / limit["rate"])
     return max(math.ceil(since + periods * limit["period"] - now), 1)
 
 

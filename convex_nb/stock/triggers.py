@@ -14,17 +14,18 @@ from convex_nb import (
     Id,
     InvalidValueError,
     LimitError,
-    SchemaDefinitionError,
     internal_mutation,
     mutation,
 )
+from convex_nb.stock.custom_functions import check_plain, decorating
 
 if TYPE_CHECKING:
     from convex_nb import MutationCtx
-    from convex_nb.functions.definition import Decorator
 
 MAX_DEPTH: Final = 32
 """How many writes may follow from one another, each made by a trigger of the one before."""
+
+_WHAT: Final = "A mutation that fires triggers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ class Triggers:
 
     def __init__(self) -> None:
         self._by_table: dict[str, dict[Hashable, Trigger]] = {}
-        self.mutation = self._decorator(mutation, "Make a mutation whose writes fire these triggers.")
-        self.internal_mutation = self._decorator(internal_mutation, "Make one that clients cannot call.")
+        self.mutation = decorating(mutation, _WHAT, self._firing, "Make a mutation whose writes fire these triggers.")
+        self.internal_mutation = decorating(
+            internal_mutation, _WHAT, self._firing, "Make one that clients cannot call."
+        )
 
     def __repr__(self) -> str:
         return f"Triggers(on {', '.join(self._by_table) or 'nothing'})"
@@ -67,33 +70,14 @@ class Triggers:
             raise InvalidValueError('A trigger is on a table: `@triggers.on("messages")`. It was not added.')
 
         def add(handler: T) -> T:
-            if not callable(handler) or _runs_later(handler):
-                raise InvalidValueError(
-                    f"A trigger is a plain `def` of ctx and change, not {handler!r}: it runs inside a mutation. It was "
-                    "not added."
-                )
+            check_plain(handler, "A trigger")
             for table in tables:
                 self._by_table.setdefault(table, {})[_identity(handler)] = handler
             return handler
 
         return add
 
-    def _decorator(self, base: Decorator, doc: str) -> Decorator:
-        def decorate(first: Any = None, /, **options: Any) -> Any:
-            if callable(first):
-                return base(self._firing(first))
-            make = base(first, **options)
-            return lambda handler: make(self._firing(handler))
-
-        decorate.__doc__ = doc
-        return decorate
-
     def _firing(self, handler: Callable[..., Any]) -> Callable[..., Any]:
-        if not inspect.isroutine(handler) or _runs_later(handler):
-            raise SchemaDefinitionError(
-                f"A mutation that fires triggers is made of a plain `def`, not of {handler!r}. It was not made."
-            )
-
         @wraps(handler)
         def firing(ctx: MutationCtx, **args: Any) -> Any:
             db = _Database(ctx, self._by_table)
@@ -103,10 +87,6 @@ class Triggers:
             return result
 
         return firing
-
-
-def _runs_later(handler: object) -> bool:
-    return inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler)
 
 
 def _identity(handler: Trigger) -> Hashable:

@@ -182,5 +182,5 @@ def test_a_trigger_is_on_a_table(tables: Any) -> None:
 def test_a_trigger_is_a_plain_function() -> None:
     async def wait(ctx: Any, change: Change) -> None: ...
 
-    with pytest.raises(InvalidValueError, match="plain `def`"):
+    with pytest.raises(SchemaDefinitionError, match="A trigger is made of a plain `def`"):
         Triggers().on("notes")(wait)
