@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def root() -> Path:
     """The folder of the checkout."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    """What a module opens it closes: the stand-ins of a deployment that is left open are in the way of others."""
+
+    def users() -> int:
+        module = sys.modules.get("convex_nb.functions.determinism.installation")
+        return 0 if module is None else module._users
+
+    before = users()
+    yield
+    assert users() == before, "a deployment was left open"

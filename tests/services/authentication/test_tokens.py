@@ -205,13 +205,21 @@ def mutations(draw: st.DrawFn) -> str:
     return text
 
 
-@given(mutations())
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Deployment]:
+    with convex_nb.open(clock=VirtualClock(NOW * 1000)) as dep:
+        dep.push(auth=[custom()])
+        assert dep.auth.verify(GOOD)["name"] == "Ada"
+        yield dep
+
+
+@given(token=mutations())
 @settings(max_examples=300)
-def test_no_other_text_is_taken_for_a_good_token(token: str) -> None:
+def test_no_other_text_is_taken_for_a_good_token(standing: Deployment, token: str) -> None:
     if token == GOOD:
         return
     with pytest.raises(AuthenticationError):
-        standing().auth.verify(token)
+        standing.auth.verify(token)
 
 
 ANYTHING = st.none() | st.text() | st.integers() | st.booleans() | st.floats() | st.lists(st.text())
@@ -219,9 +227,11 @@ HEADERS = st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jku", "jwk", "x5
 CLAIMS = st.sampled_from(["iss", "sub", "aud", "exp", "nbf", "email", "tokenIdentifier"])
 
 
-@given(st.dictionaries(HEADERS, ANYTHING), st.dictionaries(CLAIMS, ANYTHING))
+@given(header=st.dictionaries(HEADERS, ANYTHING), changed=st.dictionaries(CLAIMS, ANYTHING))
 @settings(max_examples=200)
-def test_nor_is_the_signature_of_a_good_one_under_another(header: dict[str, Any], changed: dict[str, Any]) -> None:
+def test_nor_is_the_signature_of_a_good_one_under_another(
+    standing: Deployment, header: dict[str, Any], changed: dict[str, Any]
+) -> None:
     head, body, signature = GOOD.split(".")
     own_header = json.loads(urlsafe_b64decode(head + "=="))
     own_claims = json.loads(urlsafe_b64decode(body + "=="))
@@ -229,15 +239,4 @@ def test_nor_is_the_signature_of_a_good_one_under_another(header: dict[str, Any]
     if token.split(".")[:2] == [head, body]:
         return
     with pytest.raises(AuthenticationError):
-        standing().auth.verify(token)
-
-
-_standing: list[Deployment] = []
-
-
-def standing() -> Deployment:
-    if not _standing:
-        _standing.append(convex_nb.open(clock=VirtualClock(NOW * 1000)))
-        _standing[0].push(auth=[custom()])
-        assert _standing[0].auth.verify(GOOD)["name"] == "Ada"
-    return _standing[0]
+        standing.auth.verify(token)

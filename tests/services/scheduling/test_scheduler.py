@@ -27,6 +27,7 @@ from convex_nb import (
     query,
     v,
 )
+from convex_nb.language.limits import Limits
 from convex_nb.testing import ConvexTest, VirtualClock
 from tests.services.apps import (
     FUNCTIONS,
@@ -205,8 +206,7 @@ def test_limits_of_one_call() -> None:
 
 
 def test_only_so_many_may_wait() -> None:
-    limits = convex_nb.open().limits
-    with convex_nb.open(limits=type(limits)(outstanding_scheduled_functions=2), clock=VirtualClock()) as dep:
+    with convex_nb.open(limits=Limits(outstanding_scheduled_functions=2), clock=VirtualClock()) as dep:
         dep.register(*FUNCTIONS)
         for _ in range(2):
             dep.mutation(add_later)
