@@ -36,7 +36,7 @@ class Line:
     returned: bool = False
     before: Callable[[], object] | None = None
     calls: int = 1
-    seconds: float = 3.0
+    seconds: float = 2.5
     """How long the line may take altogether; a few rounds are made whatever they take. Half of it without a target."""
 
 
