@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from convex_nb.engine.commit import Write
 from convex_nb.engine.namespaces import ROOT
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from convex_nb.engine.namespaces import Namespace
     from convex_nb.engine.reading.selection import Selection
     from convex_nb.engine.snapshot import Snapshot
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Savepoint(NamedTuple):
@@ -379,7 +381,7 @@ class Transaction:
     @property
     def replaced(self) -> frozenset[str]:
         """The tables whose earlier content was removed."""
-        return frozenset(self._replaced)
+        return frozenset(self._replaced) if self._replaced else _NONE
 
     @property
     def created(self) -> Mapping[str, TableState]:

@@ -82,6 +82,8 @@ class StorageFile:
         self.lock = threading.Lock()
         self._folding = threading.Lock()
         self._connection = connection
+        # One for all appends: the connection would make one for each, and keep a reference to it.
+        self._cursor = connection.cursor()
         self._folder: sqlite3.Connection | None = None
         self._seed = 0
         self._open = True
@@ -328,7 +330,7 @@ class StorageFile:
 
     def append(self, records: Sequence[Record]) -> None:
         """Append to the log in a transaction: spelled out, because every commit waits for it."""
-        execute = self._connection.execute
+        execute = self._cursor.execute
         # A statement by itself is a transaction, for half of what beginning and ending one costs.
         alone = len(records) == 1
         with self.lock:
