@@ -12,6 +12,7 @@ from convex_nb.engine.segments.encoded_text import value_of
 from convex_nb.engine.segments.float_arrays import bytes_of, floats_of
 from convex_nb.engine.segments.layout import ENCODED, MISSING, Field, Kind
 from convex_nb.engine.segments.owned_bytes import BytesWriter
+from convex_nb.engine.steps import finished
 from convex_nb.language.encoding import dumps
 from convex_nb.language.values import Id, Int64
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from convex_nb.engine.steps import Steps
 
 # pyarrow ships no types; these names say what is meant.
 ArrowArray: TypeAlias = Any
@@ -74,7 +77,7 @@ class Column:
         self.numbers: Any = None
         values = _from_start(values)
         if values.type in VARIABLE:
-            values, self.data = joined_texts([values]) if content is None else (values, content)
+            values, self.data = finished(joining_texts([values])) if content is None else (values, content)
             self.offsets = _view(values.buffers()[1], "q" if values.type in LARGE.values() else "i")
         elif values.type in (pa.float64(), pa.int64()):
             self.numbers = _view(values.buffers()[1], "d" if values.type == pa.float64() else "q")
@@ -191,22 +194,27 @@ def _from_start(array: ArrowArray | None) -> ArrowArray | None:
     return array if array is None or not array.offset else pa.concat_arrays([array])
 
 
-def joined_texts(arrays: Sequence[ArrowArray]) -> tuple[ArrowArray, bytes]:
-    """Arrays of one variable-length type in one, over a ``bytes`` object, and that object.
+def joining_texts(arrays: Sequence[ArrowArray]) -> Steps[tuple[ArrowArray, bytes]]:
+    """Arrays of one variable-length type in one, over a ``bytes`` object, and that object; each is copied in a step.
 
-    Slicing it is what makes decoding quick. Each array is in buffers of its own.
+    Slicing that object is what makes decoding quick. Each array is in buffers of its own.
     """
     type_ = arrays[0].type
     width = numpy.dtype(numpy.int64 if type_ in LARGE.values() else numpy.int32)
     ends = [_offsets(array, width) for array in arrays]
+    offsets = ends[0] if len(ends) == 1 else numpy.zeros(sum(map(len, arrays)) + 1, width)
     writer = BytesWriter(sum(int(each[-1]) for each in ends))
+    place = 0
     for array, each in zip(arrays, ends, strict=True):
         if each[-1]:
             writer.write(array.buffers()[2].slice(0, int(each[-1])))
+        if each is not offsets:
+            offsets[place + 1 : place + len(each)] = each[1:] + offsets[place]
+        place += len(array)
+        yield
     content = writer.content()
-    return pa.Array.from_buffers(
-        type_, sum(map(len, arrays)), [_validity(arrays), _joined_offsets(ends, width), pa.py_buffer(content)]
-    ), content
+    buffers = [joined_validity(arrays), pa.py_buffer(offsets), pa.py_buffer(content)]
+    return pa.Array.from_buffers(type_, place, buffers), content
 
 
 def _offsets(array: ArrowArray, width: Any) -> NDArray[Any]:
@@ -215,18 +223,8 @@ def _offsets(array: ArrowArray, width: Any) -> NDArray[Any]:
     return numpy.frombuffer(array.buffers()[1], width, len(array) + 1)
 
 
-def _joined_offsets(ends: Sequence[NDArray[Any]], width: Any) -> Any:
-    if len(ends) == 1:
-        return pa.py_buffer(ends[0])
-    joined = numpy.zeros(sum(len(each) - 1 for each in ends) + 1, width)
-    place = 0
-    for each in ends:
-        joined[place + 1 : place + len(each)] = each[1:] + joined[place]
-        place += len(each) - 1
-    return pa.py_buffer(joined)
-
-
-def _validity(arrays: Sequence[ArrowArray]) -> Any:
+def joined_validity(arrays: Sequence[ArrowArray]) -> Any:
+    """The validity bitmap of arrays one after another, each in buffers of its own; ``None`` where nothing is null."""
     if not any(array.null_count for array in arrays):
         return None
     if len(arrays) == 1:

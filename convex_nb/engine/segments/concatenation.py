@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from convex_nb.engine import steps
 from convex_nb.engine.segments.aligned import aligned
-from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, TYPES, Column
+from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, TYPES, Column, joined_validity, joining_texts
 from convex_nb.engine.segments.layout import MAX_COLUMNS, MISSING, common_kind, field_of, frequent_names
-from convex_nb.engine.segments.owned_bytes import BytesWriter
 from convex_nb.engine.segments.segment import Segment, columns_of
 from convex_nb.language.keys import encode_value
 from convex_nb.language.keys_columnar import number_order
@@ -208,7 +207,7 @@ def _joining_column(pieces: Sequence[Column]) -> Steps[Column]:
     if type_ in LARGE:
         if sum(len(piece.data) for piece in pieces) > MOST_BYTES:
             type_ = LARGE[type_]
-        values, content = yield from _joining_texts(pieces, type_)
+        values, content = yield from joining_texts([_values(piece, len(piece), type_) for piece in pieces])
         if kind == "rest":
             # Optional, though every row may have it: that is what decoders expect of it.
             return Column(pieces[0].field, values, content=content)
@@ -230,33 +229,9 @@ def _joining_numbers(pieces: Sequence[Column], type_: Any) -> Steps[ArrowArray]:
         numbers[place : place + len(piece)] = numpy.frombuffer(buffer, numbers.dtype, len(piece))
         place += len(piece)
         yield
-    return pa.Array.from_buffers(type_, count, [_validity(pieces), pa.py_buffer(numbers)])
-
-
-def _validity(pieces: Sequence[Column]) -> Any:
-    if not any(piece.values.null_count for piece in pieces):
-        return None
-    return pa.concat_arrays([piece.values.is_valid() for piece in pieces]).buffers()[1]
-
-
-def _joining_texts(pieces: Sequence[Column], type_: Any) -> Steps[tuple[ArrowArray, bytes]]:
-    """The values of columns of variable length one after another, and their content."""
-    count = sum(map(len, pieces))
-    offsets = numpy.zeros(count + 1, numpy.int64 if type_ in LARGE.values() else numpy.int32)
-    writer = BytesWriter(sum(len(piece.data) for piece in pieces))
-    place = 0
-    for piece in pieces:
-        stop = place + len(piece)
-        end = offsets[place]
-        offsets[place + 1 : stop + 1] = (
-            end if piece.offsets is None else end + numpy.asarray(piece.offsets)[1 : len(piece) + 1]
-        )
-        writer.write(piece.data)
-        place = stop
-        yield
-    content = writer.content()
-    buffers = [_validity(pieces), pa.py_buffer(offsets), pa.py_buffer(content)]
-    return pa.Array.from_buffers(type_, count, buffers), content
+    return pa.Array.from_buffers(
+        type_, count, [joined_validity([piece.values for piece in pieces]), pa.py_buffer(numbers)]
+    )
 
 
 def sorted_segment(segment: Segment) -> Segment:

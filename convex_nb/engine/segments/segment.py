@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from itertools import islice, pairwise
 from operator import lt
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy
 import pyarrow.compute as pc
 
+from convex_nb.engine.garbage import no_collections
 from convex_nb.engine.segments.batch_decoder import batch_decoder
 from convex_nb.engine.segments.columns import Column
 from convex_nb.engine.segments.id_lookup import IdLookup
@@ -119,15 +119,10 @@ class Segment:
         if isinstance(rows, range):
             rows = numpy.arange(rows.start, rows.stop, rows.step)
         rows = numpy.asarray(rows)
-        if len(rows) < _MANY or not gc.isenabled():
+        if len(rows) < _MANY:
             return self._documents(rows)
-        # Each new document brings the garbage collector a step nearer to its next pass over all of them, which doubles
-        # the cost; there is no garbage among them.
-        gc.disable()
-        try:
+        with no_collections():
             return self._documents(rows)
-        finally:
-            gc.enable()
 
     def to_arrow(self, rows: Rows | None = None, fields: Sequence[str] | None = None) -> ArrowTable:
         """The columns that DataFrames and SQL see: `public_table` of this segment alone."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy
 import pyarrow as pa
 
-from convex_nb.engine.segments.columns import LARGE, VARIABLE, Column, joined_texts
+from convex_nb.engine.segments.columns import LARGE, VARIABLE, Column, joining_texts
 from convex_nb.engine.segments.layout import Field
 from convex_nb.engine.segments.segment import Segment
+from convex_nb.engine.steps import finished
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import CHUNK_BYTES
 
@@ -118,7 +119,7 @@ def _columns(fields: Iterable[Iterable[Any]], batches: list[Any]) -> Iterator[Co
             for mark in ("", "null", "whole")
         )
         if values[0].type in VARIABLE:
-            texts, content = joined_texts(values)
+            texts, content = finished(joining_texts(values))
             yield Column(Field(*field), texts, _joined(nulls), _joined(whole), content)
         else:
             yield Column(Field(*field), _joined(values), _joined(nulls), _joined(whole))
