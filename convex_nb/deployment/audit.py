@@ -36,7 +36,8 @@ class Event(NamedTuple):
     time_ms: float
     """When, milliseconds since the epoch."""
     what: str
-    """`"function"`, `"schema"`, `"cron"`, `"environment variable"`, `"auth provider"`, `"import"` or `"deployment"`."""
+    """`"function"`, `"schema"`, `"cron"`, `"environment variable"`, `"auth provider"`, `"import"`, `"table"` or
+    `"deployment"`."""
     name: str
     """Which one: a path, a table, a name."""
     action: str
@@ -123,6 +124,9 @@ class Audit:
     def _imported(self, commit: Commit) -> None:
         rows = {name: part.segment.num_rows for name, part in commit.parts}
         for name in sorted(rows.keys() | commit.replaced):
+            if name in commit.dropped:
+                self.note("table", name, "dropped")
+                continue
             action = "replaced" if name in commit.replaced else "added to"
             self.note("import", name, action, f"{rows.get(name, 0):,} documents")
 

@@ -33,9 +33,10 @@ class Commit:
     """One committed transaction.
 
     ``writes`` are the documents that it changed, ``parts`` the whole Arrow segments that it added, by table
-    (bulk imports), ``replaced`` the tables whose earlier content it removed first, ``created`` the tables that did
-    not exist for it, empty. ``indexes`` are those of the tables that it changed, by table: a later push may change
-    what the keys of a write would be. ``creation_time`` is the last one that had been given out when it was made.
+    (bulk imports), ``replaced`` the tables whose earlier content it removed first, ``dropped`` those of them that are
+    gone after it, ``created`` the tables that did not exist for it, empty. ``indexes`` are those of the tables that it
+    changed, by table: a later push may change what the keys of a write would be. ``creation_time`` is the last one that
+    had been given out when it was made.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Commit:
         "base",
         "created",
         "creation_time",
+        "dropped",
         "failure",
         "indexes",
         "parts",
@@ -65,6 +67,7 @@ class Commit:
         replaced: frozenset[str] = frozenset(),
         created: Mapping[str, TableState] | None = None,
         creation_time: float = 0.0,
+        dropped: frozenset[str] = frozenset(),
     ) -> None:
         self.timestamp = timestamp
         self.writes = writes
@@ -74,6 +77,7 @@ class Commit:
         self.replaced = replaced
         self.created = created or {}
         self.creation_time = creation_time
+        self.dropped = dropped
         self.published = False
         self.failure: BaseException | None = None
         # The tables as the transaction saw them and as it left them: publishing swaps these in when nobody else
@@ -93,6 +97,10 @@ class Commit:
     def tables(self) -> frozenset[str]:
         """The names of the tables that this commit changed."""
         return frozenset([write.table for write in self.writes]) | {name for name, _ in self.parts} | self.replaced
+
+    def makes_anew(self, table: str) -> bool:
+        """Whether ids that were made for a table before this commit are of no table, or of another one, after it."""
+        return table in self.dropped or (table in self.replaced and table in self.created)
 
     def __repr__(self) -> str:
         return (

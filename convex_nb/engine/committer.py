@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,9 @@ class Committer:
             raise Conflict(next(iter(transaction.changed)), None, "")
         if transaction.created:
             self._check_numbers(transaction.created, transaction.replaced)
-        self._check_reads(transaction.read_set, self.history.since(snapshot.timestamp))
+        later = self.history.since(snapshot.timestamp)
+        self._check_tables(transaction.changed, later)
+        self._check_reads(transaction.read_set, later)
         self._last = timestamp = max(self._now(), self._last + 1)
         commit = _commit_of(transaction, timestamp, source)
         self.history.add(commit)
@@ -110,6 +112,15 @@ class Committer:
                 self.conflicts += 1
                 dependency, other = found
                 raise Conflict(dependency.table, dependency.id, other.source)
+
+    def _check_tables(self, changed: Iterable[str], later: Sequence[Commit]) -> None:
+        """Ids of new documents were made for tables that may have been dropped since."""
+        for commit in later:
+            if commit.replaced:
+                for name in changed:
+                    if commit.makes_anew(name):
+                        self.conflicts += 1
+                        raise Conflict(name, None, commit.source)
 
     def _check_numbers(self, created: Mapping[str, TableState], replaced: frozenset[str]) -> None:
         """Others may have given a number to another table, or another number to this one."""
@@ -207,6 +218,7 @@ class Committer:
                     raise Conflict(next(iter(commit.indexes)), None, "push")
                 if commit.created:
                     self._check_numbers(commit.created, commit.replaced)
+                self._check_tables(commit.indexes, others)
                 if commit.read_set is not None:
                     self._check_reads(commit.read_set, others)
             except Conflict as conflict:
@@ -336,6 +348,7 @@ def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
         transaction.replaced,
         transaction.created,
         transaction.database.last_creation_time,
+        transaction.dropped,
     )
     tables = transaction.snapshot.tables
     commit.base = {name: tables.get(name) for name in transaction.changed}
@@ -346,4 +359,4 @@ def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
 
 def empty_snapshot(timestamp: int) -> Snapshot:
     """A database without tables or schema."""
-    return Snapshot(timestamp, {}, Catalog(None))
+    return Snapshot(timestamp, {}, Catalog(None), {})

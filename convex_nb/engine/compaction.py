@@ -123,7 +123,7 @@ class Compaction:
         final = TableState(
             now.name, now.number, now.definition, now.indexes, table.parts, table.live, table.recent_columns
         )
-        return Snapshot(head.timestamp, {**head.tables, now.name: final}, head.catalog)
+        return Snapshot(head.timestamp, {**head.tables, now.name: final}, head.catalog, head.dropped)
 
 
 def _fields(indexes: tuple[TableIndex, ...]) -> list[tuple[str, tuple[str, ...]]]:

@@ -26,7 +26,7 @@ from convex_nb.engine.names import check_table_name
 from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import prepare
-from convex_nb.engine.snapshot import Catalog, Snapshot, replay_commit
+from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.subscriptions import Subscriptions
 from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of
 from convex_nb.engine.table import TableState
@@ -98,8 +98,8 @@ class Database:
         self._minted: dict[tuple[int, int], list[str]] = {}
         for name, table in SYSTEM_TABLES.items():
             self.remember_table(name, table.number)
-        for state in first.tables.values():
-            self.remember_table(state.name, state.number)
+        for number, name in (*first.dropped.items(), *((each.number, each.name) for each in first.tables.values())):
+            self.remember_table(name, number)
 
     def __repr__(self) -> str:
         head = self.head
@@ -144,12 +144,9 @@ class Database:
                 self._former_names[state.number] = state.name
             return archived
         snapshot, commits = recent
-        if not commits:
-            return snapshot
-        tables = dict(snapshot.tables)
         for commit in commits:
-            replay_commit(tables, commit)
-        return Snapshot(commits[-1].timestamp, tables, snapshot.catalog)
+            snapshot = snapshot.apply(commit)
+        return snapshot
 
     @property
     def oldest(self) -> int:
@@ -301,7 +298,8 @@ class Database:
             with self._lock:
                 number = self._numbers.get(name)
                 if number is None:
-                    tables = len(self._numbers) - len(SYSTEM_TABLES)
+                    gone = set(self.head.dropped.values()) - self.head.tables.keys()
+                    tables = len(self._numbers) - len(SYSTEM_TABLES) - len(gone)
                     if tables >= self.limits.tables:
                         raise LimitError(
                             f"A deployment holds at most {self.limits.tables} tables; {name!r} was not created.",
@@ -493,8 +491,8 @@ def _utc(timestamp: int) -> str:
 def _install(
     expected: Snapshot, prepared: Mapping[str, TableState], catalog: Catalog, head: Snapshot, timestamp: int
 ) -> Snapshot | None:
-    return Snapshot(timestamp, prepared, catalog) if head is expected else None
+    return Snapshot(timestamp, prepared, catalog, head.dropped) if head is expected else None
 
 
 def _prepare_and_install(database: Database, catalog: Catalog, head: Snapshot, timestamp: int) -> Snapshot:
-    return Snapshot(timestamp, prepare(database, head, catalog.schema), catalog)
+    return Snapshot(timestamp, prepare(database, head, catalog.schema), catalog, head.dropped)

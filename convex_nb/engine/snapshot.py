@@ -24,15 +24,19 @@ class Catalog:
 class Snapshot:
     """Every table as of one commit. Holding it keeps that state readable; dropping it frees it.
 
-    ``timestamp`` is the commit's, nanoseconds since the epoch; ``tables`` holds the tables that exist, by name.
+    ``timestamp`` is the commit's, nanoseconds since the epoch; ``tables`` holds the tables that exist, by name;
+    ``dropped`` the numbers of those that were dropped, with their names: documents may still hold ids of them.
     """
 
-    __slots__ = ("catalog", "tables", "timestamp")
+    __slots__ = ("catalog", "dropped", "tables", "timestamp")
 
-    def __init__(self, timestamp: int, tables: Mapping[str, TableState], catalog: Catalog) -> None:
+    def __init__(
+        self, timestamp: int, tables: Mapping[str, TableState], catalog: Catalog, dropped: Mapping[int, str]
+    ) -> None:
         self.timestamp = timestamp
         self.tables = tables
         self.catalog = catalog
+        self.dropped = dropped
 
     def __repr__(self) -> str:
         return f"Snapshot({self.timestamp}, {len(self.tables)} tables)"
@@ -62,7 +66,12 @@ class Snapshot:
                 replay.add(name)
         if replay or not commit.result:
             replay_commit(tables, commit, replay if commit.result else None)
-        return Snapshot(commit.timestamp, tables, self.catalog)
+        dropped = self.dropped
+        if commit.dropped:
+            dropped = {**dropped, **{self.tables[name].number: name for name in commit.dropped}}
+            for name in commit.dropped:
+                del tables[name]
+        return Snapshot(commit.timestamp, tables, self.catalog, dropped)
 
 
 def replay_commit(tables: dict[str, TableState], commit: Commit, names: Iterable[str] | None = None) -> None:

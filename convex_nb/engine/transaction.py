@@ -39,6 +39,7 @@ class Savepoint(NamedTuple):
     created: dict[str, TableState]
     parts: tuple[tuple[str, Part], ...]
     replaced: frozenset[str]
+    dropped: frozenset[str]
 
 
 class Transaction:
@@ -52,6 +53,7 @@ class Transaction:
     __slots__ = (
         "_changed",
         "_created",
+        "_dropped",
         "_iterations",
         "_parts",
         "_read_set",
@@ -80,6 +82,7 @@ class Transaction:
         self._writes: dict[str, Write] = {}
         self._parts: list[tuple[str, Part]] = []
         self._replaced: set[str] = set()
+        self._dropped: set[str] = set()
         self.usage = Usage(database.limits)
         # Where an earlier run of the same query ended its page, or None; and where this one did, once it has.
         self.journal: str | None = None
@@ -303,6 +306,11 @@ class Transaction:
         self._replaced.add(table)
         self._changed[table] = state.empty()
 
+    def drop(self, table: str) -> None:
+        """Remove a table that exists, and what is in it; the last thing that a transaction does with it."""
+        self.recreate(table)
+        self._dropped.add(table)
+
     def _replace(self, state: TableState, old: Document, fields: Mapping[str, Any]) -> None:
         normalised = self._normalised(state, fields)
         document = freeze({"_id": old["_id"], "_creationTime": old["_creationTime"], **normalised})
@@ -358,7 +366,8 @@ class Transaction:
 
     def savepoint(self) -> Savepoint:
         """Where to go back to if what follows fails. Costs O(documents written so far)."""
-        return Savepoint(dict(self._changed), dict(self._writes), dict(self._created), self.parts, self.replaced)
+        created = dict(self._created)
+        return Savepoint(dict(self._changed), dict(self._writes), created, self.parts, self.replaced, self.dropped)
 
     def rollback_to(self, savepoint: Savepoint) -> None:
         """Undo the writes since ``savepoint``; the reads since then stay in the read set."""
@@ -367,6 +376,7 @@ class Transaction:
         self._created = dict(savepoint.created)
         self._parts = list(savepoint.parts)
         self._replaced = set(savepoint.replaced)
+        self._dropped = set(savepoint.dropped)
 
     @property
     def writes(self) -> tuple[Write, ...]:
@@ -382,6 +392,11 @@ class Transaction:
     def replaced(self) -> frozenset[str]:
         """The tables whose earlier content was removed."""
         return frozenset(self._replaced) if self._replaced else _NONE
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Those of them that do not exist any more."""
+        return frozenset(self._dropped) if self._dropped else _NONE
 
     @property
     def created(self) -> Mapping[str, TableState]:

@@ -56,7 +56,7 @@ def copied_database(database: Database, left_out: frozenset[str] = frozenset()) 
         limits=database.limits,
         random_bytes=database.random_bytes,
         retention=database.history.retention,
-        first=Snapshot(head.timestamp, tables, head.catalog),
+        first=Snapshot(head.timestamp, tables, head.catalog, head.dropped),
         creation_time=database.last_creation_time,
     )
     for number, name in database.table_names.items():

@@ -105,7 +105,8 @@ def test_a_broken_table_is_noticed(database: Database, breaks: Callable[[TableSt
     database.check()
 
     def install(head: Snapshot) -> Snapshot:
-        return Snapshot(head.timestamp, {**head.tables, "items": breaks(head.tables["items"])}, head.catalog)
+        tables = {**head.tables, "items": breaks(head.tables["items"])}
+        return Snapshot(head.timestamp, tables, head.catalog, head.dropped)
 
     database.committer.replace_head(install)
     with pytest.raises((AssertionError, KeyError)):

@@ -50,7 +50,7 @@ def test_taking_a_result_over_is_the_same_as_replaying(seed: int) -> None:
         else:
             commit = import_all(database, "items", [{"n": 5}], replace=False)
         replay_commit(tables, commit)
-        replayed = Snapshot(commit.timestamp, tables, database.head.catalog)
+        replayed = Snapshot(commit.timestamp, tables, database.head.catalog, {})
         assert_holds(database, replayed, contents_of(database.head))
 
 

@@ -101,6 +101,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.ids: list[tuple[str, str]] = []
         self.past: list[tuple[int, Contents]] = [(self.database.head.timestamp, copied(self.contents))]
         self.held: list[tuple[Snapshot, Contents]] = []
+        self.numbers: dict[int, str] = {}
 
     # -- the schema --------------------------------------------------------------------------------------------
 
@@ -293,6 +294,15 @@ class EngineMachine(RuleBasedStateMachine):
                 each.may_fail = True
         self.changed([*gone, *[(table, None, document) for document in new]])
 
+    def drop(self, table: str) -> None:
+        transaction = self.database.begin()
+        transaction.drop(table)
+        self.database.commit(transaction)
+        assert table not in self.database.head.tables
+        for each in self.open:
+            each.may_fail = True
+        self.changed([(table, document, None) for document in self.contents[table].values()])
+
     def changed(self, changes: Changes) -> None:
         self.contents = changed(self.contents, changes)
         for each in self.open:
@@ -332,7 +342,9 @@ class EngineMachine(RuleBasedStateMachine):
             else:
                 assert_holds(self.database, self.database.at(when), contents)
 
-    @rule(data=st.data(), what=st.sampled_from(["push", "misfit", "abandon", "replace", "time", "time goes back"]))
+    @rule(
+        data=st.data(), what=st.sampled_from(["push", "misfit", "abandon", "replace", "drop", "time", "time goes back"])
+    )
     def rarely(self, data: st.DataObject, what: str) -> None:
         """One rule for what ends transactions, so that most of them are not ended by it."""
         table = data.draw(st.sampled_from(TABLES))
@@ -344,6 +356,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.open.remove(data.draw(st.sampled_from(self.open)))
         elif what == "replace":
             self.bring_in(table, data.draw(st.lists(DOCUMENTS, min_size=1, max_size=8)), replace=True)
+        elif what == "drop" and table in self.database.head.tables:
+            self.drop(table)
         elif what == "time":
             self.clock.offset += data.draw(st.sampled_from([RETENTION_NS // 4, 2 * RETENTION_NS]))
         elif what == "time goes back":
@@ -355,6 +369,9 @@ class EngineMachine(RuleBasedStateMachine):
     def all_is_well(self) -> None:
         self.database.check()
         assert_holds(self.database, self.database.head, self.contents)
+        self.numbers |= {state.number: name for name, state in self.database.head.tables.items()}
+        assert self.numbers.items() <= dict(self.database.table_names).items()
+        assert len({*self.numbers.values()}) == len(self.numbers)
 
     def teardown(self) -> None:
         for snapshot, contents in self.held:

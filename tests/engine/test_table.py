@@ -186,7 +186,7 @@ def test_a_document_that_came_and_went_through_segments() -> None:
         parts = (*state.parts, moved)
         tables = {"items": TableState.over("items", state.number, state.definition, state.indexes, parts)}
         database.committer.replace_head(
-            lambda head: Snapshot(head.timestamp, tables, head.catalog)  # noqa: B023
+            lambda head: Snapshot(head.timestamp, tables, head.catalog, {})  # noqa: B023
         )
         database.check()
         assert sorted(numbers(contents(database.head.tables["items"]))) == [1, 2, *range(3, 9), n]

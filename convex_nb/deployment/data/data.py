@@ -15,11 +15,14 @@ from convex_nb.deployment.data.past import Past, When, timestamp_of
 from convex_nb.deployment.data.place import Durability, save_place
 from convex_nb.deployment.data.tables import Table, Tables
 from convex_nb.deployment.data.transfer import Transfer
+from convex_nb.engine.names import check_table_name
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.qualified_names import qualified
 from convex_nb.language.schema import define_schema
 from convex_nb.language.schema_inference import infer_table
+from convex_nb.services.dropped_table import drop_table
 
 if TYPE_CHECKING:
     from convex_nb.engine.sql.sql_result import SqlResult
@@ -55,6 +58,17 @@ class Data(Transfer, Feed, Forking, Backups):
         Of the application, or of the `component` at this path.
         """
         return Table(name, self._head, component)
+
+    def drop_table(self, name: str, *, component: str = "") -> int:
+        """Drop a table, its documents and its indexes; how many documents it had. The past keeps them, as always.
+
+        Of the application, or of the `component` at this path. Raises `InvalidValueError` for a table that does not
+        exist, and for one that the schema names: push a schema without it first. Costs O(1).
+        """
+        self._check_open()
+        number = drop_table(self._database, qualified(component, check_table_name(name)))
+        self._after_commit()
+        return number
 
     def infer_schema(self, *tables: str) -> SchemaDefinition:
         """The narrowest usual schema that fits what is stored, of these tables or of all: `.to_code()` shows it.

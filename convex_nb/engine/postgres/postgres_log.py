@@ -200,8 +200,8 @@ class PostgresLog:
         def replay() -> Entry:
             database = self._database()
             assert database is not None
-            for state in head.tables.values():
-                database.remember_table(state.name, state.number)
+            for number, name in (*head.dropped.items(), *((each.number, each.name) for each in head.tables.values())):
+                database.remember_table(name, number)
             database.creation_time_passed(creation_time)
             database.committer.begin_again(head)
             self._upkeep.begin_again(recovery)

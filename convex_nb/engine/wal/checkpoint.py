@@ -54,6 +54,8 @@ class Manifest(NamedTuple):
     tables: list[TableEntry]
     logged: list[int]
     """The numbers of the blobs that the log refers to between the milestone before this checkpoint and this."""
+    dropped: list[tuple[int, str]]
+    """The tables that were dropped."""
 
     def blobs(self) -> Iterator[int]:
         """The numbers of the blobs that its snapshot consists of."""
@@ -74,7 +76,7 @@ class Manifest(NamedTuple):
     def of_chunks(cls, chunks: Iterable[bytes]) -> Manifest:
         """The manifest whose pieces these are. Raises `DamagedError`."""
         try:
-            timestamp, creation_time, schema, tables, *logged = json.loads(b"".join(chunks))["manifest"]
+            timestamp, creation_time, schema, tables, *more = json.loads(b"".join(chunks))["manifest"]
             return cls(
                 timestamp,
                 creation_time,
@@ -83,7 +85,8 @@ class Manifest(NamedTuple):
                     TableEntry(name, number, [PartEntry(Blob(*s), _blob(d)) for s, d in parts], _blob(recent))
                     for name, number, parts, recent in tables
                 ],
-                logged[0] if logged else [],
+                more[0] if more else [],
+                [(number, name) for number, name in more[1]] if len(more) > 1 else [],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedError(f"a checkpoint ({error})") from None
@@ -194,7 +197,8 @@ def write_checkpoint(
     writer = ChunkWriter(file, "write a checkpoint")
     snapshot = _SnapshotWriter(writer, copies)
     tables = yield from snapshot.write(head)
-    manifest = Manifest(head.timestamp, creation_time, head.schema, tables, sorted(following.newest.logged))
+    logged, dropped = sorted(following.newest.logged), sorted(head.dropped.items())
+    manifest = Manifest(head.timestamp, creation_time, head.schema, tables, logged, dropped)
     blob = yield from writer.write(copies.new_number(), manifest.to_chunks())
     milestones = following.completed(blob, {blob.number, *manifest.blobs()})
     root = {**root, **milestones.root()}

@@ -42,6 +42,8 @@ class CommitRecord(NamedTuple):
     created: Mapping[str, int]
     """Tables that came into being, and their numbers."""
     replaced: frozenset[str]
+    dropped: frozenset[str]
+    """Tables among them that are gone."""
     parts: Sequence[tuple[str, Blob]]
     """Segments that were added, by table."""
     writes: Sequence[tuple[str, str, Document | None]]
@@ -79,6 +81,8 @@ def _commit_form(commit: Commit, blobs: Sequence[Blob], *, quick: bool) -> dict[
         form["created"] = {name: state.number for name, state in commit.created.items()}
     if commit.replaced:
         form["replaced"] = sorted(commit.replaced)
+    if commit.dropped:
+        form["dropped"] = sorted(commit.dropped)
     if commit.parts:
         form["parts"] = [[name, *blob] for (name, _), blob in zip(commit.parts, blobs, strict=True)]
     form["writes"] = [
@@ -113,6 +117,7 @@ def decode_record(data: bytes) -> AnyRecord:
             form["time"],
             form.get("created", {}),
             frozenset(form.get("replaced", ())),
+            frozenset(form.get("dropped", ())),
             [(name, Blob(*blob)) for name, *blob in form.get("parts", ())],
             [_write(*write) for write in form["writes"]],
         )

@@ -65,7 +65,7 @@ class Contents:
     def snapshot(self, manifest: Manifest) -> Snapshot:
         """The snapshot of a checkpoint. Costs what reading its bytes costs."""
         tables = {entry.name: self._table(entry, manifest.schema) for entry in manifest.tables}
-        return Snapshot(manifest.timestamp, tables, Catalog(manifest.schema))
+        return Snapshot(manifest.timestamp, tables, Catalog(manifest.schema), dict(manifest.dropped))
 
     def _table(self, entry: TableEntry, schema: SchemaDefinition | None) -> TableState:
         definition = definition_of(entry.name, schema)
@@ -181,7 +181,7 @@ def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegm
         for name, number in record.created.items():
             database.remember_table(name, number)
         tables = prepare(database, database.head, record.schema, again=True)
-        database.committer.replay_push(Snapshot(timestamp, tables, Catalog(record.schema)))
+        database.committer.replay_push(Snapshot(timestamp, tables, Catalog(record.schema), database.head.dropped))
         return Push(timestamp, record.schema, {name: tables[name] for name in record.created})
     assert isinstance(record, CommitRecord)
     commit = _commit(database, record, timestamp, load)
@@ -222,4 +222,5 @@ def _commit(database: Database, record: CommitRecord, timestamp: int, load: Load
         record.replaced,
         created,
         record.creation_time,
+        record.dropped,
     )

@@ -97,7 +97,7 @@ class Salvage:
             self._read_all_blobs()
         schema = None if manifest is None else manifest.schema
         creation_time = 0.0 if manifest is None else manifest.creation_time
-        first = Snapshot(timestamp, self._states(schema), Catalog(schema))
+        first = Snapshot(timestamp, self._states(schema), Catalog(schema), {})
         database = Database(first=first, creation_time=creation_time)
         self._replay(database, position)
         for documents in self._tables.values():
@@ -265,6 +265,7 @@ class Salvage:
                 if name not in unknown and (not self._took_all or name in record.replaced) and self._segment(name, blob)
             ],
             replaced=record.replaced - unknown,
+            dropped=record.dropped - unknown,
         )
 
     def _segment(self, name: str, blob: Blob) -> Segment | None:

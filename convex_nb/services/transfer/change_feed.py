@@ -86,8 +86,9 @@ def _commits_after(database: Database, cursor: int) -> Iterator[Commit]:
         return database.commits_after(cursor)
     except HistoryError as error:
         oldest = error.oldest
-    if not database.at(oldest).tables:
-        # Tables do not go away again: there was nothing before.
+    first = database.at(oldest)
+    if not first.tables and not first.dropped:
+        # There was nothing before.
         return database.commits_after(oldest)
     raise HistoryError(
         f"The commits after {cursor} are not all kept any more: the oldest cursor to read from is {oldest}. "

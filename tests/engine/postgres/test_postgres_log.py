@@ -57,6 +57,25 @@ def test_who_read_what_another_one_changed_conflicts_and_nobody_else(uri: str) -
         assert [each.get("m") for each in contents(a)["items"] if each["_id"] == second] == [1]
 
 
+def test_a_table_that_one_drops_is_dropped_for_the_others(uri: str) -> None:
+    with kernels(uri) as (a, b):
+        id = insert(a, "items", n=1)
+        follow(b)
+        late = b.begin()
+        late.insert("items", {"n": 2})
+        drop = a.begin()
+        drop.drop("items")
+        a.commit(drop, "drop")
+        # Its id was made for a table that is not there any more.
+        with pytest.raises(Conflict):
+            b.commit(late, "ours")
+        assert contents(a) == contents(b) == {}
+        assert id not in [insert(b, "others", n=1), insert(b, "items", n=3)]
+        follow(a)
+        assert contents(a) == contents(b)
+        assert a.table_names == b.table_names
+
+
 def test_tables_that_two_kernels_begin_at_once_have_numbers_of_their_own(uri: str) -> None:
     with kernels(uri) as (a, b):
         transactions = [(database, database.begin()) for database in (a, b)]

@@ -37,10 +37,10 @@ def test_a_commit_comes_back(fields: list[dict[str, Any]], source: str, deleted:
     writes = [Write("tasks", d["_id"], None, d, None, ()) for d in documents]
     writes = [w._replace(new=None) if gone else w for w, gone in zip(writes, deleted, strict=False)] or writes
     made = {"tasks": TableState.create("tasks", 10001, None)}
-    commit = Commit(5, tuple(writes), source, {}, (), frozenset({"b", "a"}), made, 1.5)
+    commit = Commit(5, tuple(writes), source, {}, (), frozenset({"b", "a"}), made, 1.5, frozenset({"b"}))
     record = decode_record(encode_commit(commit, []))
     assert isinstance(record, CommitRecord)
-    assert record[:5] == (source, 1.5, {"tasks": 10001}, frozenset({"a", "b"}), [])
+    assert record[:6] == (source, 1.5, {"tasks": 10001}, frozenset({"a", "b"}), frozenset({"b"}), [])
     assert [(table, id) for table, id, _ in record.writes] == [(write.table, write.id) for write in writes]
     for (_, _, new), write in zip(record.writes, writes, strict=True):
         assert new is write.new is None or same_documents([new], [write.new])  # type: ignore[list-item]
