@@ -16,9 +16,9 @@ from convex_nb.deployment.components.installed import Components
 from convex_nb.deployment.components.installing import (
     check_components,
     installed,
+    use,
     uses_of,
     whole_schema,
-    with_one_more,
 )
 from convex_nb.deployment.data.tables import Tables
 from convex_nb.deployment.description.description import Description
@@ -182,14 +182,27 @@ class Deployment(Calling, Description):
         if not isinstance(http, HttpRouter | None):
             raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
         providers = None if auth is None else check_providers(auth)
+        self._push(schema, crons, providers, components)
+        self._router = http or self._router
+
+    def _push(
+        self,
+        schema: SchemaDefinition | None,
+        crons: CronJobs | None,
+        providers: Sequence[Provider] | None,
+        components: Uses | None,
+        *,
+        beside: bool = False,
+    ) -> None:
         with self._pushing:
-            head = self._database.head
-            tree = None if components is None else check_components(components, head)
-            whole = whole_schema(head, schema, tree)
+            tree = None if components is None else check_components(components, self._database.head, beside=beside)
             with installed(self._registry, tree):
                 wanted = None if crons is None else check_crons(crons, self._registry)
                 is_another, changes = push_with(
-                    self._database, whole, lambda writer: self._deploy(writer, wanted, providers), "push"
+                    self._database,
+                    lambda head: whole_schema(head, schema, tree, beside=beside),
+                    lambda writer: self._deploy(writer, wanted, providers),
+                    "push",
                 )
         if is_another:
             # What a query may ask of a table has changed, so even those that fail now may succeed.
@@ -197,7 +210,6 @@ class Deployment(Calling, Description):
         self._audit.look()
         self._scheduling.deployed(changes)
         self._after_commit()
-        self._router = http or self._router
 
     def _deploy(
         self, writer: SystemWriter, wanted: Mapping[str, Wanted] | None, providers: Sequence[Provider] | None
@@ -212,12 +224,13 @@ class Deployment(Calling, Description):
         The name is its own unless given. Raises `ComponentError` and `SchemaValidationError`.
         """
         self._check_open()
-        self.push(components=with_one_more(self._registry, component, name))
+        use(self, component, () if name is None else (name,))
 
     def refresh_component(self, component: Component, /) -> None:
         """Take over what has been defined of a component that is installed."""
         if self._closed is None and any(each is component for each in self._registry.components.values()):
-            self.push(components=uses_of(self._registry))
+            with self._pushing:
+                self._push(None, None, None, uses_of(self._registry), beside=True)
 
     def register(self, *functions: Function, module: str | None = None) -> frozenset[str]:
         """Register functions, all or none; return the paths whose code is new.

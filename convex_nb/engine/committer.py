@@ -306,36 +306,59 @@ class Committer:
             return head is not None
 
     def push(
-        self, change: Callable[[Snapshot, int], Snapshot | None], follow: Callable[[Snapshot], Transaction], source: str
-    ) -> tuple[Snapshot | None, Commit | None]:
+        self,
+        change: Callable[[Snapshot, int], Snapshot | None],
+        follow: Callable[[Snapshot], Transaction],
+        source: str,
+        committed: Callable[[Entry], None],
+    ) -> bool:
         """Put what ``change(head, timestamp)`` gives in force, a state that commits alone do not lead to, and commit
         the transaction that ``follow`` makes on it: both or neither, with no commit in between.
 
-        ``None`` from ``change`` leaves everything as it is.
+        ``None`` from ``change`` leaves everything as it is; both are asked again where others were first to append.
+        ``committed`` is as in ``commit``. Returns whether there was something to put in force.
         """
-        with self._nothing_pending():
-            while True:
-                head = change(self.head, max(self._now(), self._last + 1))
-                if head is None:
-                    return None, None
-                created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
-                entries: list[Entry] = [Push(head.timestamp, head.schema, created)]
-                transaction = follow(head)
-                commit = None
-                if transaction.has_writes:
-                    commit = _commit_of(transaction, head.timestamp + 1, source)
-                    entries.append(commit)
-                moved = self._append(entries)
-                if moved is None:
-                    break
-                self._let_first(moved)
-            self._last = entries[-1].timestamp
-            self.head = head
-            self.history.published(head, keep=True)
+        with deferred:
+            commit = None
+            try:
+                with self._nothing_pending():
+                    entries = self._append_push(change, follow, source)
+                    if entries:
+                        commit = self._publish_push(*entries)
+            finally:
+                if self._arrived:
+                    self._deliver(committed)
             if commit is not None:
-                self.history.add(commit)
-                self._published(commit)
-            return head, commit
+                committed(commit)
+            return bool(entries)
+
+    def _append_push(
+        self, change: Callable[[Snapshot, int], Snapshot | None], follow: Callable[[Snapshot], Transaction], source: str
+    ) -> tuple[Snapshot, Commit | None] | None:
+        while True:
+            head = change(self.head, max(self._now(), self._last + 1))
+            if head is None:
+                return None
+            created = {name: state for name, state in head.tables.items() if name not in self.head.tables}
+            entries: list[Entry] = [Push(head.timestamp, head.schema, created)]
+            transaction = follow(head)
+            commit = None
+            if transaction.has_writes:
+                commit = _commit_of(transaction, head.timestamp + 1, source)
+                entries.append(commit)
+            moved = self._append(entries)
+            if moved is None:
+                return head, commit
+            self._let_first(moved)
+
+    def _publish_push(self, head: Snapshot, commit: Commit | None) -> Commit | None:
+        self._last = head.timestamp if commit is None else commit.timestamp
+        self.head = head
+        self.history.published(head, keep=True)
+        if commit is not None:
+            self.history.add(commit)
+            self._published(commit)
+        return commit
 
 
 def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:

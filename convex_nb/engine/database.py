@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.part import Part
-from convex_nb.engine.schema_push import prepare
+from convex_nb.engine.schema_push import push
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.subscriptions import Subscriptions
 from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 
-_OPTIMISTIC_PUSHES = 3
 _DAY_MS = 86_400_000
 _IDS_AHEAD = 128
 
@@ -240,37 +238,30 @@ class Database:
         also: Callable[[Transaction], object] = lambda _: None,
         source: str = "push",
     ) -> bool:
-        """Put a schema in force: checks every stored document of its tables and builds its indexes first.
+        """Put a schema in force: `push` of the same one, whatever there is."""
+        return self.push(lambda _: schema, also, source)
 
-        ``also`` writes what is to be in force with it, and with nothing else: both or neither. It is called once for
-        every attempt, while nobody commits. Returns whether the schema is another one; if not, nothing was done.
-        Raises ``SchemaValidationError`` with the first offending document, and nothing changes then. Costs
-        O(documents) of the tables whose validator or indexes changed.
-        """
-        catalog = Catalog(schema)
-
-        for _ in range(_OPTIMISTIC_PUSHES):
-            head = self.head
-            if head.catalog.schema == schema:
-                return False
-            if self._pushed(partial(_install, head, prepare(self, head, schema), catalog), also, source):
-                return True
-        # Others keep committing: they wait this time.
-        return self._pushed(partial(_prepare_and_install, self, catalog), also, source)
-
-    def _pushed(
-        self, install: Callable[[Snapshot, int], Snapshot | None], also: Callable[[Transaction], object], source: str
+    def push(
+        self,
+        schema_of: Callable[[Snapshot], SchemaDefinition | None],
+        also: Callable[[Transaction], object],
+        source: str = "push",
     ) -> bool:
-        def follow(head: Snapshot) -> Transaction:
-            transaction = self.begin(head)
-            also(transaction)
-            return transaction
+        """Put the schema that ``schema_of`` makes of the newest head in force, with what ``also`` writes: both or
+        neither, and as one with the head that it was made of.
 
-        with deferred:
-            head, commit = self.committer.push(install, follow, source)
-            if commit is not None:
-                self._committed(commit)
-        return head is not None
+        Checks every stored document of its tables and builds its indexes first. Both functions are called once for
+        every attempt, the last ones while nobody commits. Returns whether the schema is another one; if not, what
+        ``also`` writes is committed by itself. Raises ``SchemaValidationError`` with the first offending document, and
+        nothing changes then. Costs O(documents) of the tables whose validator or indexes changed.
+        """
+        return push(self, schema_of, also, source)
+
+    def install(
+        self, change: Callable[[Snapshot, int], Snapshot | None], follow: Callable[[Snapshot], Transaction], source: str
+    ) -> bool:
+        """Put another state in force, and a commit on it: see ``Committer.push``."""
+        return self.committer.push(change, follow, source, self._committed)
 
     def import_segment(self, table: str, segment: Segment, *, replace: bool = False, source: str = "import") -> Commit:
         """Add a whole segment to a table, in place of what is there with ``replace``, as one commit.
@@ -486,13 +477,3 @@ class Database:
 def _utc(timestamp: int) -> str:
     moment = datetime.fromtimestamp(timestamp / 1e9, UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S.%f} UTC"
-
-
-def _install(
-    expected: Snapshot, prepared: Mapping[str, TableState], catalog: Catalog, head: Snapshot, timestamp: int
-) -> Snapshot | None:
-    return Snapshot(timestamp, prepared, catalog, head.dropped) if head is expected else None
-
-
-def _prepare_and_install(database: Database, catalog: Catalog, head: Snapshot, timestamp: int) -> Snapshot:
-    return Snapshot(timestamp, prepare(database, head, catalog.schema), catalog, head.dropped)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from convex_nb.engine.committer import Conflict
 from convex_nb.engine.part import Part
 from convex_nb.engine.search.upkeep import (
     forget_searches,
@@ -12,17 +14,74 @@ from convex_nb.engine.search.upkeep import (
     search_definitions,
     searched_field,
 )
+from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.system_tables import definition_of, is_system_table
 from convex_nb.engine.table import TableState
 from convex_nb.engine.table_index import TableIndex, table_indexes
+from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from convex_nb.engine.database import Database
     from convex_nb.engine.part import Run
-    from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.transaction import Transaction
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
+
+_OPTIMISTIC: Final = 3
+
+
+def push(
+    database: Database,
+    schema_of: Callable[[Snapshot], SchemaDefinition | None],
+    also: Callable[[Transaction], object],
+    source: str,
+) -> bool:
+    """Put a schema in force: see `Database.push`."""
+
+    def follow(head: Snapshot) -> Transaction:
+        transaction = database.begin(head)
+        also(transaction)
+        return transaction
+
+    if isinstance(database.log, SharedLog):
+        # What is in force here already need not be what another kernel has put in force since.
+        while database.follow(database.log):
+            pass
+    attempts = 0
+    while True:
+        head = database.head
+        schema = schema_of(head)
+        if schema == head.schema:
+            try:
+                database.commit(follow(head), source)
+            except Conflict:
+                continue
+            return False
+        attempts += 1
+        if attempts <= _OPTIMISTIC:
+            install = partial(_install, head, prepare(database, head, schema), Catalog(schema))
+        else:
+            # Others keep committing: they wait this time.
+            install = partial(_prepare_and_install, database, schema_of)
+        if database.install(install, follow, source):
+            return True
+
+
+def _install(
+    expected: Snapshot, prepared: dict[str, TableState], catalog: Catalog, head: Snapshot, timestamp: int
+) -> Snapshot | None:
+    return Snapshot(timestamp, prepared, catalog, head.dropped) if head is expected else None
+
+
+def _prepare_and_install(
+    database: Database, schema_of: Callable[[Snapshot], SchemaDefinition | None], head: Snapshot, timestamp: int
+) -> Snapshot | None:
+    schema = schema_of(head)
+    tables = {} if schema == head.schema else prepare(database, head, schema)
+    return None if schema == head.schema else Snapshot(timestamp, tables, Catalog(schema), head.dropped)
 
 
 def prepare(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from convex_nb.deployment.components.installing import new_component, uses_with
+from convex_nb.deployment.components.installing import new_component, use
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
 from convex_nb.notebook.cell_body import CellBody, run_apart
@@ -57,7 +57,7 @@ def define_in_cell(
     for child_name, child in draft.uses.items():
         component.use(child, child_name)
     names = installed_as or [name]
-    deployment.push(components=uses_with(deployment, component, names))
+    use(deployment, component, names)
     return component, _card(component, names, tables)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from convex_nb.engine.database import Database
+    from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.schema import SchemaDefinition
 
@@ -33,9 +34,13 @@ def write_system(database: Database, change: Callable[[SystemWriter], T], source
 
 
 def push_with(
-    database: Database, schema: SchemaDefinition | None, change: Callable[[SystemWriter], T], source: str
+    database: Database,
+    schema_of: Callable[[Snapshot], SchemaDefinition | None],
+    change: Callable[[SystemWriter], T],
+    source: str,
 ) -> tuple[bool, T]:
-    """Put a schema in force, `None` for the one that is, and commit what `change` writes with it, both or neither.
+    """Put the schema that `schema_of` makes of the newest head in force and commit what `change` writes with it, both
+    or neither.
 
     Returns whether the schema is another one, and the value of `change`. Raises `SchemaValidationError`.
     """
@@ -44,6 +49,4 @@ def push_with(
     def also(transaction: Transaction) -> None:
         values.append(change(SystemWriter(transaction)))
 
-    if schema is not None and database.push_schema(schema, also, source):
-        return True, values[-1]
-    return False, write_system(database, change, source)
+    return database.push(schema_of, also, source), values[-1]

@@ -180,7 +180,7 @@ def test_a_push_waits_for_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
             disturbed += 1
         return tables
 
-    monkeypatch.setattr("convex_nb.engine.database.prepare", prepared)
+    monkeypatch.setattr("convex_nb.engine.schema_push.prepare", prepared)
     assert database.push_schema(items())
     assert 0 < disturbed < 10
     assert len(database.head.tables["items"]) == disturbed

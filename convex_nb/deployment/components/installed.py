@@ -154,10 +154,21 @@ def stored_in(snapshot: Snapshot, path: str) -> dict[str, int]:
     }
 
 
-def check_kept(snapshot: Snapshot, paths: Mapping[str, object]) -> None:
-    """Raise `ComponentError` for a component with documents that is not to be there any more."""
+def is_beside(path: str, paths: Mapping[str, object]) -> bool:
+    """Whether a component is neither one of these, nor inside of one, nor has one inside."""
+    name = path.partition("/")[0]
+    return all(each.partition("/")[0] != name for each in paths)
+
+
+def check_kept(snapshot: Snapshot, paths: Mapping[str, object], *, beside: bool = False) -> None:
+    """Raise `ComponentError` for a component with documents that is not to be there any more.
+
+    With `beside` those of other names stay.
+    """
     gone = {component_of(name) for name, state in snapshot.tables.items() if len(state)} - {"", *paths}
     for path in sorted(gone):
+        if beside and is_beside(path, paths):
+            continue
         tables = {name: size for name, size in stored_in(snapshot, path).items() if component_of(name) == path}
         listed = ", ".join([f"{size:,} in {name!r}" for name, size in tables.items()])
         raise ComponentError(

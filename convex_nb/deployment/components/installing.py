@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from convex_nb.deployment.components.installed import check_kept
+from convex_nb.deployment.components.installed import check_kept, is_beside
 from convex_nb.functions.components.component import Component, Use, check_uses, tree_of
 from convex_nb.language.component_schema import NONE, combined, part_of, parts_of
 from convex_nb.language.qualified_names import check_component_name
@@ -21,21 +21,31 @@ if TYPE_CHECKING:
     from convex_nb.language.schema import SchemaDefinition
 
 
-def check_components(uses: Uses, head: Snapshot) -> dict[str, Component]:
+def check_components(uses: Uses, head: Snapshot, *, beside: bool = False) -> dict[str, Component]:
     """All instances that a push asks for, by path. Raises `ComponentError`, also for one that would lose its data."""
     tree = tree_of(check_uses(uses))
-    check_kept(head, tree)
+    check_kept(head, tree, beside=beside)
     return tree
 
 
 def whole_schema(
-    head: Snapshot, schema: SchemaDefinition | None, tree: Mapping[str, Component] | None
+    head: Snapshot,
+    schema: SchemaDefinition | None,
+    tree: Mapping[str, Component] | None,
+    *,
+    beside: bool = False,
 ) -> SchemaDefinition | None:
-    """The schema of the application and of its components; `None` stands for what is in force of either."""
+    """The schema of the application and of its components; `None` stands for what is in force of either.
+
+    With `beside`, components of other names than those in `tree` stay. Raises `ComponentError` for one that would
+    lose its data.
+    """
     application = part_of(head.schema) if schema is None else schema
     if tree is None:
-        return combined(application, parts_of(head.schema))
-    whole = combined(application, {path: component.schema for path, component in tree.items()})
+        return head.schema if schema is None else combined(application, parts_of(head.schema))
+    others = {path: part for path, part in parts_of(head.schema).items() if beside and is_beside(path, tree)}
+    check_kept(head, tree, beside=beside)
+    whole = combined(application, others | {path: component.schema for path, component in tree.items()})
     return NONE if whole is None and head.schema is not None else whole
 
 
@@ -53,12 +63,6 @@ def installed(registry: Registry, tree: Mapping[str, Component] | None) -> Itera
         raise
 
 
-def with_one_more(registry: Registry, component: Component, name: str | None) -> list[Use]:
-    """What is installed, and one more component, or the new definition of one."""
-    more = check_uses([component if name is None else Use(check_component_name(name), component)])
-    return [Use(*each) for each in (check_uses(uses_of(registry)) | more).items()]
-
-
 def uses_of(registry: Registry) -> list[Use]:
     """What the application has installed itself."""
     return [Use(path, component) for path, component in registry.components.items() if "/" not in path]
@@ -69,7 +73,9 @@ def new_component(name: str, schema: SchemaDefinition | None = None) -> Componen
     return Component(name, schema)
 
 
-def uses_with(deployment: Deployment, component: Component, names: Iterable[str]) -> list[Use]:
-    """What is installed, and a component under these names. Raises `ComponentError`."""
-    more = {use.name: use for use in uses_of(deployment._registry)}
-    return list((more | {name: component.named(name) for name in names}).values())
+def use(deployment: Deployment, component: Component, names: Iterable[str]) -> None:
+    """Install a component under these names, or its own, beside all that are there. Raises as `push` does."""
+    with deployment._pushing:
+        more = check_uses([Use(check_component_name(name), component) for name in names] or [component])
+        uses = check_uses(uses_of(deployment._registry)) | more
+        deployment._push(None, None, None, [Use(*each) for each in uses.items()], beside=True)

@@ -231,8 +231,8 @@ def test_of_two_pushes_at_once_neither_takes_the_other_back(monkeypatch: pytest.
     with convex_nb.open() as dep:
         other = threading.Thread(target=dep.push, args=(SCHEMA,))
 
-        def and_meanwhile_another(*given: Any) -> Any:
-            whole = whole_schema(*given)
+        def and_meanwhile_another(*given: Any, **options: Any) -> Any:
+            whole = whole_schema(*given, **options)
             if other.ident is None:
                 other.start()
                 other.join(0.2)
