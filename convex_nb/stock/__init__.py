@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convex_nb.stock.action_cache import ActionCache as ActionCache
+    from convex_nb.stock.action_retrier import ActionRetrier as ActionRetrier
     from convex_nb.stock.aggregate import Aggregate as Aggregate
     from convex_nb.stock.custom_functions import custom as custom
     from convex_nb.stock.migrations import Migrations as Migrations
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
     )
     from convex_nb.stock.sharded_counter import ShardedCounter as ShardedCounter
     from convex_nb.stock.triggers import Change as Change, Triggers as Triggers
+    from convex_nb.stock.workpool import Workpool as Workpool
 
 _NAMES_OF_MODULES = {
     "action_cache": ("ActionCache",),
+    "action_retrier": ("ActionRetrier",),
     "aggregate": ("Aggregate",),
     "custom_functions": ("custom",),
     "migrations": ("Migrations",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),
     "triggers": ("Change", "Triggers"),
+    "workpool": ("Workpool",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}
 

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from convex_nb import ComponentError, api, components
-from convex_nb.stock import ActionCache, Aggregate, Migrations, RateLimiter, ShardedCounter
+from convex_nb.stock import ActionCache, ActionRetrier, Aggregate, Migrations, RateLimiter, ShardedCounter, Workpool
 
 MADE = [
     RateLimiter,
     ShardedCounter,
     Migrations,
+    ActionRetrier,
+    Workpool,
     lambda *where: Aggregate(*where, key=lambda document: document["n"]),
     lambda *where: ActionCache(*where, action="a:b"),
 ]

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import convex_nb
+from convex_nb import ConvexError, FunctionNotFoundError, InvalidValueError, SchedulingError, action, mutation
+from convex_nb.stock import HOUR, SECOND, Workpool
+from convex_nb.testing import ConvexTest, VirtualClock
+
+DAY = 24 * HOUR
+gate = threading.Event()
+running: list[str] = []
+most: list[int] = []
+
+
+@action("work:act")
+def act(ctx: Any, name: str) -> str:
+    running.append(name)
+    most.append(len(running))
+    gate.wait(10)
+    running.remove(name)
+    if name == "bad":
+        raise ConvexError("bad")
+    return "x" * 2_000_000 if name == "huge" else name
+
+
+@mutation("work:write")
+def write(ctx: Any, name: str) -> str:
+    ctx.db.insert("written", {"name": name, "at": ctx.now()})
+    if name == "bad":
+        raise ConvexError("bad")
+    return name
+
+
+@mutation("work:done")
+def done(ctx: Any, id: str, context: Any, outcome: Any) -> None:
+    ctx.db.insert("told", {"context": context, **outcome})
+
+
+pool = Workpool(name="slow", max_parallelism=2)
+other = Workpool(name="other", max_parallelism=1, retry=True)
+
+
+@pytest.fixture
+def test(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConvexTest]:
+    monkeypatch.setattr("convex_nb.deployment.jobs.scheduling.GRACE_SECONDS", 0.01)
+    gate.set()
+    running.clear()
+    most.clear()
+    with ConvexTest() as test:
+        test.register_component(Workpool.definition)
+        test.deployment.register(act, write, done)
+        yield test
+        gate.set()
+        test.finish_in_progress_scheduled_functions()
+
+
+def enqueue(test: ConvexTest, name: str, pool: Workpool = pool, **options: Any) -> str:
+    options = {"on_complete": done, "context": name, **options}
+    function = options.pop("function", act)
+    into = pool.enqueue_action if function is act else pool.enqueue_mutation
+    return str(test.run(lambda ctx: into(ctx, function, {"name": name}, **options)))
+
+
+def states(test: ConvexTest, *ids: str) -> Any:
+    return test.run(lambda ctx: [(pool.status(ctx, id) or {"state": "forgotten"})["state"] for id in ids])
+
+
+def status(test: ConvexTest, id: str) -> Any:
+    return test.run(lambda ctx: pool.status(ctx, id))
+
+
+def told(test: ConvexTest) -> Any:
+    return test.run(lambda ctx: [f"{each['context']} {each['kind']}" for each in ctx.db.query("told").collect()])
+
+
+def written(test: ConvexTest) -> Any:
+    return test.run(lambda ctx: [each["name"] for each in ctx.db.query("written").collect()])
+
+
+def until(condition: Any) -> None:
+    limit = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+
+
+def test_so_many_run_at_a_time_in_the_order_in_which_they_became_due(test: ConvexTest) -> None:
+    gate.clear()
+    ids = [enqueue(test, str(n)) for n in range(5)]
+    apart = enqueue(test, "apart", other)
+    test.advance(0)
+    until(lambda: len(running) == 3)
+    assert states(test, *ids, apart) == ["running"] * 2 + ["pending"] * 3 + ["running"]
+    gate.set()
+    while len(told(test)) < 6:
+        test.finish_in_progress_scheduled_functions()
+    assert states(test, *ids) == ["success"] * 5
+    assert max(most) == 3
+    assert [each for each in told(test) if each[0] in "234"] == [f"{n} success" for n in (2, 3, 4)]
+
+
+def test_a_mutation_and_that_it_ran_are_one_commit(test: ConvexTest) -> None:
+    good, bad = (enqueue(test, name, function=write) for name in ("good", "bad"))
+    again = enqueue(test, "bad", function=write, retry={"max_attempts": 3})
+    test.finish_all_scheduled_functions()
+    assert written(test) == ["good"]
+    assert states(test, good, bad, again) == ["success", "failed", "failed"]
+    assert [status(test, id)["failures"] for id in (bad, again)] == [1, 3]
+    assert sorted(told(test)) == ["bad failed", "bad failed", "good success"]
+
+
+def test_at_a_time_and_after_a_while(test: ConvexTest) -> None:
+    start = test.clock.now
+    when = datetime.fromtimestamp(start / 1000, UTC).replace(tzinfo=None) + timedelta(seconds=2)
+    for options in (
+        {"run_at": when},
+        {"run_after": timedelta(seconds=1)},
+        {"run_at": start + 3000},
+        {"run_at": start - 9},
+    ):
+        enqueue(test, "x", function=write, **options)
+    test.advance(10 * SECOND)
+    at = test.run(lambda ctx: [each["at"] - start for each in ctx.db.query("written").collect()])
+    assert at == [0, 1000, 2000, 3000]
+
+
+def test_canceled_ones_do_not_run_and_one_that_runs_keeps_its_place(test: ConvexTest) -> None:
+    gate.clear()
+    ids = [enqueue(test, str(n)) for n in range(4)] + [enqueue(test, "later", run_after=DAY)]
+    test.advance(0)
+    until(lambda: len(running) == 2)
+    assert test.run(lambda ctx: pool.cancel(ctx, ids[0])) is True
+    test.advance(0)
+    assert states(test, *ids) == ["canceled", "running", "pending", "pending", "pending"]
+    assert (running, told(test)) == (["0", "1"], ["0 canceled"])
+    assert test.run(lambda ctx: (pool.cancel_all(ctx), pool.cancel_all(ctx))) == [4, 0]
+    gate.set()
+    test.finish_all_scheduled_functions()
+    assert states(test, *ids) == ["canceled"] * 5
+    assert (max(most), len(most), len(told(test))) == (2, 2, 5)
+    # The places of both are free again.
+    assert states(test, *[enqueue(test, "next") for _ in range(3)]) == ["pending"] * 3
+    test.finish_all_scheduled_functions()
+    assert told(test)[5:] == ["next success"] * 3
+
+
+def test_a_result_that_cannot_be_kept_is_a_failure_and_no_reason_to_do_it_again(test: ConvexTest) -> None:
+    id = enqueue(test, "huge", other)
+    test.finish_all_scheduled_functions()
+    error = status(test, id)["error"]
+    assert (states(test, id), len(most), test.clock.now) == (["failed"], 1, VirtualClock().now)
+    assert error.startswith("It ran, but its result could not be kept.")
+
+
+def test_a_job_that_was_canceled_by_hand_is_found_by_the_watch(test: ConvexTest) -> None:
+    gate.clear()
+    id = enqueue(test, "0", other)
+    later = enqueue(test, "1", other)
+    test.advance(0)
+    until(lambda: running == ["0"])
+    schedules = test.deployment.components["workpool"].schedules
+    (job,) = schedules.running
+    schedules.cancel(job)
+    gate.set()
+    test.finish_in_progress_scheduled_functions()
+    assert states(test, id, later) == ["running", "pending"]
+    test.advance(30 * SECOND)
+    test.finish_all_scheduled_functions()
+    assert states(test, id, later) == ["canceled", "success"]
+
+
+def test_one_whose_function_is_not_defined_yet_waits_for_it(test: ConvexTest) -> None:
+    id = enqueue(test, "x", function=write)
+    test.deployment.unregister("work:write")
+    test.advance(0)
+    waiting = 'It waits until "work:write" is defined.'
+    assert status(test, id) == {"state": "pending", "failures": 0, "result": None, "error": waiting}
+    test.deployment.register(write)
+    test.finish_all_scheduled_functions()
+    assert (states(test, id), written(test)) == (["success"], ["x"])
+
+
+def test_what_is_over_goes_after_a_week(test: ConvexTest) -> None:
+    old = enqueue(test, "old", function=write)
+    test.advance(7 * DAY + 1)
+    new = enqueue(test, "new", function=write)
+    test.advance(0)
+    assert states(test, old, new) == ["forgotten", "success"]
+
+
+def test_what_cannot_be_enqueued_is_refused(test: ConvexTest) -> None:
+    with pytest.raises(FunctionNotFoundError, match="is no mutation"):
+        test.run(lambda ctx: pool.enqueue_mutation(ctx, act, name="x"))
+    with pytest.raises(SchedulingError, match="not both"):
+        enqueue(test, "x", run_at=1, run_after=1)
+    for wrong in (0, True, 1.5):
+        with pytest.raises(InvalidValueError, match="one function at a time"):
+            Workpool(max_parallelism=wrong)  # type: ignore[arg-type]
+
+
+KILLED = """
+import os, signal, sys
+import convex_nb
+from convex_nb import action, mutation
+from convex_nb.stock import Workpool
+
+pool = Workpool(name="p", max_parallelism=1, retry=True)
+
+@mutation("work:write")
+def write(ctx, name):
+    ctx.db.insert("written", {"name": name})
+
+@action("work:act")
+def act(ctx):
+    ctx.run_mutation(write, name="act")
+    if sys.argv[2:] == ["kill"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@mutation("work:done")
+def done(ctx, id, context, outcome):
+    ctx.db.insert("told", {"context": context, "kind": outcome["kind"]})
+
+@mutation("work:begin")
+def begin(ctx):
+    for n in range(3):
+        pool.enqueue_mutation(ctx, write, name=str(n), on_complete=done, context=n)
+    pool.enqueue_action(ctx, act, on_complete=done, context=3)
+    for n in range(4, 7):
+        pool.enqueue_mutation(ctx, write, name=str(n), on_complete=done, context=n)
+
+FUNCTIONS = write, act, done, begin
+"""
+BEGIN = """
+import time
+with convex_nb.open(sys.argv[1]) as dep:
+    dep.use(Workpool.definition)
+    dep.register(*FUNCTIONS)
+    dep.mutation(begin)
+    time.sleep(60)
+"""
+
+
+def test_nothing_is_lost_or_done_twice_when_the_process_is_killed_in_an_action(tmp_path: Path) -> None:
+    path = tmp_path / "a.convex"
+    code = [sys.executable, "-c", KILLED + BEGIN, str(path), "kill"]
+    assert subprocess.run(code, timeout=60, check=False).returncode == -9
+    names: dict[str, Any] = {}
+    exec(KILLED, names)
+    clock = VirtualClock(time.time() * 1000)
+    with convex_nb.open(path, clock=clock) as dep:
+        assert sorted(dep.table("written").df()["name"]) == ["0", "1", "2", "act"]
+        dep.use(Workpool.definition)
+        clock.advance(60 * SECOND)
+        # The application is not defined yet, and nothing fails for that.
+        assert sorted(dep.table("written").df()["name"]) == ["0", "1", "2", "act"]
+        dep.register(*names["FUNCTIONS"])
+        clock.advance(60 * SECOND)
+        dep.schedules.wait(20)
+        clock.advance(60 * SECOND)
+        assert sorted(dep.table("written").df()["name"]) == [*"012456", "act", "act"]
+        assert sorted(dep.table("told").df()["context"]) == list(range(7))
+        assert set(dep.table("told").df()["kind"]) == {"success"}
