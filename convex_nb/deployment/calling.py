@@ -19,7 +19,7 @@ from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.http.messages import HeadersLike, Request, Response
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
-from convex_nb.language.errors import InvalidValueError
+from convex_nb.language.errors import InvalidValueError, WriteConflictError
 from convex_nb.language.values import copy_value
 
 if TYPE_CHECKING:
@@ -110,7 +110,10 @@ class Calling(Foundation):
         """Commit the transaction of a `with` block."""
         if self._blocked:
             self._refuse()
-        self._runner.commit(transaction, SOURCE)
+        try:
+            self._runner.commit(transaction, SOURCE)
+        except WriteConflictError as error:
+            raise WriteConflictError(error.table, error.document_id, error.source, in_block=True) from None
         self._after_commit()
 
     # -- calls for somebody --------------------------------------------------------------------------------------

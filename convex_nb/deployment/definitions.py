@@ -7,9 +7,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from convex_nb.engine.namespaces import EVERYBODY
-from convex_nb.functions.definition import Function, Handler, Kind, Visibility
+from convex_nb.functions.definition import Function, Handler, Kind, Visibility, lost_name
 from convex_nb.functions.references import Reference, path_of
 from convex_nb.language.errors import FunctionNotFoundError, describe
+
+__all__ = [
+    "anonymous_function",
+    "define_function",
+    "document_of",
+    "find_function",
+    "lasting_name",
+    "lost_name",
+    "names_after",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

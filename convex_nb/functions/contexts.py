@@ -72,6 +72,17 @@ class Context:
                 hint = _HINTS.get(name, "")
                 raise AttributeError(f"{type(self).__name__} has no {name!r}.{hint}", name=name, obj=self) from None
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                object.__setattr__(self, name, value)
+            except AttributeError:
+                raise AttributeError(
+                    f"{type(self).__name__} takes no attributes: `ctx.{name}` was not set. Pass it on as an argument, "
+                    "or let a custom function give it to handlers: `from convex_nb.stock import custom`.",
+                    name=name,
+                    obj=self,
+                ) from None
+
     @property
     def auth(self) -> Auth:
         """Whom this call is for: `ctx.auth.get_user_identity()`. Not inside of a component: `ComponentError`."""

@@ -23,7 +23,8 @@ from convex_nb.language.validators import ObjectValidator, Validator, as_validat
 if TYPE_CHECKING:
     from convex_nb.functions.registry import Entry
 
-_ID_ANNOTATION = re.compile(r"typing\.Annotated\[[\w.]*\bId, '(\w+)'\]")
+_ID_ANNOTATION = re.compile(r"(?:typing\.)?Annotated\[[\w.]*\bId, '(\w+)'\]")
+_OPTIONAL_ID = re.compile(r'(?:typing\.)?Optional\[(Id\["\w+"\])\]')
 
 Handler: TypeAlias = Callable[..., Any]
 Kind: TypeAlias = Literal["query", "mutation", "action"]
@@ -80,7 +81,8 @@ class Function:
             each.replace(annotation=_Bare(each.annotation)) if isinstance(each.annotation, str) else each
             for each in self.__signature__.parameters.values()
         ]
-        return _ID_ANNOTATION.sub(r'Id["\1"]', str(inspect.Signature(parameters)))
+        text = _ID_ANNOTATION.sub(r'Id["\1"]', str(inspect.Signature(parameters)))
+        return _OPTIONAL_ID.sub(r"\1 | None", text)
 
     @property
     def source(self) -> str | None:
@@ -271,6 +273,23 @@ class Decorator(Protocol):
     ) -> Callable[[Handler], Function]: ...
 
 
+def lost_name(handler: Handler) -> str:
+    """Return what to say of what a decorator made of a handler without `functools.wraps`; nothing of any other."""
+    if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__"):
+        return ""
+    passes_on = {each.kind for each in inspect.signature(handler).parameters.values()} & {*_GENERIC}
+    inner = [each.__code__.co_varnames[:1] for each in _closure(handler) if isinstance(each, FunctionType)]
+    if not passes_on or ("ctx",) not in inner:
+        return ""
+    return (
+        f"`{_name_of(handler)}` was made by a decorator without `@functools.wraps(function)`: the name and the "
+        "arguments of the function that it wraps are lost. Write that line above it, in the decorator."
+    )
+
+
+_GENERIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 def decorator(
     kind: Kind, visibility: Visibility, doc: str, announce: Callable[[Function], Function] | None = None
 ) -> Decorator:
@@ -278,10 +297,16 @@ def decorator(
     announce = announce or _announce
 
     def decorate(first: Any = None, /, *, path: str | None = None, args: Any = None, returns: Any = None) -> Any:
+        def make(handler: Handler) -> Function:
+            if chosen is None and (said := lost_name(handler)):
+                warnings.warn(said, stacklevel=3 if handler is first else 2)
+            return announce(Function(handler, kind, visibility, path=chosen, args=args, returns=returns))
+
         if first is not None and not isinstance(first, str):
-            return announce(Function(first, kind, visibility, path=path, args=args, returns=returns))
+            chosen = path
+            return make(first)
         chosen = first if path is None else path
-        return lambda handler: announce(Function(handler, kind, visibility, path=chosen, args=args, returns=returns))
+        return make
 
     decorate.__name__ = decorate.__qualname__ = kind if visibility == "public" else f"internal_{kind}"
     decorate.__doc__ = doc

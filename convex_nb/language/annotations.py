@@ -61,7 +61,7 @@ def validators_of_signature(function: Callable[..., Any]) -> Validator:
     if not parameters or parameters[0].kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
         raise SchemaDefinitionError(f"{_name(function)} takes no context: its first parameter is `ctx`.")
     if parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        raise SchemaDefinitionError(f"{_name(function)} takes *args: name its context and its arguments.")
+        raise SchemaDefinitionError(f"{_name(function)} takes *args: name its context and its arguments.{_WRAPS}")
     scope = getattr(inspect.unwrap(function), "__globals__", {})
     fields: dict[str, Validator] = {}
     for parameter in parameters[1:]:
@@ -70,7 +70,7 @@ def validators_of_signature(function: Callable[..., Any]) -> Validator:
             return AnyValidator()
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
             raise SchemaDefinitionError(
-                f"The {where} cannot be passed by name, as every argument is.", field=parameter.name
+                f"The {where} cannot be passed by name, as every argument is.{_WRAPS}", field=parameter.name
             )
         try:
             field = validator_of_annotation(parameter.annotation, scope)
@@ -78,6 +78,9 @@ def validators_of_signature(function: Callable[..., Any]) -> Validator:
             raise SchemaDefinitionError(f"The {where}: {error}", field=parameter.name) from None
         fields[parameter.name] = field if parameter.default is inspect.Parameter.empty else field.as_optional()
     return ObjectValidator(fields)
+
+
+_WRAPS = " If a decorator made it, write `@functools.wraps(function)` there: it keeps the parameters."
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -236,12 +236,25 @@ class UploadTokenError(ConvexNbError, PermissionError):
 
 
 class WriteConflictError(ConvexNbError, RuntimeError):
-    """Other writes kept changing what a mutation read; `table`, `document_id`, and `source`, the other function."""
+    """Other writes kept changing what a mutation read; `table`, `document_id`, and `source`, the other function.
 
-    def __init__(self, table: str, document_id: str | None = None, source: str | None = None) -> None:
+    A transaction block runs once: there it is one other write, while the block was open.
+    """
+
+    def __init__(
+        self, table: str, document_id: str | None = None, source: str | None = None, *, in_block: bool = False
+    ) -> None:
         self.table = table
         self.document_id = document_id
         self.source = source
+        if in_block:
+            who = f'"{source}"' if source else "Another transaction"
+            what = f'the document "{document_id}"' if document_id is not None else "documents"
+            super().__init__(
+                f'{who} changed {what} of the table "{table}" while this transaction was open. Nothing was written. '
+                "Run the block again, or write it as a function and give it to `dep.transact`, which does so by itself."
+            )
+            return
         text = (
             f'Documents read from or written to the table "{table}" changed while this mutation was being run '
             "and on every subsequent retry."

@@ -66,15 +66,19 @@ class Calls:
 
 
 def ends_in_mutation(shell: InteractiveShell, cell: str) -> bool:
-    """Tell whether the last statement of a cell is nothing but one call of a mutation."""
+    """Tell whether the last statement of a cell calls a mutation and, at most, gives its value a name.
+
+    A semicolon after it asks for silence, as anywhere in IPython.
+    """
     try:
         statements = ast.parse(shell.transform_cell(cell)).body
     except SyntaxError:
         return False
     last = statements[-1] if statements else None
-    if not isinstance(last, ast.Expr) or not isinstance(last.value, ast.Call):
+    value = last.value if isinstance(last, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
+    if not isinstance(value, ast.Call) or shell.displayhook.semicolon_at_end_of_expression(cell):
         return False
-    return _is_mutation(last.value.func, shell.user_ns)
+    return _is_mutation(value.func, shell.user_ns)
 
 
 def _is_mutation(called: ast.expr, namespace: Mapping[str, Any]) -> bool:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from convex_nb.notebook.offered import offer
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -106,6 +108,7 @@ def run_definitions(shell: InteractiveShell, body: CellBody) -> ast.Expression |
         assert isinstance(end, ast.Expr)
         last = ast.Expression(end.value)
     module = ast.Module(statements, type_ignores=[])
+    offer(shell.user_ns, body.tree)
     exec(_compile(shell, module, body.filename, "exec"), shell.user_ns)
     return last
 
@@ -152,6 +155,7 @@ def as_handler(shell: InteractiveShell, body: CellBody, parameters: Iterable[str
             node.lineno = node.end_lineno = 1
     function.body += statements
     scope: dict[str, Any] = {}
+    offer(shell.user_ns, body.tree)
     exec(_compile(shell, frame, body.filename, "exec"), shell.user_ns, scope)
     made: FunctionType = scope["cell"]
     # Of a function, tracebacks would show its first statement, which is the magic's line; of a module they show all.

@@ -8,9 +8,9 @@ from IPython.core.error import UsageError
 
 from convex_nb.deployment.components.installing import new_component, use
 from convex_nb.language.schema import define_schema, define_table
-from convex_nb.language.validators import v
 from convex_nb.notebook.cell_body import CellBody, run_apart
 from convex_nb.notebook.declared_schema import extent, tables_in
+from convex_nb.notebook.offered import OFFERED
 from convex_nb.views.card import Card, Part
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def define_in_cell(
         shell,
         body,
         {
-            "v": v,
+            **OFFERED,
             "define_table": define_table,
             "define_schema": define_schema,
             "query": draft.query,

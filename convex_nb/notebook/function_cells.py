@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from convex_nb.deployment.definitions import define_function
+from convex_nb.deployment.definitions import define_function, lost_name
 from convex_nb.notebook.cards import definition_line, shadow_line
 from convex_nb.notebook.cell_body import CellBody, all_or_nothing, evaluate, is_builtin, run_definitions
+from convex_nb.notebook.offered import OFFERED
 from convex_nb.views.card import Card, Part
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def define(
     known = dict(deployment.functions)
     shadows = frozenset(filter(is_builtin, body.handlers))
     kept = {name: namespace[name] for name in shadows if name in namespace}
-    with all_or_nothing(namespace, body.bound):
+    with all_or_nothing(namespace, body.bound | OFFERED.keys()):
         last = run_definitions(shell, body)
         functions = [as_function(namespace[name], kind, visibility) for name in body.handlers]
         deployment.register(*functions, module=module)
@@ -58,6 +59,8 @@ def define(
         lines.append(definition_line(function, _note(known, function)))
         if name in shadows:
             lines.append(shadow_line(name, function))
+        if said := lost_name(function.handler):
+            lines.append([("warn", "warning:"), ("plain", said)])
     value = None if last is None else evaluate(shell, body, last)
     return Defined(functions, Card(lines), last is not None, value)
 

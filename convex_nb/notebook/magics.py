@@ -17,7 +17,6 @@ from convex_nb.deployment.clients.paginated import OPTIONS as PAGE_OPTIONS, PAGE
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function
 from convex_nb.language.schema import define_schema, define_table
-from convex_nb.language.validators import v
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.cards import needs_arguments_card, once_card
 from convex_nb.notebook.cell_body import CellBody, as_handler, last_expression, parse_body, run_cell
@@ -26,6 +25,7 @@ from convex_nb.notebook.component_cell import define_in_cell
 from convex_nb.notebook.declared_schema import declare, tables_in
 from convex_nb.notebook.form import form, show_runners
 from convex_nb.notebook.function_cells import Defined, define, required_arguments
+from convex_nb.notebook.offered import OFFERED
 from convex_nb.notebook.options import parse_options
 from convex_nb.notebook.session import get_session
 from convex_nb.notebook.sql_cell import open_sql_view
@@ -181,7 +181,7 @@ class ConvexMagics(Magics):
             messages = define_table({"author": v.string(), "body": v.string(), "likes": v.number()})
         """
         options, body = self._read(self.convex_schema, line, cell)
-        scope = run_cell(self.shell, body, {"v": v, "define_table": define_table, "define_schema": define_schema})
+        scope = run_cell(self.shell, body, {**OFFERED, "define_table": define_table, "define_schema": define_schema})
         tables = tables_in(scope)
         if not tables:
             raise UsageError("%%convex_schema: the cell declares no table. Write `messages = define_table({...})`.")

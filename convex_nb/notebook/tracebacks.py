@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import IPython
 from IPython.core.error import UsageError
 
+from convex_nb.notebook.offered import advice
 from convex_nb.views.problem import user_traceback
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
         traceback: TracebackType | None,
         tb_offset: int | None = None,
     ) -> Any:
+        if said := advice(error):
+            error.add_note(said)
         if not isinstance(error, UsageError) and passed_through_us(traceback):
             show(shell, error_type, error, traceback)
         elif isinstance(error, former_types):

@@ -287,6 +287,8 @@ def test_calls_from_a_cell_have_a_card(chat: Notebook) -> None:
     assert card["text/plain"].startswith("✓ messages:send ok in ")
     assert card["text/plain"].endswith("ms, wrote 1 (messages +1)")
     assert "<b>messages:send</b>" in card["text/html"]
+    kept = chat.ok('kept = send(author="Ada", body="kept")')
+    assert (kept.value, "wrote 1 (messages +1)" in kept.text) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,8 @@ def test_calls_from_a_cell_have_a_card(chat: Notebook) -> None:
     [
         'for i in range(3):\n    send(author="Ada", body="x")',
         '[send(author="Ada", body="x") for i in range(3)];',
-        'x = send(author="Ada", body="x")',
+        'x = [send(author="Ada", body="x")]',
+        'send(author="Ada", body="x");',
         'send(author="Ada", body="x")\nNone',
         "recent()",
     ],

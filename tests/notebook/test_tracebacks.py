@@ -103,3 +103,35 @@ def test_a_views_error_shows_in_the_view_and_recovers(chat: Notebook) -> None:
     assert [name for name in OURS if name in problem["traceback"]] == []
     chat.ok("%%convex_query messages --no-live\ndef picky(ctx):\n    return [1]")
     assert (view.status, view.value) == ("ok", [1])
+
+
+def test_what_a_library_was_refused_ends_at_the_users_line(chat: Notebook) -> None:
+    chat.ok(
+        "%%convex_query web -q --no-live\ndef page(ctx):\n"
+        '    import urllib.request\n    return urllib.request.urlopen("http://127.0.0.1:1/")'
+    )
+    ran = chat.run("page()")
+    assert "----> 4     return urllib.request.urlopen(" in ran.text
+    assert "urllib/request.py" not in ran.text
+    assert len(ran.text.splitlines()) < 15
+    view = chat.ok("view = live(page)\nview.error").value
+    assert [frame.name for frame in traceback.extract_tb(view.__traceback__)] == ["page"]
+
+
+def test_a_block_says_that_it_runs_once(chat: Notebook) -> None:
+    ran = chat.run(
+        "import convex_nb\ndep = convex_nb.current()\nwith dep.transaction() as db:\n"
+        '    db.query("messages").collect()\n    send(author="Ada", body="x")\n'
+        '    db.insert("messages", {"author": "Bob", "body": "y"})'
+    )
+    assert '"messages:send" changed the document' in ran.text
+    assert "while this transaction was open. Nothing was written. Run the block again" in ran.text
+    assert "retry" not in ran.text
+
+
+def test_a_context_takes_no_attributes(chat: Notebook) -> None:
+    chat.ok('%%convex_query who -q --no-live\ndef who(ctx):\n    ctx.user = "ada"')
+    ran = chat.run("who()")
+    assert isinstance(ran.error, AttributeError)
+    assert "QueryCtx takes no attributes: `ctx.user` was not set." in ran.text
+    assert "from convex_nb.stock import custom" in ran.text

@@ -1,0 +1,73 @@
+"""Names that need no import in a cell of functions, and what is said of those that do."""
+
+from __future__ import annotations
+
+import pytest
+
+from convex_nb import ConvexError, Id, Int64, v
+from tests.notebook.conftest import Notebook
+
+TASKS = """%%convex_mutation tasks
+def add(ctx, after: Id["tasks"] | None = None, points: v.number() = 1):
+    if points > 5:
+        raise ConvexError("too many")
+    return ctx.db.insert("tasks", {"points": points})
+"""
+
+
+@pytest.fixture
+def fresh(bare: Notebook) -> Notebook:
+    """A notebook that has imported nothing."""
+    bare.ok("%load_ext convex_nb")
+    return bare
+
+
+def test_a_cell_of_functions_imports_none_of_them(fresh: Notebook) -> None:
+    assert 'after: Id["tasks"] | None = None, points: v.number() = 1' in fresh.ok(TASKS).text
+    fresh.ok("first = add()\nadd(after=first)")
+    assert isinstance(fresh.run("add(points=6)").error, ConvexError)
+    assert fresh.ok("%%convex_query --no-live\nInt64(len(db.query('tasks').collect()))").error is None
+    assert (fresh["Id"], fresh["v"], fresh["Int64"]) == (Id, v, Int64)
+
+
+def test_what_a_notebook_calls_so_comes_first(fresh: Notebook) -> None:
+    fresh.ok("v = 5")
+    fresh.ok("%%convex_query n -q --no-live\ndef five(ctx):\n    return v")
+    assert fresh.ok("five()").value == 5
+    assert fresh["v"] == 5
+
+
+def test_a_cell_that_fails_binds_nothing(fresh: Notebook) -> None:
+    assert fresh.run(TASKS.replace("v.number()", "v.nothing()")).error is not None
+    assert "v" not in fresh.shell.user_ns
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("live(add)", "Write `from convex_nb import live`."),
+        ("define_table({})", "Write `from convex_nb import define_table`."),
+        ("convex_nb.open()", "Write `import convex_nb`."),
+        ("dep.tables", "Write `dep = convex_nb.current()`"),
+        ("db.query('tasks')", "`db` is there in a %%convex_query or %%convex_mutation cell"),
+    ],
+)
+def test_a_missing_name_of_ours_says_where_it_comes_from(fresh: Notebook, cell: str, said: str) -> None:
+    assert said in fresh.run(cell).text
+    assert "Write" not in fresh.run("nothing_of_ours").text
+
+
+def test_a_decorator_that_loses_the_name_is_told_so(fresh: Notebook) -> None:
+    wrapped = "import functools\ndef careful(h):\n    {}\n    def wrapped(ctx, **kw):\n        return h(ctx, **kw)\n"
+    define = "%%convex_mutation tasks\n@careful\ndef add(ctx, points: int):\n    return points"
+    fresh.ok(wrapped.format("") + "    return wrapped")
+    said = fresh.ok(define).text
+    assert "tasks:wrapped" in said
+    assert "`wrapped` was made by a decorator without `@functools.wraps(function)`" in said
+    with pytest.warns(UserWarning, match="the name and the arguments of the function that it wraps are lost"):
+        fresh.ok("from convex_nb import mutation\n@mutation\n@careful\ndef other(ctx, points: int):\n    return 1")
+    fresh.ok(wrapped.format("") + "    return functools.wraps(h)(wrapped)")
+    said = fresh.ok(define).text
+    assert "tasks:add" in said
+    assert "(points: int)" in said
+    assert "warning" not in said
