@@ -69,8 +69,10 @@ def run(options: Namespace, console: Console) -> int:
             rows = _documents(owner, options.table, options.order, options.limit)
             shown = options.format or ("json" if console.json else "pretty")
             _print_rows(rows, shown, console)
-            if shown == "pretty" and len(rows) == options.limit < owner.table(options.table).count():
-                total = owner.table(options.table).count()
+            total = owner.table(options.table).count()
+            if shown == "pretty" and not total:
+                console.say("The table is empty.")
+            elif shown == "pretty" and len(rows) == options.limit < total:
                 console.say(f"{len(rows):,} of {total:,} documents; --limit shows more.")
     return OK
 
@@ -168,8 +170,6 @@ def _print_sheet(documents: Sequence[Mapping[str, Any]], console: Console) -> No
     if rows:
         headings = [Heading(column, "right" if _is_numeric(documents, column) else "left") for column in columns]
         console.sheet(Sheet(headings, rows))
-    else:
-        console.say("The table is empty.")
 
 
 def _is_numeric(documents: Sequence[Mapping[str, Any]], column: str) -> bool:

@@ -38,7 +38,7 @@ def to_json(value: object) -> Any:
 
 def to_wire_json(value: object) -> Any:
     """Return `to_json(value)` with every number a float (`5.0`, not `5`), as the wire protocol writes numbers."""
-    return _with_floats(to_json(value))
+    return with_floats(to_json(value))
 
 
 def dumps(value: object) -> str:
@@ -96,13 +96,14 @@ def _tagged(tag: str, data: bytes) -> dict[str, str]:
     return {tag: b64encode(data).decode()}
 
 
-def _with_floats(form: Any) -> Any:
+def with_floats(form: Any) -> Any:
+    """Return a structure that `to_json` or `to_plain_json` gave with every number a float."""
     kind = type(form)
     if kind is int:
         return float(form)
     if kind is dict:
-        return {key: _with_floats(item) for key, item in form.items()}
-    return [_with_floats(item) for item in form] if kind is list else form
+        return {key: with_floats(item) for key, item in form.items()}
+    return [with_floats(item) for item in form] if kind is list else form
 
 
 def from_json(form: Any) -> Value:

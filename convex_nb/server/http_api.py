@@ -12,12 +12,13 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from convex_nb.language.encoding import from_json, to_plain_json, to_wire_json
+from convex_nb.language.encoding import from_json, to_plain_json, to_wire_json, with_floats
 from convex_nb.language.errors import AuthenticationError, DeploymentClosedError, HistoryError, InvalidValueError
+from convex_nb.language.qualified_names import qualified
 from convex_nb.language.values import UNDEFINED
+from convex_nb.server.client_version import client_version, invalid_version
 from convex_nb.server.messages import Json, timestamp_text
 from convex_nb.server.security import problem
-from convex_nb.server.sync import client_version
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,8 +30,6 @@ Form = TypeVar("Form")
 AnyKind: TypeAlias = Literal["query", "mutation", "action", "any"]
 Format: TypeAlias = Literal["convex_encoded_json", "convex_json", "json", "convex_clean_json", "export_json"]
 ENCODED: Final = ("convex_encoded_json", "convex_json")
-FIRST_WITH_PLAIN: Final = {"npm": (1, 4), "python": (0, 5)}
-"""Clients before these versions meant the lossless encoding when they named no format."""
 LARGEST_BODY: Final = 24 << 20
 
 _encoder: Final = msgspec.json.Encoder()
@@ -45,13 +44,19 @@ class Refused(Exception):  # noqa: N818 (it is no error of ours)
         super().__init__(text)
 
 
-class Call(msgspec.Struct):
+class Call(msgspec.Struct, rename="camel"):
     """The body of a request."""
 
     path: str
     args: dict[str, Any] | list[Any] = {}
     format: Format | None = None
     ts: str | None = None
+    component_path: str | None = None
+
+    @property
+    def whole_path(self) -> str:
+        """The path of the function, with that of its component."""
+        return qualified(self.component_path or "", self.path)
 
 
 class Arguments(msgspec.Struct):
@@ -76,6 +81,9 @@ def guarded(path: str, handle: Callable[[Request], Awaitable[Response]], methods
     """A route, `POST` unless said; what keeps a request from being handled becomes an answer."""
 
     async def endpoint(request: Request) -> Response:
+        stated = request.headers.get("convex-client")
+        if stated is not None and client_version(stated) is None:
+            return invalid_version()
         try:
             return await handle(request)
         except Refused as refused:
@@ -166,13 +174,13 @@ class HttpApi:
     async def _answer(self, caller: Caller, kind: AnyKind, call: Call, timestamp: int | None) -> Answer:
         args = await self._services.run(_arguments, call.args)
         if kind == "any":
-            kind = caller.kind_of(call.path)
+            kind = caller.kind_of(call.whole_path)
         if kind == "action":
-            return await self._services.run_action(caller.action, call.path, args)
+            return await self._services.run_action(caller.action, call.whole_path, args)
         if kind == "mutation":
-            return await self._services.run(_mutate, caller, call.path, args)
+            return await self._services.run(_mutate, caller, call.whole_path, args)
         try:
-            return await self._services.run(caller.query, call.path, args, timestamp)
+            return await self._services.run(caller.query, call.whole_path, args, timestamp)
         except HistoryError as error:
             raise Refused(400, "TimestampTooOld", str(error)) from None
 
@@ -204,16 +212,14 @@ def _body(answer: Answer, format: Format) -> Json:
 
 def plain_form(value: Any) -> Any:
     """The JSON form of a value that people read; every number is a float64."""
-    return to_wire_json(to_plain_json(value))
+    return with_floats(to_plain_json(value))
 
 
 def _format(call: Call, request: Request) -> Format:
     if call.format is not None:
         return call.format
     version = client_version(request.headers.get("convex-client", ""))
-    first = None if version is None else FIRST_WITH_PLAIN.get(version.name)
-    is_old = version is not None and first is not None and (version.major, version.minor) < first
-    return "convex_encoded_json" if is_old else "json"
+    return "convex_encoded_json" if version is not None and version.means_encoded else "json"
 
 
 def _call_of_address(request: Request) -> Call:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 
 from convex_nb.language.encoding import to_wire_json
+from convex_nb.language.qualified_names import qualified
 from convex_nb.language.values import UNDEFINED
 
 U32: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
@@ -16,7 +17,7 @@ Json: TypeAlias = dict[str, Any]
 
 _u64: Final = struct.Struct("<Q")
 LARGEST_PART: Final = 5_000_000
-"""A transition is sent in parts of so many characters to clients that can put them together."""
+"""A transition is sent in parts of at most so many bytes to clients that can put them together."""
 
 
 class Message(msgspec.Struct, tag_field="type", rename="camel"):
@@ -33,14 +34,24 @@ class Connect(Message, tag="Connect"):
     max_observed_timestamp: str | None = None
 
 
-class Add(Message, tag="Add"):
+class Call(Message):
+    """What messages that name a function have."""
+
+    udf_path: str
+    args: list[Any]
+    component_path: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the function, with that of its component."""
+        return qualified(self.component_path or "", self.udf_path)
+
+
+class Add(Call, tag="Add", kw_only=True):
     """Follow a query."""
 
     query_id: U32
-    udf_path: str
-    args: list[Any]
     journal: str | None = None
-    component_path: str | None = None
 
 
 class Remove(Message, tag="Remove"):
@@ -57,22 +68,16 @@ class ModifyQuerySet(Message, tag="ModifyQuerySet"):
     modifications: list[Add | Remove]
 
 
-class Mutation(Message, tag="Mutation"):
+class Mutation(Call, tag="Mutation", kw_only=True):
     """Run a mutation, after those that came before."""
 
     request_id: U32
-    udf_path: str
-    args: list[Any]
-    component_path: str | None = None
 
 
-class Action(Message, tag="Action"):
+class Action(Call, tag="Action", kw_only=True):
     """Run an action, now."""
 
     request_id: U32
-    udf_path: str
-    args: list[Any]
-    component_path: str | None = None
 
 
 class Authenticate(Message, tag="Authenticate"):
@@ -135,9 +140,9 @@ def result_fields(value: Any, lines: list[str], data: Any = UNDEFINED) -> Json:
 
 def parts(text: str, largest: int = LARGEST_PART) -> list[str]:
     """A transition's text as the frames to send: itself, or chunks if it is too long for one."""
-    if len(text) <= largest:
+    if len(text) * 4 <= largest or len(encoded := text.encode()) <= largest:
         return [text]
-    chunks = [text[start : start + largest] for start in range(0, len(text), largest)]
+    chunks = _pieces(encoded, largest)
     return [
         encode(
             {
@@ -150,3 +155,16 @@ def parts(text: str, largest: int = LARGEST_PART) -> list[str]:
         )
         for number, chunk in enumerate(chunks)
     ]
+
+
+def _pieces(encoded: bytes, largest: int) -> list[str]:
+    pieces = []
+    start = 0
+    while start < len(encoded):
+        stop = start + largest
+        # Not within a character, whose bytes after the first are 10xxxxxx.
+        while stop < len(encoded) and encoded[stop] & 0xC0 == 0x80:
+            stop -= 1
+        pieces.append(encoded[start:stop].decode())
+        start = stop
+    return pieces

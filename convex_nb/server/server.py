@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import html
+import logging
 import os
 import secrets
 import socket
@@ -34,6 +35,10 @@ PING_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 120.0
 """A client that answers no ping for so long is gone."""
 _GRACE_SECONDS: Final = 2
+
+# Said of each WebSocket that was refused, on purpose, as of those of pages from elsewhere.
+_REFUSED: Final = "ASGI callable returned without completing handshake."
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _REFUSED)
 
 
 class Server:

@@ -103,6 +103,8 @@ class Session:
         # The newest versions that have been received.
         self._version = 0
         self._identity_version = 0
+        # The queries that were removed, until a transition has said so.
+        self._removed: deque[tuple[int, int]] = deque()
         self._changes: asyncio.Queue[tuple[int, Callable[[], None]]] = asyncio.Queue()
         self._mutations: asyncio.Queue[tuple[int, Mutation, dict[str, Any], Caller]] = asyncio.Queue()
         self._actions: set[asyncio.Task[None]] = set()
@@ -199,17 +201,19 @@ class Session:
             )
         if message.new_version <= message.base_version:
             raise BadMessageError("The new version of a query set is greater than the one before.")
-        added: list[Wanted] = []
+        added: dict[int, Wanted] = {}
         removed: list[int] = []
         for each in message.modifications:
             if isinstance(each, Add):
                 args = await self._arguments(each.args, size)
-                added.append(Wanted(each.query_id, each.udf_path, args, each.journal))
+                added[each.query_id] = Wanted(each.query_id, each.path, args, each.journal)
             else:
+                added.pop(each.query_id, None)
                 removed.append(each.query_id)
         self._version = version = message.new_version
+        self._removed += [(version, number) for number in removed]
         self._count(size)
-        self._changes.put_nowait((size, lambda: self._queries.modify(version, added, removed)))
+        self._changes.put_nowait((size, lambda: self._queries.modify(version, added.values(), removed)))
 
     async def _authenticate(self, message: Authenticate) -> None:
         if message.base_version != self._identity_version:
@@ -264,7 +268,7 @@ class Session:
         request = SessionRequest(self._id, message.request_id)
         waiting = self._mutations.qsize() + 1
         try:
-            answer = caller.mutation(message.udf_path, args, request, queries.committing, queue_length=waiting)
+            answer = caller.mutation(message.path, args, request, queries.committing, queue_length=waiting)
             answered = self._answered("MutationResponse", message.request_id, answer)
             answered["ts"] = None if answer.failure is not None else timestamp_text(answer.timestamp)
             # Before anybody can see its effect.
@@ -277,7 +281,7 @@ class Session:
 
     async def _act(self, message: Action, args: dict[str, Any], caller: Caller, size: int) -> None:
         async with self._slots:
-            answer = await self._loop.run_in_executor(self._threads.actions, caller.action, message.udf_path, args)
+            answer = await self._loop.run_in_executor(self._threads.actions, caller.action, message.path, args)
             self._outbox.append((self._answered("ActionResponse", message.request_id, answer), 0))
             self._wake.set()
         self._uncount(size)
@@ -315,6 +319,10 @@ class Session:
         if state is sent and not 0 <= self._owed <= state.timestamp:
             return
         modifications = await self._in_thread(self._modifications, sent, state)
+        while self._removed and self._removed[0][0] <= state.version:
+            _, number = self._removed.popleft()
+            if number not in state.outcomes:
+                modifications.append({"type": "QueryRemoved", "queryId": number})
         versions = (state.version, state.identity_version)
         is_owed = 0 <= self._owed <= state.timestamp
         if not modifications and not is_owed and versions == (sent.version, sent.identity_version):
@@ -342,9 +350,6 @@ class Session:
             fields = self._results.fields(outcome, sent.outcomes.get(number), self._caller)
             if fields is not None:
                 modifications.append({"queryId": number, **fields})
-        modifications += [
-            {"type": "QueryRemoved", "queryId": number} for number in sent.outcomes if number not in state.outcomes
-        ]
         return modifications
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -96,7 +96,9 @@ class Storage:
             return _sent(file, 0, file.size, 200, headers)
         start, stop = part
         if start >= stop:
-            return problem(416, "InvalidRange", f"The file has {file.size} bytes.")
+            refusal = problem(416, "InvalidRange", f"The file has {file.size} bytes.")
+            refusal.headers["content-range"] = f"bytes */{file.size}"
+            return refusal
         headers["content-range"] = f"bytes {start}-{stop - 1}/{file.size}"
         return _sent(file, start, stop, 206, headers)
 

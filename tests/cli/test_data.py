@@ -107,3 +107,8 @@ def test_reading_changes_nothing(app: Path, cli: Cli) -> None:
 def test_another_name_than_convex(app: Path, cli: Cli) -> None:
     (app / "app.convex").rename(app / "app.db")
     assert len(cli("data", "messages", "--file", "app.db", "--json").json) == 3
+
+
+def test_a_table_of_which_nothing_is_wanted_is_not_empty(odd: Path, cli: Cli) -> None:
+    assert cli("data", odd, "odd", "--limit", "0").err == "0 of 2 documents; --limit shows more.\n"
+    assert cli("data", odd, "other").err == "The table is empty.\n"

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from convex_nb import Deployment, MutationCtx, mutation
+from convex_nb import Deployment, MutationCtx, define_component, mutation
 from convex_nb.server import http_api
 from convex_nb.server.server import Server
 from tests.server.app import get_counter, open_app
@@ -46,13 +46,36 @@ ENCODED = {"i": {"$integer": "+f////////8="}, "f": {"$float": "AAAAAAAA+H8="}, "
         ("convex_clean_json", {}, {"i": "-7", "f": "NaN", "b": "AAH/", "n": 1.5}),
         (None, {}, {"i": "-7", "f": "NaN", "b": "AAH/", "n": 1.5}),
         (None, {"convex-client": "npm-1.48.0"}, {"i": "-7", "f": "NaN", "b": "AAH/", "n": 1.5}),
-        (None, {"convex-client": "npm-1.3.9"}, ENCODED),
+        (None, {"convex-client": "npm-1.4.1"}, {"i": "-7", "f": "NaN", "b": "AAH/", "n": 1.5}),
+        (None, {"convex-client": "npm-1.4.0"}, ENCODED),
         (None, {"convex-client": "python-0.4.0"}, ENCODED),
     ],
 )
 def test_values_are_written_as_asked(server: Server, format: str | None, headers: dict[str, str], value: Any) -> None:
     body = {"path": "values:echo", "args": {"value": ENCODED}, "format": format}
     assert post(server, "query", body, **headers).json()["value"] == value
+
+
+def test_the_plain_form_has_no_tags(server: Server) -> None:
+    body = {"path": "values:echo", "args": {"value": {"$float": "AAAAAAAAAIA="}}, "format": "json"}
+    assert post(server, "query", body).text == '{"status":"success","value":-0.0}'
+
+
+def test_a_client_whose_version_cannot_be_read(server: Server) -> None:
+    answer = post(server, "query", {"path": "counter:get"}, **{"convex-client": "something"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidVersion")
+
+
+def test_functions_of_components_are_the_administrators(app: Deployment, server: Server) -> None:
+    inner = define_component("inner")
+    inner.query("counter:get")(lambda ctx: "the component's")
+    app.use(inner)
+    admin = {"authorization": f"Convex {server.admin_key}"}
+    body = {"path": "counter:get", "args": {}, "componentPath": "inner"}
+    for endpoint in ("query", "function"):
+        assert post(server, endpoint, body, **admin).json()["value"] == "the component's"
+        assert "Could not find public function" in post(server, endpoint, body).json()["errorMessage"]
+    assert post(server, "query", {**body, "componentPath": ""}).json()["value"] == 0
 
 
 def test_what_a_function_raises_is_an_answer(server: Server) -> None:

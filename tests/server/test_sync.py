@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from convex_nb import Deployment, MutationCtx, QueryCtx, mutation, query
+from convex_nb import Deployment, MutationCtx, QueryCtx, define_component, mutation, query
 from convex_nb.server import messages, session
 from convex_nb.server.server import Server
 from tests.server.app import add_to_counter, get_counter, open_app
@@ -295,6 +295,36 @@ def test_a_long_transition_is_cut_for_those_who_can_put_it_together(
             number = wire.follow("messages:list")
             assert len(wire.values[number]) == 20
             assert ({message["type"] for message in wire.messages} == {"TransitionChunk"}) == is_cut
+            assert not is_cut or max(len(message["chunk"].encode()) for message in wire.messages) in range(997, 1001)
+
+
+def test_what_is_removed_is_said_to_be_removed_once(server: Server) -> None:
+    add = {"type": "Add", "queryId": 0, "udfPath": "counter:get", "args": [{}]}
+    remove = {"type": "Remove", "queryId": 0}
+    with Wire(server) as wire:
+        # In one message, or in two of which the first may never be shown: the client waits for the word all the same.
+        for sent in ([[add, remove]], [[add], [remove]], [[remove]]):
+            for modifications in sent:
+                wire.modify(*modifications)
+            wire.until(lambda: wire.version["querySet"] == wire.asked)
+        told = [
+            each for message in wire.messages for each in message["modifications"] if each["type"] != "QueryUpdated"
+        ]
+        assert told == [{"type": "QueryRemoved", "queryId": 0}] * 3
+        assert 0 not in wire.values
+
+
+def test_functions_of_components_are_the_administrators(app: Deployment, server: Server) -> None:
+    inner = define_component("inner")
+    inner.query("counter:get")(lambda ctx: "the component's")
+    app.use(inner)
+    add = {"type": "Add", "queryId": 0, "udfPath": "counter:get", "args": [{}], "componentPath": "inner"}
+    with Wire(server) as wire:
+        wire.modify(add)
+        wire.until(lambda: wire.errors)
+        wire.send("Authenticate", baseVersion=0, tokenType="Admin", value=server.admin_key)
+        wire.until(lambda: wire.values)
+        assert wire.values == {0: "the component's"}
 
 
 def test_a_client_that_hears_nothing_is_pinged(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +381,7 @@ def test_clients_of_one_query_share_its_runs(app: Deployment, server: Server) ->
 
 
 @pytest.mark.parametrize("path", ["/api/x/sync", "/api/1.2/sync", "/api/" + "1" * 200 + ".1.1/sync"])
-def test_a_version_that_makes_no_sense_is_refused(server: Server, path: str) -> None:
+def test_a_version_that_makes_no_sense_is_refused(server: Server, path: str, caplog: pytest.LogCaptureFixture) -> None:
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
 
@@ -359,3 +389,5 @@ def test_a_version_that_makes_no_sense_is_refused(server: Server, path: str) -> 
         pass
     assert refused.value.response.status_code == 400
     assert json.loads(refused.value.response.body)["code"] == "InvalidVersion"
+    # That is no fault of ours to be told of.
+    assert not caplog.records

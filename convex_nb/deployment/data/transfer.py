@@ -56,6 +56,11 @@ class Transfer(Foundation):
         from convex_nb.deployment.data.progress import shown_progress
 
         self._check_open()
+        if isinstance(table, str) and table.startswith("_"):
+            raise InvalidValueError(
+                f"The system table {table!r} cannot be imported: nothing was. Files come back with `import_zip`.",
+                value=table,
+            )
         target = Table(table, self._head, component)
         with shown_progress(f"importing {table}", progress) as report:
             import_data(

@@ -22,6 +22,8 @@ _DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday"
 _SPELLINGS: Final[dict[Any, str]] = {"hourUTC": "hour_utc", "minuteUTC": "minute_utc", "dayOfWeek": "day_of_week"}
 _FIELDS: Final = "minute, hour, day of the month, month, day of the week"
 _SOME_TIME: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_ORDINALS: Final = {"21th": "21st", "22th": "22nd", "23th": "23rd", "31th": "31st"}
+"""What the library says of days, and what they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ class Schedule:
     def __str__(self) -> str:
         if self.seconds is None:
             assert self.expression is not None
-            return f"{CronSim(self.expression, _SOME_TIME).explain()} (UTC)"
+            explained: str = CronSim(self.expression, _SOME_TIME).explain()
+            for said, ordinal in _ORDINALS.items():
+                explained = explained.replace(said, ordinal)
+            return f"{explained} (UTC)"
         for unit, seconds in reversed(_SECONDS.items()):
             if not self.seconds % seconds:
                 number = self.seconds // seconds

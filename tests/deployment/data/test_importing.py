@@ -145,10 +145,12 @@ def test_what_cannot_be_imported(data: Any, options: dict[str, Any], says: str) 
         assert list(dep.tables) == []
 
 
-@pytest.mark.parametrize("name", ["_trips", "1trips", "a b", ""])
+@pytest.mark.parametrize("name", ["_trips", "_storage", "_scheduled_functions", "1trips", "a b", ""])
 def test_what_is_no_tables_name(name: str) -> None:
-    with convex_nb.open() as dep, pytest.raises(InvalidValueError):
-        dep.import_table(name, pa.table(ROWS))
+    with convex_nb.open() as dep:
+        with pytest.raises(InvalidValueError):
+            dep.import_table(name, pa.table(ROWS))
+        dep.check()
 
 
 def test_a_schema_that_is_pushed_meanwhile_is_the_one_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:

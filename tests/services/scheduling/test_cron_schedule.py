@@ -51,7 +51,7 @@ def utc(ms: float) -> str:
         ),
         (
             monthly({"day": 31, "hour_utc": 0, "minute_utc": 0}),
-            "At 00:00 on the 31th day of every month (UTC)",
+            "At 00:00 on the 31st day of every month (UTC)",
             "Fri 2025-01-31 00:00:00",
             "Mon 2025-03-31 00:00:00",
         ),
