@@ -243,7 +243,7 @@ class Transaction:
     def insert(self, table: str, fields: Mapping[str, Any]) -> Id:
         """Add a document and return its id. The table comes into being with its first document."""
         state = self._writable_table(table)
-        normalised = self._normalised(state, fields)
+        normalised = self.normalised(state, fields)
         id, time = self.database.new_identity(state.number, table)
         document = freeze({"_id": id, "_creationTime": time, **normalised})
         self._write(state, Write(table, id, None, document, None, state.keys_of(document)))
@@ -312,7 +312,7 @@ class Transaction:
         self._dropped.add(table)
 
     def _replace(self, state: TableState, old: Document, fields: Mapping[str, Any]) -> None:
-        normalised = self._normalised(state, fields)
+        normalised = self.normalised(state, fields)
         document = freeze({"_id": old["_id"], "_creationTime": old["_creationTime"], **normalised})
         self._write(state, Write(state.name, old["_id"], old, document, state.keys_of(old), state.keys_of(document)))
 
@@ -348,7 +348,8 @@ class Transaction:
             )
         return state, old
 
-    def _normalised(self, state: TableState, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    def normalised(self, state: TableState, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields as a document of this table would have them. Raises what storing them raises."""
         definition = state.definition
         if definition is None or not self.database.validates(self.snapshot, state.name):
             return to_document_fields(fields, limits=self.database.limits)

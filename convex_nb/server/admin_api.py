@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 from starlette.responses import Response
 
-from convex_nb.language.errors import HistoryError, InvalidCursorError, InvalidValueError, LimitError, ReadOnlyError
+from convex_nb.language.errors import (
+    HistoryError,
+    InvalidCursorError,
+    InvalidValueError,
+    LimitError,
+    ReadOnlyError,
+    SchemaDefinitionError,
+    ValidationError,
+)
 from convex_nb.server.http_api import Refused, decoded, guarded, json_response, plain_form
 
 if TYPE_CHECKING:
@@ -17,6 +25,29 @@ if TYPE_CHECKING:
 
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.server.services import Services
+
+
+Handle: TypeAlias = "Callable[[Request, Deployment], Awaitable[Any]]"
+
+
+def admin_route(services: Services, path: str, handle: Handle, method: str) -> Route:
+    """A route for the administrator alone; what `handle` returns is answered as JSON."""
+
+    async def endpoint(request: Request) -> Response:
+        caller = await services.caller(request.headers.get("authorization"))
+        deployment = services.remote.administered_by(caller)
+        try:
+            return json_response(await handle(request, deployment))
+        except HistoryError as error:
+            raise Refused(400, "TimestampTooOld", str(error)) from None
+        except InvalidCursorError as error:
+            raise Refused(400, "InvalidCursor", str(error)) from None
+        except (InvalidValueError, LimitError, ValidationError, SchemaDefinitionError) as error:
+            raise Refused(400, "BadRequest", "\n".join([str(error), *getattr(error, "__notes__", [])])) from None
+        except ReadOnlyError as error:
+            raise Refused(403, "ReadOnly", str(error)) from None
+
+    return guarded(path, endpoint, [method])
 
 
 class Change(msgspec.Struct):
@@ -52,22 +83,8 @@ class AdminApi:
             self._route("/api/v1/update_environment_variables", self._update_variables, "POST"),
         ]
 
-    def _route(self, path: str, handle: Callable[[Request, Deployment], Awaitable[Any]], method: str = "GET") -> Route:
-        async def endpoint(request: Request) -> Response:
-            caller = await self._services.caller(request.headers.get("authorization"))
-            deployment = self._services.remote.administered_by(caller)
-            try:
-                return json_response(await handle(request, deployment))
-            except HistoryError as error:
-                raise Refused(400, "TimestampTooOld", str(error)) from None
-            except InvalidCursorError as error:
-                raise Refused(400, "InvalidCursor", str(error)) from None
-            except (InvalidValueError, LimitError) as error:
-                raise Refused(400, "BadRequest", str(error)) from None
-            except ReadOnlyError as error:
-                raise Refused(403, "ReadOnly", str(error)) from None
-
-        return guarded(path, endpoint, [method])
+    def _route(self, path: str, handle: Handle, method: str = "GET") -> Route:
+        return admin_route(self._services, path, handle, method)
 
     # -- documents -----------------------------------------------------------------------------------------------
 

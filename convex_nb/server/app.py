@@ -18,6 +18,7 @@ from convex_nb.server.http_actions import Site, is_for_site
 from convex_nb.server.http_api import HttpApi, guarded, json_response
 from convex_nb.server.security import Gate, plain
 from convex_nb.server.storage import Storage
+from convex_nb.server.streaming_import import StreamingImport
 from convex_nb.server.sync import sync
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def make_app(
         *HttpApi(services).routes,
         *Storage(services).routes,
         *AdminApi(services).routes,
+        *StreamingImport(services).routes,
         guarded("/openapi.json", describe, ["GET"]),
         WebSocketRoute("/api/sync", serve_sync),
         WebSocketRoute("/api/{version}/sync", serve_sync),

@@ -22,7 +22,7 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.qualified_names import qualified
 from convex_nb.language.schema import define_schema
 from convex_nb.language.schema_inference import infer_table
-from convex_nb.services.dropped_table import drop_table
+from convex_nb.services.whole_tables import clear_tables, drop_table
 
 if TYPE_CHECKING:
     from convex_nb.engine.sql.sql_result import SqlResult
@@ -58,6 +58,16 @@ class Data(Transfer, Feed, Forking, Backups):
         Of the application, or of the `component` at this path.
         """
         return Table(name, self._head, component)
+
+    def clear_tables(self, *names: str, component: str = "") -> int:
+        """Delete all documents of these tables as one commit, and keep the tables; how many documents there were.
+
+        Of the application, or of the `component` at this path. One that does not exist is empty already. Costs O(1).
+        """
+        self._check_open()
+        number = clear_tables(self._database, [qualified(component, check_table_name(name)) for name in names])
+        self._after_commit()
+        return number
 
     def drop_table(self, name: str, *, component: str = "") -> int:
         """Drop a table, its documents and its indexes; how many documents it had. The past keeps them, as always.

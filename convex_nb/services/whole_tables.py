@@ -1,4 +1,4 @@
-"""Dropping a table: it, its documents and its indexes are gone for whoever reads the present."""
+"""Tables as a whole: emptied, and dropped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,32 @@ from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.qualified_names import component_of, local_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
 
-SOURCE: Final = "drop"
-"""What others that conflict with it are told."""
+CLEAR: Final = "clear"
+DROP: Final = "drop"
+"""What others that conflict with these are told."""
+
+
+def clear_tables(database: Database, tables: Iterable[str]) -> int:
+    """Delete all documents of tables, given by their whole names, as one commit; how many there were. Costs O(tables).
+
+    The tables stay, and their indexes. One that does not exist is empty already.
+    """
+    while True:
+        transaction = database.begin()
+        sizes = {name: len(transaction.snapshot.tables.get(name, ())) for name in tables}
+        for name, size in sizes.items():
+            if size:
+                transaction.recreate(name)
+        try:
+            database.commit(transaction, CLEAR)
+        except Conflict:
+            continue
+        return sum(sizes.values())
 
 
 def drop_table(database: Database, table: str) -> int:
@@ -30,7 +51,7 @@ def drop_table(database: Database, table: str) -> int:
         _check_droppable(head, table)
         transaction.drop(table)
         try:
-            database.commit(transaction, SOURCE)
+            database.commit(transaction, DROP)
         except Conflict:
             continue
         return len(head.tables[table])

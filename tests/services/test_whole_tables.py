@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,9 @@ def number_of(id: str) -> int:
     return decode_id(id)[0]
 
 
-def filled(dep: Deployment) -> list[str]:
+def filled(dep: Deployment) -> Sequence[str]:
     dep.push(SCHEMA)
-    ids: list[str] = dep.transact(lambda db: db.insert_many("gone", [{"n": n} for n in range(3)]))
+    ids = dep.transact(lambda db: db.insert_many("gone", [{"n": n} for n in range(3)]))
     dep.import_table("gone", [{"n": 3}, {"n": 4}])
     dep.transact(lambda db: db.insert("kept", {"ref": ids[0]}))
     return ids
@@ -61,6 +62,20 @@ def test_a_table_is_dropped() -> None:
         # The same name is the same table: what referred to it may do so again, and to nothing else.
         assert (number_of(again), seen[-1]) == (number_of(ids[0]), [9])
         dep.check()
+
+
+def test_tables_are_cleared_as_one_commit() -> None:
+    with convex_nb.open() as dep:
+        dep.push(define_schema({"named": define_table({"n": v.number()}).index("by_n", ["n"])}))
+        dep.transact(lambda db: [db.insert("named", {"n": 1}), db.insert("gone", {"n": 2})])
+        before = dep.timestamp
+        assert dep.clear_tables("named", "gone", "nowhere") == 2
+        assert [name for name, table in dep.tables.items() if not table.count()] == ["gone", "named"]
+        assert list(dep.tables["named"].indexes) == ["by_id", "by_creation_time", "by_n"]
+        assert {each["_ts"] for each in dep.document_deltas(before)["values"]} == {dep.timestamp}
+        after = dep.timestamp
+        assert dep.clear_tables("named", "gone") == 0
+        assert dep.timestamp == after
 
 
 def test_what_is_not_dropped() -> None:
