@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from convex_nb.engine.committer import Conflict
@@ -19,15 +20,16 @@ from convex_nb.engine.system_tables import definition_of, is_system_table
 from convex_nb.engine.table import TableState
 from convex_nb.engine.table_index import TableIndex, table_indexes
 from convex_nb.engine.wal.protocol import SharedLog
-from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
+from convex_nb.language.stored_documents import refusal_of_all, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.part import Run
     from convex_nb.engine.transaction import Transaction
+    from convex_nb.language.errors import SchemaValidationError
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 _OPTIMISTIC: Final = 3
@@ -89,22 +91,23 @@ def prepare(
 ) -> dict[str, TableState]:
     """The tables of ``head`` under ``schema``, those included that only the schema names.
 
-    Raises ``SchemaValidationError`` for the first stored document that does not fit. Tables whose definition stays
-    the same are taken over as they are. ``again``: the push is in the log, so documents fit, and runs can wait.
+    Raises ``SchemaValidationError`` for stored documents that do not fit, the first ten of which it lists. Tables
+    whose definition stays the same are taken over as they are. ``again``: the push is in the log, so documents fit,
+    and runs can wait.
     """
-    before = head.schema
     definitions = {} if schema is None else schema.tables
+    if schema is not None and not again:
+        refusal = refusal_of_all(
+            chain.from_iterable([check_documents(database, *each) for each in _unchecked(head, schema)])
+        )
+        if refusal is not None:
+            raise refusal
     tables: dict[str, TableState] = {}
     for name, state in head.tables.items():
         definition = definition_of(name, schema)
         if is_system_table(name) or (definition is None and state.definition is None):
             tables[name] = state
             continue
-        validated = before is not None and before.validates(name)
-        if definition is not None and schema is not None and schema.validates(name) and not again:
-            old = state.definition
-            if not validated or old is None or old.validator != definition.validator:
-                check_documents(database, state, definition)
         table = tables[name] = redefined(state, definition, build=not again)
         if list(search_definitions(definition)) != list(search_definitions(state.definition)):
             forget_searches(table)
@@ -116,14 +119,24 @@ def prepare(
     return tables
 
 
-def check_documents(database: Database, state: TableState, definition: TableDefinition) -> None:
-    """Check every document of a table. Costs O(documents)."""
-    for document in state.scan(1, MIN_KEY, MAX_KEY, reverse=False):
-        fields = {key: value for key, value in document.items() if key not in ("_id", "_creationTime")}
-        try:
-            definition.validate(fields, table_name=state.name, tables=database.table_names)
-        except SchemaValidationError as error:
-            raise error.of_stored(state.name, document["_id"]) from None
+def _unchecked(head: Snapshot, schema: SchemaDefinition) -> Iterator[tuple[TableState, TableDefinition]]:
+    """The tables whose documents nobody has checked against their definition in ``schema``."""
+    before = head.schema
+    for name, state in head.tables.items():
+        definition = definition_of(name, schema)
+        if is_system_table(name) or definition is None or not schema.validates(name):
+            continue
+        old = state.definition
+        if before is None or not before.validates(name) or old is None or old.validator != definition.validator:
+            yield state, definition
+
+
+def check_documents(
+    database: Database, state: TableState, definition: TableDefinition
+) -> Iterator[SchemaValidationError]:
+    """Why documents of a table do not fit, as they are found. Costs O(documents)."""
+    documents = state.scan(1, MIN_KEY, MAX_KEY, reverse=False)
+    return refusals(documents, definition, state.name, database.table_names)
 
 
 def redefined(state: TableState, definition: TableDefinition | None, *, build: bool = True) -> TableState:

@@ -140,7 +140,9 @@ class ReturnValidationError(ValidationError):
 
 class SchemaValidationError(ValidationError):
     """A document does not match its table's schema and was not stored. `table` names the table, and for a document
-    that is stored already `document_id` names it."""
+    that is stored already `document_id` names it; `document_ids` are those of the first ten that a push met."""
+
+    document_ids: tuple[str, ...] = ()
 
     def __init__(
         self,

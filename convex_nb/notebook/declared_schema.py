@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from convex_nb.language.errors import SchemaValidationError
 from convex_nb.language.schema import SchemaDefinition, TableDefinition, define_schema
+from convex_nb.language.stored_documents import refusal_of_all, refusals
 from convex_nb.views.card import Card, Part
 from convex_nb.views.columns import columns_of_table
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
+    from convex_nb.language.errors import SchemaValidationError
 
-OFFENDERS_LISTED: Final = 10
 _NO_SCHEMA: Final = define_schema({})
 _declared: WeakKeyDictionary[Deployment, dict[str, frozenset[str]]] = WeakKeyDictionary()
 """The tables that each cell has declared. One that runs again takes back those that it no longer names."""
@@ -44,14 +43,11 @@ def declare(deployment: Deployment, cell: str, tables: Mapping[str, TableDefinit
         kept.pop(name, None)
     after = define_schema({**kept, **tables}, schema_validation=before.schema_validation)
     if check:
-        error = next(_refusals(deployment, tables), None)
-        if error is None:
+        refusal = refusal_of_all(_refusals(deployment, tables))
+        if refusal is None:
             return Card([[("ok", "✓"), ("plain", "every stored document fits; nothing was changed")]])
-        raise _with_offenders(deployment, tables, error)
-    try:
-        deployment.push(after)
-    except SchemaValidationError as error:
-        raise _with_offenders(deployment, tables, error) from None
+        raise refusal
+    deployment.push(after)
     _declared.setdefault(deployment, {})[cell] = frozenset(tables)
     return _card(before, after, tables)
 
@@ -76,32 +72,9 @@ def _card(before: SchemaDefinition, after: SchemaDefinition, tables: Mapping[str
     return Card(lines)
 
 
-def _with_offenders(
-    deployment: Deployment, tables: Mapping[str, TableDefinition], error: SchemaValidationError
-) -> SchemaValidationError:
-    error.add_note("Documents that do not fit:")
-    offenders = list(islice(_refusals(deployment, tables), OFFENDERS_LISTED + 1))
-    for refusal in offenders[:OFFENDERS_LISTED]:
-        error.add_note(
-            f"  {refusal.table} {refusal.document_id}{refusal.path and f' {refusal.path}'}: {refusal.reason}"
-        )
-    if len(offenders) > OFFENDERS_LISTED:
-        error.add_note(f"  and more: these are the first {OFFENDERS_LISTED}")
-    error.add_note(
-        "The schema is unchanged. Change these documents in a mutation, or make the field `v.optional(...)`."
-    )
-    return error
-
-
 def _refusals(deployment: Deployment, tables: Mapping[str, TableDefinition]) -> Iterator[SchemaValidationError]:
     """Yield why each stored document that does not fit is refused. O(documents)."""
     for name, table in tables.items():
-        if name not in deployment.tables:
-            continue
-        with deployment.transaction() as db:
-            for document in db.query(name):
-                fields = {key: value for key, value in document.items() if key not in ("_id", "_creationTime")}
-                try:
-                    table.validate(fields, table_name=name)
-                except SchemaValidationError as error:
-                    yield error.of_stored(name, document["_id"])
+        if name in deployment.tables:
+            with deployment.transaction() as db:
+                yield from refusals(db.query(name), table, name)

@@ -109,12 +109,15 @@ def test_a_schema_that_does_not_fit_changes_nothing(schema: SchemaDefinition, fi
     database.check()
 
 
-def test_the_first_offender_is_named() -> None:
+def test_the_offenders_are_named() -> None:
     database = make_database()
     ids = insert_all(database, "items", [{"n": 1}, {"n": "one"}, {"n": 2}, {"n": "two"}])
+    others = insert_all(database, "others", [{"m": None}])
     with pytest.raises(SchemaValidationError) as caught:
-        database.push_schema(items(n=v.number()))
+        database.push_schema(define_schema({"items": define_table({"n": v.number()}), "others": define_table({})}))
     assert caught.value.document_id == ids[1]
+    assert caught.value.document_ids == (ids[1], ids[3], others[0])
+    assert len([note for note in caught.value.__notes__ if any(id in note for id in ids + others)]) == 3
     transact(database, lambda db: [db.patch(id, {"n": 0}) for id in (ids[1], ids[3])])
     assert database.push_schema(items(n=v.number())) is True
 
@@ -125,9 +128,9 @@ def test_only_what_changed_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[str] = []
     check = schema_push.check_documents
 
-    def counted(database: Any, state: Any, definition: Any) -> None:
+    def counted(database: Any, state: Any, definition: Any) -> Any:
         checked.append(state.name)
-        check(database, state, definition)
+        return check(database, state, definition)
 
     monkeypatch.setattr(schema_push, "check_documents", counted)
     database = make_database()
