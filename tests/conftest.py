@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.kernels import Kernels
 
 # No deadline anywhere: a test says what is true, never how fast a busy machine was.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +24,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def root() -> Path:
     """The folder of the checkout."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
+    """Real kernels that start at once."""
+    if not hasattr(os, "fork"):
+        pytest.skip("kernels are forked")
+    from tests.kernels import running_kernels
+
+    with running_kernels(tmp_path_factory.mktemp("kernels")) as kernels:
+        yield kernels
 
 
 @pytest.fixture(scope="module", autouse=True)

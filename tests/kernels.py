@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
@@ -28,13 +29,33 @@ for line in sys.stdin:
         os.dup2(2, 1)
         from ipykernel.kernelapp import IPKernelApp
 
-        IPKernelApp.launch_instance(argv=["-f", connection])
+        IPKernelApp.launch_instance(argv=["-f", connection, "--IPKernelApp.log_level=ERROR"])
         os._exit(0)
     print(pid, flush=True)
     sys.stdin.readline()
     os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 """
+
+
+class Ran(NamedTuple):
+    """What came of a cell."""
+
+    printed: str
+    traceback: list[str] | None
+    """Of the error that it ended with."""
+
+
+def run(kernel: BlockingKernelClient, code: str) -> Ran:
+    """Run a cell, and wait for its end."""
+    printed: list[str] = []
+
+    def hear(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+            printed.append(message["content"]["text"])
+
+    reply = kernel.execute_interactive(code, allow_stdin=False, timeout=300, output_hook=hear)["content"]
+    return Ran("".join(printed), reply["traceback"] if reply["status"] == "error" else None)
 
 
 class Kernels:

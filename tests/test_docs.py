@@ -6,14 +6,12 @@ error, `<!-- not run -->` for one that only illustrates.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kernels import Kernels, running_kernels
+from tests.kernels import Kernels, run
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,24 +27,13 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
-    with running_kernels(tmp_path_factory.mktemp("kernels")) as kernels:
-        yield kernels
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kernels are forked")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, kernels: Kernels) -> None:
     with kernels.started(tmp_path) as kernel:
         for block in blocks(page):
-            reply = kernel.execute_interactive(
-                block["code"], allow_stdin=False, timeout=120, output_hook=lambda message: None
-            )
-            raised = reply["content"]["status"] == "error"
-            assert raised == (block["mark"] == "raises"), "\n".join(
-                [block["code"], *reply["content"].get("traceback", [])]
-            )
+            traceback = run(kernel, block["code"]).traceback
+            raised = traceback is not None
+            assert raised == (block["mark"] == "raises"), "\n".join([block["code"], *(traceback or [])])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -6,6 +6,7 @@ import linecache
 import signal
 import sys
 from collections.abc import Callable
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -25,14 +26,19 @@ class Tripwire:
         return self._line if "/convex_nb/engine/" in frame.f_code.co_filename else None
 
     def _line(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
-        # Leaving a block is a line event of its `with`, where Python itself looks for no signals.
-        source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
-        if event == "line" and not source.startswith("with "):
+        if event == "line" and frame.f_lineno not in _leaving(frame.f_code.co_filename):
             self.seen += 1
             if self.seen == self.at:
                 sys.settrace(None)
                 signal.raise_signal(signal.SIGINT)
         return self._line
+
+
+@cache
+def _leaving(filename: str) -> frozenset[int]:
+    """Lines of `with`, which leaving the block is an event of as well, where Python itself looks for no signals."""
+    lines = linecache.getlines(filename)
+    return frozenset(number for number, line in enumerate(lines, 1) if line.lstrip().startswith("with "))
 
 
 def prepared() -> Database:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from scripts.kernel import running_kernel
+from tests.kernels import Kernels, run
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -58,10 +58,16 @@ def test_the_links_of_a_notebook_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
-def test_a_notebook_runs_twice_in_one_kernel(path: Path, tmp_path: Path) -> None:
-    with running_kernel(path, tmp_path) as kernel:
-        kernel.run_all()
-        first = kernel.ask(STATE)
-        kernel.run_all()
-        second = kernel.ask(STATE)
+def test_a_notebook_runs_twice_in_one_kernel(path: Path, tmp_path: Path, kernels: Kernels) -> None:
+    states = []
+    with kernels.started(tmp_path) as kernel:
+        for _ in range(2):
+            for cell in nbformat.read(path, as_version=4).cells:
+                if cell.cell_type == "code":
+                    traceback = run(kernel, cell.source).traceback
+                    may_raise = "raises-exception" in cell.metadata.get("tags", [])
+                    assert may_raise or traceback is None, "\n".join([cell.source, *(traceback or [])])
+            states.append(run(kernel, STATE).printed)
+    first, second = states
+    assert "'functions': [" in first
     assert second == first

@@ -38,7 +38,7 @@ def test_a_figure_is_drawn_and_closed(plt: Any, part: str) -> None:
         figure, axes = bars(plt, value)
         return {"figure": figure, "axes": axes, "grid": [[axes]], "nothing": None}[part]
 
-    for _ in range(30):
+    for _ in range(2):
         picture = draw(render, [1, 2, 3])
     assert isinstance(picture, Picture)
     data, metadata = picture._repr_mimebundle_()
