@@ -49,6 +49,7 @@ def lines() -> Iterator[Line]:
         second_run_and_delta(dep, connection)
         yield range_line("index range, first 50 documents, two runs and a delta", 1.2, dep, connection)
         connection.close()
+    yield queue_line()
     yield mutation_line()
     yield live_line(10_000, 1.5)
     yield live_line(100_000, None)
@@ -156,6 +157,26 @@ def second_run_and_delta(dep: Any, connection: sqlite3.Connection) -> None:
         dep.transact(lambda db, number=number: db.insert("events", event(number)))
     columns = ("_id", "_creationTime", "group", "name", "score", "size", "done", "note")
     copy_rows(dep.table("events").arrow(), connection, columns)
+
+
+def queue_line() -> Line:
+    """Deleted rows stay in their segment until a quarter of it is dead: a queue has all of them before its next one."""
+
+    def first_of(taken: int) -> Callable[[], object]:
+        dep = convex_nb.open()
+        dep.push(SCHEMA)
+        dep.import_table("events", event_columns(100_000))
+        settle(dep)
+        dep.transact(lambda db: [db.delete(each["_id"]) for each in db.query("events").take(taken)])
+        reader = DatabaseReader(dep._database.begin(writable=False))
+        return lambda: reader.query("events").first()
+
+    return Line(
+        "the first document of a table, 20,000 of 100,000 taken from its front",
+        first_of(20_000),
+        first_of(0),
+        "the same with none taken",
+    )
 
 
 def mutation_line() -> Line:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from convex_nb.language.keys import MAX_KEY
 
 if TYPE_CHECKING:
-    from convex_nb.engine.indexes.index import IndexRun
+    from convex_nb.engine.indexes.index import IndexRun, Rows
     from convex_nb.engine.indexes.sorted_chunks import SortedChunks
     from convex_nb.engine.part import Part
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.language.documents import Document
 
 SHORT = 512
-"""Up to this many documents a read merges key by key; longer ones splice the delta into whole slices."""
+"""Up to this many documents a read merges key by key; longer ones splice the rest into what one run has in whole."""
 WORTHWHILE = 8
 """A piece of one run that is shorter than this is not worth finding its end by search."""
 
@@ -65,10 +65,10 @@ def merged_read(
     if len(spans) == 1 and not fresh and not hidden:
         return _slice(spans[0], limit, reverse)
     wanted = rows + len(fresh) if limit is None else min(limit, rows + len(fresh))
-    if wanted > SHORT:
+    if wanted > SHORT and hidden <= wanted * WORTHWHILE:
         largest = max(spans, key=lambda span: span.stop - span.start)
         length = largest.stop - largest.start
-        if (rows - length + len(fresh) + hidden) * 4 <= length:
+        if (rows - length + len(fresh)) * 4 <= length:
             return _splice(position, largest, spans, fresh, wanted, reverse)
     if hidden:
         return _merge_alive(position, spans, fresh, wanted, reverse)
@@ -158,11 +158,13 @@ def _decoded(entries: Iterable[_Entry]) -> list[Document]:
 def _splice(
     position: int, largest: Span, spans: list[Span], fresh: list[tuple[bytes, Document]], wanted: int, reverse: bool
 ) -> list[Document]:
-    """Whole slices of the largest run, interrupted where another source has a key or one of its own is dead."""
+    """Whole slices of what counts of the largest run, interrupted where another source has a key."""
     part, run, start, stop = largest
-    dead = part.dead[position].range(run.key(start), run.key(stop - 1) + b"\x00")
-    cuts: list[tuple[bytes, Document | None]] = [(key, None) for key, _ in dead]
-    cuts += fresh
+    rows = run.rows(start, stop)
+    kept = part.kept(position, run.key(start), run.key(stop - 1) + b"\x00", rows)
+    if kept is not None:
+        rows = rows[kept]
+    cuts = list(fresh)
     for span in spans:
         if span is not largest:
             cuts += [
@@ -170,27 +172,31 @@ def _splice(
                 for key, segment, row in _alive(span, position, reverse=False)
                 if segment is not None
             ]
-    # The sort is stable: where an updated document keeps its key, the dead row is passed before it is replaced.
     cuts.sort(key=_first, reverse=reverse)
     documents: list[Document] = []
+    first, last = 0, len(rows)
     for key, document in cuts:
-        at = min(stop, max(start, run.bounds(key, MAX_KEY)[0]))
-        beyond = at + 1 if document is None else at
-        before, left = ((beyond, stop), (start, at)) if reverse else ((start, at), (beyond, stop))
-        documents += _slice(Span(part, run, *before), wanted - len(documents), reverse)
-        start, stop = left
+        at = min(stop, max(start, run.position(key))) - start
+        if kept is not None:
+            at = int(kept.searchsorted(at))
+        piece = rows[at:last] if reverse else rows[first:at]
+        first, last = (first, at) if reverse else (at, last)
+        documents += _decode(part.segment, piece, wanted - len(documents), reverse)
         if len(documents) == wanted:
             return documents
-        if document is not None:
-            documents.append(document)
-    return documents + _slice(Span(part, run, start, stop), wanted - len(documents), reverse)
+        documents.append(document)
+    return documents + _decode(part.segment, rows[first:last], wanted - len(documents), reverse)
 
 
 def _slice(span: Span, limit: int | None, reverse: bool) -> list[Document]:
-    part, run, start, stop = span
-    if limit is not None and stop - start > limit:
-        start, stop = (stop - limit, stop) if reverse else (start, start + limit)
-    documents = part.segment.documents(run.rows(start, stop))
+    return _decode(span.part.segment, span.run.rows(span.start, span.stop), limit, reverse)
+
+
+def _decode(segment: Segment, rows: Rows, limit: int | None, reverse: bool) -> list[Document]:
+    """The first documents of rows in order, the last ones for ``reverse``."""
+    if limit is not None and len(rows) > limit:
+        rows = rows[len(rows) - limit :] if reverse else rows[:limit]
+    documents = segment.documents(rows)
     if reverse:
         documents.reverse()
     return documents
@@ -198,9 +204,43 @@ def _slice(span: Span, limit: int | None, reverse: bool) -> list[Document]:
 
 def _alive(span: Span, position: int, reverse: bool) -> Iterator[_Entry]:
     part, run, start, stop = span
+    segment, key_at, row_at = part.segment, run.key, run.row
     dead = part.dead[position]
-    segment = part.segment
-    for i in range(stop - 1, start - 1, -1) if reverse else range(start, stop):
-        key = run.key(i)
-        if not dead or dead.get(key) is None:
-            yield key, segment, run.row(i)
+    left, passed = stop - start, 0
+    while left:
+        i = left + start - 1 if reverse else stop - left
+        key = key_at(i)
+        if dead and dead.get(key) is not None:
+            passed += 1
+            left -= 1
+            if passed == WORTHWHILE:
+                left -= _stretch(run, dead, i, left, reverse)
+                passed = 0
+        else:
+            passed = 0
+            left -= 1
+            yield key, segment, row_at(i)
+
+
+def _stretch(run: IndexRun, dead: SortedChunks[int], beside: int, most: int, reverse: bool) -> int:
+    """How many rows after one, ``most`` at most, are dead before the next that is not. Costs O(log n) counts.
+
+    A queue buries its rows from one end: to pass them one by one would cost each read all that was ever taken.
+    """
+    low, high = 0, WORTHWHILE
+
+    def reaches(length: int) -> bool:
+        # Only keys of the run are dead, so as many dead as there are rows are all of them.
+        near, far = (beside - low - 1, beside - length) if reverse else (beside + low + 1, beside + length)
+        return dead.count(run.key(min(near, far)), run.key(max(near, far)) + b"\x00") == length - low
+
+    while high <= most and reaches(high):
+        low, high = high, high * 2
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if reaches(middle):
+            low = middle
+        else:
+            high = middle
+    return low

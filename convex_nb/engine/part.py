@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.engine import steps
 from convex_nb.engine.indexes.sorted_chunks import SortedChunks
@@ -177,6 +177,17 @@ class Part:
             for index in indexes
         ]
         return Part(self.segment, self._runs, tuple(dead), self.prepared)
+
+    def kept(self, position: int, lo: bytes, hi: bytes, rows: NDArray[Any] | slice) -> NDArray[np.intp] | None:
+        """Which of ``rows``, those with ``lo <= key < hi`` in the index at ``position``, count; ``None`` for all."""
+        dead = self.dead[position]
+        if not dead or not dead.count(lo, hi):
+            return None
+        import numpy as np
+
+        mask = np.ones(self.segment.num_rows, np.bool_)
+        mask[[row for _, row in dead.range(lo, hi)]] = False
+        return np.flatnonzero(mask[rows])
 
     def _alive(self) -> Steps[NDArray[np.bool_] | None]:
         """Which rows count; ``None`` for all of them."""

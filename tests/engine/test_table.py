@@ -21,8 +21,10 @@ from convex_nb.language.validators import v
 from tests.engine.databases import import_all, insert_all, items_schema, make_database, numbers, transact
 
 
-def layered(seed: int, *, recent: int = 20, imported: tuple[int, ...] = (60, 20), dead: int = 10) -> Database:
-    """Documents in several segments and none, some updated and some deleted since."""
+def layered(
+    seed: int, *, recent: int = 20, imported: tuple[int, ...] = (60, 20), dead: int = 10, taken: int = 0
+) -> Database:
+    """Documents in several segments and none, some updated and some deleted since, and some taken from both ends."""
     chance = random.Random(seed)
     database = make_database(items_schema("n"))
     for size in imported:
@@ -35,6 +37,9 @@ def layered(seed: int, *, recent: int = 20, imported: tuple[int, ...] = (60, 20)
             transact(database, lambda db: db.delete(id))  # noqa: B023
         else:
             transact(database, lambda db: db.patch(id, {"n": chance.randrange(50)}))  # noqa: B023
+    ids = [document["_id"] for document in contents(database.head.tables["items"])]
+    for id in [*ids[:taken], *ids[len(ids) - taken :]]:
+        transact(database, lambda db: db.delete(id))  # noqa: B023
     return database
 
 
@@ -71,6 +76,8 @@ def test_positions() -> None:
         {"imported": (30, 30, 30), "recent": 30, "dead": 0},
         {"imported": (30, 30, 30), "recent": 30, "dead": 40},
         {"imported": (40,), "recent": 0, "dead": 40},
+        {"imported": (90,), "recent": 0, "dead": 5, "taken": 30},
+        {"imported": (70, 20), "recent": 10, "dead": 5, "taken": 25},
     ],
 )
 def test_every_way_of_reading_gives_the_same(
@@ -105,6 +112,7 @@ def test_every_way_of_reading_gives_the_same(
         {"imported": (6_000,), "recent": 3, "dead": 8},
         {"imported": (6_000, 1_000), "recent": 0, "dead": 0},
         {"imported": (6_000, 1_000), "recent": 3, "dead": 8},
+        {"imported": (6_000,), "recent": 0, "dead": 0, "taken": 50},
     ],
 )
 def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, layers: dict[str, Any], reverse: bool) -> None:
@@ -137,6 +145,23 @@ def test_a_scan_decodes_each_row_once(monkeypatch: pytest.MonkeyPatch, layers: d
         decoded = 0
         assert len(state.read(position, MIN_KEY, MAX_KEY, 100, reverse)) == 100
         assert decoded <= 300
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_was_taken_from_one_end_is_not_passed_one_by_one(reverse: bool) -> None:
+    database = make_database(items_schema("n"))
+    import_all(database, "items", [{"n": n} for n in range(3_000)])
+    documents = list(database.head.tables["items"].scan(1, MIN_KEY, MAX_KEY, reverse))
+    transact(database, lambda db: [db.delete(document["_id"]) for document in documents[:2_500]])
+    state = database.head.tables["items"]
+    for position in (1, 2):
+        run = state.parts[0].run(position)
+        looks: list[int] = []
+        key_at = run.key
+        run.key = lambda i, looks=looks, key_at=key_at: looks.append(i) or key_at(i)  # type: ignore[misc]
+        assert state.read(position, MIN_KEY, MAX_KEY, 1, reverse) == documents[2_500:2_501]
+        run.key = key_at
+        assert len(looks) < 100
 
 
 def test_documents_are_found_by_id() -> None:

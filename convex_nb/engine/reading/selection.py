@@ -219,14 +219,11 @@ def _stretch(part: Part, position: int, lo: bytes, hi: bytes) -> Stretch | None:
         return None
     # Rows are sorted by creation time: this index numbers them as they are.
     rows: Rows = slice(start, stop) if position == _CREATION_TIME else run.rows(start, stop)
-    if not part.dead[position].count(lo, hi):
+    kept = part.kept(position, lo, hi, rows)
+    if kept is None:
         return Stretch(
             part.segment, rows, lambda: run.keys(start, stop), lambda key: run.bounds(key, MAX_KEY)[0] - start
         )
-    dead = [row for _, row in part.dead[position].range(lo, hi)]
-    alive = np.ones(part.segment.num_rows, np.bool_)
-    alive[dead] = False
-    kept = np.flatnonzero(alive[rows])
     if not len(kept):
         return None
     return Stretch(
