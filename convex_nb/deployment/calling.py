@@ -10,6 +10,7 @@ from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.asynchronous import run_beside, run_coroutine
 from convex_nb.deployment.authentication import origin_of
 from convex_nb.deployment.block import SOURCE, TransactionBlock
+from convex_nb.deployment.cells import of_cell
 from convex_nb.deployment.clients.client import Client
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.deployment.remote.http_actions import SITE, respond
@@ -165,10 +166,13 @@ class Calling(Foundation):
         callback: Callable[[Any], object],
         on_error: Callable[[Exception], object] | None = None,
     ) -> Subscription:
-        """Call `callback(value)` now and whenever a commit changes the value, `on_error(error)` if the query raises."""
+        """Call `callback(value)` now and whenever a commit changes the value, `on_error(error)` if the query raises.
+
+        One that a notebook's cell makes ends when the cell runs again, or is deleted.
+        """
         if self._blocked:
             self._refuse()
-        return self._reactor.subscribe(self._registry.find(function, "query"), args, callback, on_error)
+        return of_cell(self._reactor.subscribe(self._registry.find(function, "query"), args, callback, on_error))
 
     def watch(
         self,

@@ -1,9 +1,13 @@
-"""Which views belong to which cell: one that runs again gets its views back, and loses those it no longer makes."""
+"""What belongs to which cell: one that runs again gets its views back and loses those it no longer makes; its former
+subscriptions end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import ClassVar, Protocol, TypeVar
+from weakref import WeakSet
+
+from convex_nb.deployment.cells import Closable
 
 
 class View(Protocol):
@@ -25,6 +29,8 @@ class CellViews:
         self._views: dict[str, list[View]] = {}
         self._running: str | None = None
         self._former: list[View] = []
+        # Weakly: whoever is open is held by what it follows.
+        self._begun: dict[str, WeakSet[Closable]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._views.values()))
@@ -34,6 +40,7 @@ class CellViews:
         for gone in deleted:
             self.close_cell(gone)
         self.end()
+        self._end_begun(cell)
         self._running = cell
         self._former = self._views.pop(cell, [])
 
@@ -57,6 +64,15 @@ class CellViews:
         if self._running is not None:
             self._views.setdefault(self._running, []).append(view)
 
+    def keep(self, begun: Closable) -> None:
+        """Note what the running cell has begun, until it runs again."""
+        if self._running is not None:
+            self._begun.setdefault(self._running, WeakSet()).add(begun)
+
+    def _end_begun(self, cell: str) -> None:
+        for begun in self._begun.pop(cell, ()):
+            begun.close()
+
     def discard(self, view: View) -> None:
         """Forget a view that was closed."""
         for cell, views in list(self._views.items()):
@@ -68,12 +84,13 @@ class CellViews:
             self._former.remove(view)
 
     def close_cell(self, cell: str) -> None:
-        """Close the views of a cell."""
+        """Close the views of a cell, and end what it has begun."""
+        self._end_begun(cell)
         for view in self._views.pop(cell, []):
             view.close()
 
     def close(self) -> None:
         """Close every view."""
         self.end()
-        for cell in list(self._views):
+        for cell in {*self._views, *self._begun}:
             self.close_cell(cell)

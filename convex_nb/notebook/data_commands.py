@@ -47,23 +47,23 @@ def import_file(deployment: Deployment, table: str, path: str, *mode: str) -> Ca
 
 
 def history(deployment: Deployment, *given: str) -> Sheet:
-    """What changed, newest first: in all tables, in one, or the versions of one document."""
+    """What changed, newest first: in all tables and what is set up, in one table, or the versions of one document."""
     table, id = [*_words(given, "history [TABLE] [ID]", most=2), None, None][:2]
     if table is not None and table not in deployment.tables:
         raise UsageError(f"%convex history: there is no table {table!r}.{nearest(table, deployment.tables)}")
-    found = deployment.revisions(table, id, limit=SHOWN)
-    rows = [
-        [
-            time_text(each.timestamp // 1_000_000)[11:],
-            each.source,
-            each.table,
-            each.id,
-            *_difference(each.old, each.new),
-        ]
-        for each in found
+    lines: list[tuple[float, str, str, str, str, str]] = [
+        (each.timestamp / 1e6, each.source, each.table, each.id, *_difference(each.old, each.new))
+        for each in deployment.revisions(table, id, limit=SHOWN)
     ]
-    headings = [Heading(name) for name in ("time (UTC)", "made by", "table", "document", "what", "fields")]
-    caption = f"the newest {SHOWN}; all: dep.revisions(limit=...)" if len(found) >= SHOWN else ""
+    if table is None:
+        # What else is kept of the past: those of functions are in the cells.
+        events = [each for each in deployment.audit if each.what != "function"]
+        lines += [(each.time_ms, each.what, "", each.name, each.action, each.detail) for each in events]
+        lines = sorted(lines, reverse=True)[:SHOWN]
+    newest = time_text(lines[0][0])[:11] if lines else ""
+    rows = [[time_text(time_ms).removeprefix(newest), *rest] for time_ms, *rest in lines]
+    headings = [Heading(name) for name in ("time (UTC)", "made by", "table", "document or name", "what", "fields")]
+    caption = f"the newest {SHOWN}; all: dep.revisions(limit=...), dep.audit" if len(lines) >= SHOWN else ""
     return Sheet(headings, rows, caption=caption if rows else "Nothing has changed in the time that is kept.")
 
 

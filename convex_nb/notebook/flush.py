@@ -55,6 +55,7 @@ class Flush:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._next = 0.0
+        self._flusher: int | None = None
 
     @property
     def views(self) -> list[LiveView]:
@@ -100,36 +101,48 @@ class Flush:
     def now(self, *, cell_ended: bool = False) -> float | None:
         """Refresh every marked view; return the seconds until `after` wants to run again. One flush at a time."""
         with self._flushing:
-            self._timetable.expire_due()
-            self._wake.clear()
-            started = time.monotonic()
-            while self._moved:
-                _, move = self._moved.popitem()
-                try:
-                    move()
-                except Exception:
-                    # A widget has a value that the query refuses: that view stays where it is, the others go on.
-                    log.exception("convex_nb: a live view could not follow its arguments")
-            views = list(self._views.values())
-            self._counts_commits = any(view.is_paused for _, view in views)
-            with self._together():
-                for _, view in views:
-                    view.expect()
-            moved = {
-                id(query)
-                for deployment in {id(deployment): deployment for deployment, _ in views}.values()
-                for query in deployment.refresh()
-            }
-            with self._together():
-                for _, view in views:
-                    if view.is_among(moved):
-                        view.absorb()
-                    else:
-                        view.pump()
-            wanted = _sooner(self._after(cell_ended) if self._after else None, self._timetable.wait())
-            ended = time.monotonic()
-            self._next = ended + max(INTERVAL, SHARE * (ended - started))
-            return wanted
+            outer, self._flusher = self._flusher, threading.get_ident()
+            try:
+                return self._refresh(cell_ended)
+            finally:
+                self._flusher = outer
+
+    def catch_up(self) -> None:
+        """Refresh here and now, unless this thread is at it: an observer that writes is not to call itself."""
+        if self._flusher != threading.get_ident():
+            self.now()
+
+    def _refresh(self, cell_ended: bool) -> float | None:
+        self._timetable.expire_due()
+        self._wake.clear()
+        started = time.monotonic()
+        while self._moved:
+            _, move = self._moved.popitem()
+            try:
+                move()
+            except Exception:
+                # A widget has a value that the query refuses: that view stays where it is, the others go on.
+                log.exception("convex_nb: a live view could not follow its arguments")
+        views = list(self._views.values())
+        self._counts_commits = any(view.is_paused for _, view in views)
+        with self._together():
+            for _, view in views:
+                view.expect()
+        moved = {
+            id(query)
+            for deployment in {id(deployment): deployment for deployment, _ in views}.values()
+            for query in deployment.refresh()
+        }
+        with self._together():
+            for _, view in views:
+                if view.is_among(moved):
+                    view.absorb()
+                else:
+                    view.pump()
+        wanted = _sooner(self._after(cell_ended) if self._after else None, self._timetable.wait())
+        ended = time.monotonic()
+        self._next = ended + max(INTERVAL, SHARE * (ended - started))
+        return wanted
 
     def if_due(self) -> None:
         """Refresh here and now, unless the last flush was a moment ago or another one is going on."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convex_nb.deployment.cells import cell_begins, cell_ended
+from convex_nb.deployment.cells import cell_begins, cell_ended, is_cell_here, owners
 from convex_nb.deployment.clients.paginated import watch_pages
 from convex_nb.deployment.definitions import lasting_name
 from convex_nb.deployment.logs import LogFeed
@@ -41,6 +41,7 @@ class Session:
         self.calls = Calls()
         self.cell: str | None = None
         """The running cell, by the id that the front end sends or by its text; None between cells."""
+        owners.append(self.cells.keep)
         self._depth = 0
         self._bindings: dict[int, Arguments] = {}
 
@@ -125,6 +126,7 @@ class Session:
                 is_busy=lambda: self.cell is not None,
                 on_close=self._forget,
                 on_active=self.flush.mark,
+                on_behind=self._catch_up,
                 carrier=self.carrier,
             )
         else:
@@ -164,12 +166,17 @@ class Session:
         """Close every view and stop the thread."""
         for view in self.flush.views:
             view.close()
+        owners.remove(self.cells.keep)
         self.cells.close()
         self.calls.close()
         self.flush.close()
         if self._depth:
             # Unloaded by a cell, whose end nobody will tell us of.
             cell_ended()
+
+    def _catch_up(self) -> None:
+        if is_cell_here():
+            self.flush.catch_up()
 
     def _refresh_twins(self, cell_ended: bool) -> float | None:
         return self.twins.refresh(cell_ended=cell_ended, is_busy=lambda: self.cell is not None)

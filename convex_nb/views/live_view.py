@@ -14,6 +14,7 @@ import traitlets
 
 from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.deployment.data.results import result_to_arrow, result_to_frame
+from convex_nb.language.values import copy_value
 from convex_nb.views.carrier import Carrier
 from convex_nb.views.cells import preview, time_text
 from convex_nb.views.contents import Contents
@@ -25,7 +26,7 @@ from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.panel import Panel
 from convex_nb.views.problem import message_of, problem_of
-from convex_nb.views.result import Result
+from convex_nb.views.result import Answered, Result
 from convex_nb.views.result_sheet import ROWS_MOST
 from convex_nb.views.screen import Picture, Screen
 from convex_nb.views.sheet import Sheet
@@ -51,8 +52,9 @@ class LiveView(anywidget.AnyWidget):
     """What `live(...)` returns.
 
     `value` is the newest good result, `error` the current error or None, `status` "loading", "ok", "error" or "paused",
-    `timestamp` the commit that the result belongs to. `observe(callback, "value")` follows them; callbacks run on the
-    thread that refreshed the view. Frame libraries take the view itself, by `__arrow_c_stream__`.
+    `timestamp` the commit that the result belongs to. A cell that reads them finds what it has written itself.
+    `observe(callback, "value")` follows them; callbacks run on the thread that refreshed the view. Frame libraries take
+    the view itself, by `__arrow_c_stream__`.
     """
 
     shown_as: ClassVar[str] = "view"
@@ -63,9 +65,9 @@ class LiveView(anywidget.AnyWidget):
     snapshot = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.whole())
     mark = traitlets.Unicode().tag(sync=True)
     value = Result(None, allow_none=True)
-    error = traitlets.Any(None, allow_none=True)
-    status = traitlets.Unicode("loading")
-    timestamp = traitlets.Int(0)
+    error = Answered(None, allow_none=True)
+    status = Answered("loading")
+    timestamp = Answered(0)
     selection = traitlets.Any(None, allow_none=True)
     """The id of the row in which the reader has put the cursor, or None; another view may follow it."""
 
@@ -80,6 +82,7 @@ class LiveView(anywidget.AnyWidget):
         is_busy: Callable[[], bool] | None = None,
         on_close: Callable[[LiveView], None] | None = None,
         on_active: Callable[[], None] = lambda: None,
+        on_behind: Callable[[], None] = lambda: None,
         window: Window | None = None,
         editing: Editing | None = None,
         carrier: Carrier | None = None,
@@ -93,6 +96,7 @@ class LiveView(anywidget.AnyWidget):
         self._surroundings = surroundings
         self._on_close = on_close
         self._on_active = on_active
+        self._on_behind = on_behind
         self._lock = threading.RLock()
         self._query: Followed | None = None
         self._arguments: Mapping[str, Any] | None = None
@@ -104,7 +108,11 @@ class LiveView(anywidget.AnyWidget):
         self._contents = Contents(Window() if window is None else window, self._hints)
         self._panel = Panel(None if surroundings is None else surroundings.finder(on_active))
         self._exports = Exports()
+        # What the traits of these names say, for whoever holds the lock: those catch up when they are read.
         self._value: Any = None
+        self._error: Exception | None = None
+        self._status = "loading"
+        self._timestamp = 0
         self._duration = 0.0
         self._carrier = Carrier() if carrier is None else carrier
         self._screen = Screen(self._picture, lambda update: self._carrier.send(self, update), is_busy)
@@ -135,7 +143,7 @@ class LiveView(anywidget.AnyWidget):
     @property
     def moment(self) -> tuple[object, ...]:
         """What the view shows now, to be compared by identity: as long as it is the same, so is the picture."""
-        return (self._value, self.error, self.status)
+        return (self._value, self._error, self._status)
 
     def ask(self, arguments: Mapping[str, Any] | None, watch: Watch | None = None) -> None:
         """Watch the query with these arguments from now on; None watches nothing, and the view says "loading".
@@ -168,13 +176,14 @@ class LiveView(anywidget.AnyWidget):
         """Take over what the query says now; tell observers and the browser."""
         with self._lock:
             query = self._query
-            error, timestamp = None, self.timestamp
+            error, timestamp = None, self._timestamp
             if query is not None:
                 error, timestamp, self._duration = query.error, query.timestamp, query.duration_ms
                 if error is None:
                     self._value = query.value
                     self._contents.take(self._value)
             status, value = self._status_now(), self._value
+            self._error, self._status, self._timestamp = error, status, timestamp
         self.timestamp, self.status, self.error, self.value = timestamp, status, error, value
         with self._lock:
             self._updating = False
@@ -185,6 +194,11 @@ class LiveView(anywidget.AnyWidget):
         if self._query is None:
             return "paused" if self._paused else "loading"
         return "ok" if self._query.error is None else "error"
+
+    def freshen(self) -> None:
+        """Take over what commits have changed since the last refresh, if the running cell asks."""
+        if getattr(getattr(self, "_query", None), "stale", False) is True:
+            self._on_behind()
 
     def is_among(self, moved: Container[int]) -> bool:
         """Tell whether the query has something new to say, given the ids of those that a refresh has moved."""
@@ -262,10 +276,12 @@ class LiveView(anywidget.AnyWidget):
 
     def df(self) -> pandas.DataFrame:
         """Return the result at `timestamp` as a DataFrame, of the types of `dep.table(name).df()`. O(n)."""
+        self.freshen()
         return result_to_frame(self._value, *self._origin())
 
     def arrow(self) -> pyarrow.Table:
         """Return the result at `timestamp` as an Arrow table, of the types of `dep.table(name).arrow()`. O(n)."""
+        self.freshen()
         return result_to_arrow(self._value, *self._origin())
 
     def _origin(self) -> Origin:
@@ -283,26 +299,26 @@ class LiveView(anywidget.AnyWidget):
         with self._lock:
             arguments = ", ".join(f"{name}={text}" for name, text in self._chips())
             title = f"{self.path}({arguments})" if arguments else self.path
-            if self.error is not None:
-                return Sheet([], [], title=title, caption=message_of(self.error), mark=self.mark)
-            if self.status == "loading":
+            if self._error is not None:
+                return Sheet([], [], title=title, caption=message_of(self._error), mark=self.mark)
+            if self._status == "loading":
                 return Sheet([], [], title=title, caption="waiting for its arguments", mark=self.mark)
-            when = f"snapshot of {time_text(self.timestamp // 1_000_000)} UTC"
+            when = f"snapshot of {time_text(self._timestamp // 1_000_000)} UTC"
             saved = {"title": title, "caption": when, "hint": "run the notebook for live data", "mark": self.mark}
             return self._contents.sheet(rows, **saved)
 
     def rendered(self) -> Any:
         """Return what `render` makes of the value; what is wrong, where there is none or it raises."""
-        if self.render is None or self.status in ("loading", "error"):
+        if self.render is None or self._status in ("loading", "error"):
             return self.sheet()
-        return draw(self.render, self.value)
+        return draw(self.render, copy_value(self._value))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         return None if bundle is None else ({**bundle[0], **self.sheet()._repr_mimebundle_()}, bundle[1])
 
     def __repr__(self) -> str:
-        return f"<LiveView {self.path} {self.status}>"
+        return f"<LiveView {self.path} {self._status}>"
 
     # -- to and from the browser
 
@@ -364,8 +380,8 @@ class LiveView(anywidget.AnyWidget):
             "arguments": self._chips(),
             "state": state,
             "note": self._note(state),
-            "problem": problem_of(self.error) if self.error is not None else None,
-            "timestamp": str(self.timestamp),
+            "problem": problem_of(self._error) if self._error is not None else None,
+            "timestamp": str(self._timestamp),
             "duration": round(self._duration, 3),
             "edit": self.editing.fields if self.editing is not None else None,
             "more": self._more(),
@@ -381,7 +397,7 @@ class LiveView(anywidget.AnyWidget):
             return "loading"
         if self._updating:
             return "updating"
-        return "live" if self.error is None else "error"
+        return "live" if self._error is None else "error"
 
     def _more(self) -> More | None:
         return None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, cast
 
-import traitlets
-
 from convex_nb.deployment.clients.paginated import PageStatus, PaginatedQuery
 from convex_nb.views.live_view import LiveView
 from convex_nb.views.messages import More, State
+from convex_nb.views.result import Answered
 from convex_nb.views.window import Window
 
 ROWS_SHOWN: Final = 1000
@@ -24,7 +23,7 @@ class PaginatedView(LiveView):
     """
 
     shown_as = "pages"
-    status = traitlets.Unicode("LoadingFirstPage")
+    status = Answered("LoadingFirstPage")
     catch_up: Callable[[], object] = staticmethod(lambda: None)
     """Brings all pages to one moment."""
 

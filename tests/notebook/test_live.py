@@ -303,3 +303,27 @@ def test_a_paused_view_says_how_far_it_is_behind(busy: Notebook) -> None:
     view.close()
     busy.session.flush.close()
     assert busy.session.flush._committed not in busy.deployment.on_commit
+
+
+def test_a_cell_reads_what_it_has_written(chat: Notebook) -> None:
+    """Without a pause, and without a refresh for each commit that nobody reads."""
+    chat.ok("view = live(recent)\nother = live('messages:recent', author='Ada')\nseen = []")
+    chat.ok("view.observe(lambda change: seen.append((len(change.new), len(view.value))), 'value')")
+    chat.ok(
+        "import convex_nb\n"
+        'for body in "abc":\n    send(author="Ada", body=body)\n'
+        "assert (len(view.value), view.status, view.error, len(view.df())) == (3, 'ok', None, 3)\n"
+        "assert view.timestamp == other.timestamp == convex_nb.current().timestamp"
+    )
+    assert chat["seen"] == [(3, 3)]
+
+
+def test_a_function_that_reads_a_view_moves_none(chat: Notebook) -> None:
+    chat.ok("view = live(recent)\nview")
+    chat.ok(
+        "%%convex_mutation messages -q\ndef twice(ctx):\n"
+        '    ctx.db.insert("messages", {"author": "a", "body": "b"})\n    return len(view.value)'
+    )
+    chat.ok('send(author="Ada", body="x")\nn = twice()')
+    assert chat["n"] in (0, 1)
+    assert len(chat["view"].value) == 2

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from scripts.kernel import running_kernel
+from tests.notebook.conftest import Notebook
 
 CELLS = [
     "%load_ext convex_nb\nfrom convex_nb import form, live, paginated",
@@ -64,3 +65,30 @@ def test_live_cells_that_run_again_leave_nothing_behind(tmp_path: Path, runs: in
         for _ in range(runs):
             kernel.run_all()
         assert kernel.ask(COUNTS) == first
+
+
+SUBSCRIBE = "sub = {}.subscribe(recent, {{}}, lambda rows: heard.append(len(rows)))"
+
+
+@pytest.mark.parametrize("whose", ["dep", "client"])
+def test_a_subscription_ends_when_its_cell_runs_again(chat: Notebook, whose: str) -> None:
+    chat.ok("import convex_nb\ndep = convex_nb.current()\nclient = dep.client()\nheard = []", "names")
+    for _ in range(3):
+        chat.ok(SUBSCRIBE.format(whose), "subscribe")
+    chat.ok("heard.clear()")
+    chat.ok('send(author="Ada", body="x")')
+    assert chat["heard"] == [1]
+    chat.ok("1", "other")
+    assert not chat["sub"].closed
+    chat.session.begin_cell("next", ["subscribe"])
+    chat.session.end_cell()
+    assert chat["sub"].closed
+
+
+def test_a_subscription_of_a_script_belongs_to_nobody(chat: Notebook) -> None:
+    heard: list[int] = []
+    subscription = chat.deployment.subscribe("messages:recent", {}, lambda rows: heard.append(len(rows)))
+    chat.ok('send(author="Ada", body="x")', "a")
+    chat.ok('send(author="Ada", body="x")', "a")
+    assert (heard, subscription.closed) == ([0, 1, 2], False)
+    subscription.close()

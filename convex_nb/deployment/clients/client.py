@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from convex_nb.deployment.cells import of_cell
 from convex_nb.deployment.clients.client_queries import ClientQueries, Pending
 from convex_nb.deployment.clients.optimistic import OptimisticUpdate
 from convex_nb.deployment.clients.paginated import PAGE_SIZE, PaginatedQuery, option_of
@@ -236,10 +237,11 @@ class Client:
     ) -> Subscription:
         """Call `callback(value)` now and whenever what this client sees changes, `on_error(error)` if the query raises.
 
-        A callback that looks at another subscription of this client finds the same moment there.
+        A callback that looks at another subscription of this client finds the same moment there. A subscription that a
+        notebook's cell makes ends when the cell runs again, or is deleted.
         """
         entry = self._find(function, "query")
-        return self._queries.subscribe(entry, args, callback, on_error)
+        return of_cell(self._queries.subscribe(entry, args, callback, on_error))
 
     def paginated(
         self, function: Target, num_items: int = PAGE_SIZE, args: Mapping[str, Any] | None = None, /, **kwargs: Any

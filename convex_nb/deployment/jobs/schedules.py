@@ -195,8 +195,14 @@ class Schedules(Jobs):
         self._scheduling.hold()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Return when nothing is being run any more, or after so many seconds; whether nothing is."""
-        return self._scheduling.executor.wait(timeout)
+        """Return when all that is due has run, what that has scheduled for at once too, or after so many seconds.
+
+        Whether all has. What is due later is not waited for; nor is anything in a pause (`dep.pause()`), where nothing
+        begins. Where the clock is moved by hand, what is due begins then: this waits for what runs. Raises
+        `SchedulingError` in a function that would wait for itself.
+        """
+        self._snapshot()
+        return self._scheduling.wait(timeout)
 
 
 def _row(job: Document) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import weakref
@@ -15,7 +16,8 @@ from convex_nb.engine.database import SystemClock
 from convex_nb.engine.namespaces import tables_called
 from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.engine.wal.read_only import ReadOnlyLog
-from convex_nb.language.errors import DeploymentClosedError
+from convex_nb.functions.execution import running
+from convex_nb.language.errors import DeploymentClosedError, SchedulingError
 from convex_nb.language.qualified_names import component_of
 from convex_nb.services.scheduling.cron_table import TABLE as CRONS, Crons, deploy, end_interrupted, skip_missed
 from convex_nb.services.scheduling.executor import Executor
@@ -44,6 +46,9 @@ RETRY_SECONDS: Final = 5.0
 """The pause after a look that failed."""
 GRACE_SECONDS: Final = 1.0
 """So long `advance` of a virtual clock waits, at most, for an action that it has started."""
+
+STEP_SECONDS: Final = 0.002
+"""How often `wait` looks whether what is due has begun."""
 
 log: Final = logging.getLogger("convex_nb")
 
@@ -194,6 +199,27 @@ class Scheduling:
                 self.executor.run_due()
             finally:
                 self._is_stepping = False
+
+    def wait(self, timeout: float | None) -> bool:
+        """Return when all that is due has run; whether it has."""
+        execution = running.get()
+        if self.executor.is_at_it_here() or (execution is not None and execution.transaction is not None):
+            raise SchedulingError("`dep.schedules.wait()` in this function would wait for the function itself.")
+        if self.is_manual:
+            # What is due there runs when the clock is moved.
+            return self.executor.wait(timeout)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            self.step()
+            left = max(0.0, deadline - time.monotonic())
+            if not self.executor.wait(None if left == math.inf else left):
+                return False
+            if not self.executor.is_behind():
+                return True
+            if not left or not self.may_run():
+                return False
+            # Its thread was woken by the commit that made it due.
+            time.sleep(min(STEP_SECONDS, left))
 
     def next_due_ms(self) -> float | None:
         """The first time after now at which something is due."""

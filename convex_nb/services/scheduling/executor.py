@@ -198,6 +198,10 @@ class Executor:
         with self._changed:
             return self._changed.wait_for(lambda: not self._taken, timeout)
 
+    def is_behind(self) -> bool:
+        """Whether something waits whose time has come."""
+        return any(not self.awaits_function(task.path, task.born_ms) for task in self.due())
+
     def statistics(self) -> SchedulingStatistics:
         """Sizes, and how late it is. Costs O(log jobs)."""
         now = self.now_ms()

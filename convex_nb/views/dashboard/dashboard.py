@@ -55,16 +55,16 @@ class Dashboard(FedView):
     def sheet(self, rows: int = ROWS_MOST) -> Paper:  # noqa: ARG002 (a page is as long as it is)
         """Return the page as it is in a saved notebook."""
         with self._lock:
-            page, error = self._query, self.error
+            page, error = self._query, self._error
             title = f"dashboard: {(self._arguments or {}).get('page', '')}"
             said: Any = {"title": title, "mark": self.mark, "hint": "run the notebook for live data"}
             if not isinstance(page, Page) or error is not None:
                 return Paper([], [], caption="" if error is None else message_of(error), **said)
-            when = f"as of {time_text(self.timestamp // 1_000_000)} UTC"
+            when = f"as of {time_text(self._timestamp // 1_000_000)} UTC"
             return Paper([], [], caption=when, blocks=page.value, sheets=page.sheets(), **said)
 
     def __repr__(self) -> str:
-        return f"<Dashboard {(self._arguments or {}).get('page', '')} {self.status}>"
+        return f"<Dashboard {(self._arguments or {}).get('page', '')} {self._status}>"
 
     def _picture(self) -> Picture:
         state = self._state_now()
@@ -76,8 +76,8 @@ class Dashboard(FedView):
             "page": (self._arguments or {}).get("page", ""),
             "state": state,
             "note": self._note(state),
-            "problem": problem_of(self.error) if self.error is not None else None,
-            "timestamp": str(self.timestamp),
+            "problem": problem_of(self._error) if self._error is not None else None,
+            "timestamp": str(self._timestamp),
         }
         return Picture(cast(Head, head), [(block["key"], [cast(Any, block)]) for block in self._value or ()])
 

@@ -628,3 +628,46 @@ def test_a_callback_that_fails_is_not_in_the_way_of_jobs(caplog: pytest.LogCaptu
         assert len(notes_of(dep)) == 30
         assert dep.schedules.running == frozenset()
         assert dep._scheduling.executor._running == {"mutation": 0, "action": 0}
+
+
+def test_waiting_ends_when_all_that_is_due_has_run() -> None:
+    def again(ctx: Any, left: int) -> None:
+        ctx.db.insert("notes", {"text": str(left)})
+        if left:
+            ctx.scheduler.run_after(0, again_registered, left=left - 1)
+
+    def waits(ctx: Any) -> None:
+        dep.schedules.wait()
+
+    again_registered = mutation(again)
+    with open_real() as dep:
+        dep.register(again_registered)
+        dep.mutation(mutation(lambda ctx: ctx.scheduler.run_after(0, again_registered, left=5)))
+        assert dep.schedules.wait()
+        assert sorted(notes_of(dep)) == list("012345")
+        dep.mutation(mutation(lambda ctx: ctx.scheduler.run_after(3_600_000, again_registered, left=0)))
+        assert dep.schedules.wait()
+        assert len(dep.schedules.pending) == 1
+        dep.pause()
+        assert dep.schedules.wait()
+        dep.resume()
+        with pytest.raises(SchedulingError, match="would wait for the function itself"):
+            dep.mutation(mutation(waits))
+
+
+def test_waiting_in_a_pause_or_for_too_long_says_so() -> None:
+    go_on = threading.Event()
+
+    def long(ctx: Any) -> None:
+        assert go_on.wait(WAIT)
+
+    registered = action(long)
+    with open_real() as dep:
+        dep.register(registered)
+        dep.mutation(mutation(lambda ctx: ctx.scheduler.run_after(0, registered)))
+        assert not dep.schedules.wait(0.01)
+        go_on.set()
+        assert dep.schedules.wait(WAIT)
+        dep.schedules.hold()
+        dep.mutation(mutation(lambda ctx: ctx.scheduler.run_after(0, registered)))
+        assert not dep.schedules.wait()
