@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Final
 
-from convex_nb.cli.loading import add_load, load, sources_of, user_code
+from convex_nb.cli.loading import add_modules, loaded
 from convex_nb.cli.problems import OK
 
 if TYPE_CHECKING:
@@ -23,18 +23,11 @@ EXAMPLES: Final = """\
 
 def configure(parser: OptionParser) -> None:
     """Add the options of `function-spec`."""
-    parser.add_argument("modules", metavar="MODULE", nargs="*", help="the same as --load MODULE")
-    add_load(parser)
+    add_modules(parser)
 
 
 def run(options: Namespace, console: Console) -> int:
     """Print what there is."""
-    from convex_nb.deployment.opening import open as open_deployment
-
-    options.load += options.modules
-    sources = sources_of(options)
-    with open_deployment() as catalogue:
-        with user_code():
-            load(catalogue, sources)
+    with loaded(options) as catalogue:
         console.line(catalogue.function_spec(), indent=None if console.json else 2)
     return OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb.cli.loading import add_load, load, sources_of, user_code
+from convex_nb.cli.loading import add_modules, loaded
 from convex_nb.cli.problems import OK
 
 if TYPE_CHECKING:
@@ -25,25 +25,20 @@ EXAMPLES: Final = """\
 
 def configure(parser: OptionParser) -> None:
     """Add the options of `functions`."""
-    parser.add_argument("modules", metavar="MODULE", nargs="*", help="the same as --load MODULE")
-    add_load(parser)
+    add_modules(parser)
 
 
 def run(options: Namespace, console: Console) -> int:
     """Print the functions."""
-    from convex_nb.deployment.opening import open as open_deployment
     from convex_nb.views.sheet import Heading, Sheet
 
-    options.load += options.modules
-    sources = sources_of(options)
-    with open_deployment() as catalogue:
-        with user_code():
-            functions = load(catalogue, sources)
-        if console.json:
-            console.line([_form(path, function) for path, function in functions.items()])
-        else:
-            rows = [[path, _kind(function), function.signature] for path, function in functions.items()]
-            console.sheet(Sheet([Heading("function"), Heading("kind"), Heading("arguments")], rows))
+    with loaded(options) as catalogue:
+        functions = catalogue.functions
+    if console.json:
+        console.line([_form(path, function) for path, function in functions.items()])
+    else:
+        rows = [[path, _kind(function), function.signature] for path, function in functions.items()]
+        console.sheet(Sheet([Heading("function"), Heading("kind"), Heading("arguments")], rows))
     return OK
 
 

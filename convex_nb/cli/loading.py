@@ -74,6 +74,25 @@ def load(deployment: Deployment, sources: list[str]) -> Mapping[str, Function]:
     return deployment.functions
 
 
+def add_modules(parser: OptionParser) -> None:
+    """The same, for a command that is about functions only: `MODULE` is `--load MODULE`."""
+    parser.add_argument("modules", metavar="MODULE", nargs="*", help="the same as --load MODULE")
+    add_load(parser)
+
+
+@contextmanager
+def loaded(options: Namespace) -> Iterator[Deployment]:
+    """A deployment of nobody's, in which there is nothing but the functions that a command line names."""
+    from convex_nb.deployment.opening import open as open_deployment
+
+    options.load += options.modules
+    sources = sources_of(options)
+    with open_deployment() as catalogue:
+        with user_code():
+            load(catalogue, sources)
+        yield catalogue
+
+
 @contextmanager
 def user_code() -> Iterator[None]:
     """Around code of the user's: what it writes by itself goes to stderr, for stdout is the result's alone."""
