@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         is_rate_limit_error as is_rate_limit_error,
     )
     from convex_nb.stock.sharded_counter import ShardedCounter as ShardedCounter
+    from convex_nb.stock.step import Step as Step
     from convex_nb.stock.triggers import Change as Change, Triggers as Triggers
+    from convex_nb.stock.workflows import Workflows as Workflows
     from convex_nb.stock.workpool import Workpool as Workpool
 
 _NAMES_OF_MODULES = {
@@ -30,7 +32,9 @@ _NAMES_OF_MODULES = {
     "migrations": ("Migrations",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),
+    "step": ("Step",),
     "triggers": ("Change", "Triggers"),
+    "workflows": ("Workflows",),
     "workpool": ("Workpool",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF_MODULES.items() for name in names}

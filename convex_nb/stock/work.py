@@ -8,9 +8,12 @@ says that it has begun before it does, so that no attempt happens twice; what en
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb import (
+    ConvexError,
     FunctionNotFoundError,
     InvalidValueError,
     LimitError,
@@ -34,6 +37,7 @@ KEPT_MS: Final = 7 * 86_400_000
 _SWEPT: Final = 10
 """How many of those that are too old go when another begins: more than one, so that they become fewer."""
 
+_PACKAGE: Final = str(Path(__file__).parent.parent) + "/"
 _NULL_OR_STRING = v.union(v.null(), v.string())
 _NULL_OR_NUMBER = v.union(v.null(), v.number())
 _NULL_OR_JOB = v.union(v.null(), v.id("_scheduled_functions"))
@@ -153,8 +157,14 @@ def missing(*handles: str | None) -> str | None:
 
 
 def said(error: BaseException) -> str:
-    """An error as it is kept."""
-    return f"{type(error).__name__}: {error}"[:2000]
+    """An error as it is kept; one that is not the application's own with the line that it comes from."""
+    lines = [
+        f" ({frame.f_code.co_name}, line {line})"
+        for frame, line in walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith(_PACKAGE)
+    ]
+    where = lines[-1] if lines and not isinstance(error, ConvexError) else ""
+    return f"{type(error).__name__}: {error}"[:2000] + where
 
 
 # -- how a work goes on, each a job of its own -------------------------------------------------------------------

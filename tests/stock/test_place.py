@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from convex_nb import ComponentError, api, components
-from convex_nb.stock import ActionCache, ActionRetrier, Aggregate, Migrations, RateLimiter, ShardedCounter, Workpool
+from convex_nb.stock import (
+    ActionCache,
+    ActionRetrier,
+    Aggregate,
+    Migrations,
+    RateLimiter,
+    ShardedCounter,
+    Workflows,
+    Workpool,
+)
 
 MADE = [
     RateLimiter,
@@ -13,6 +22,7 @@ MADE = [
     Migrations,
     ActionRetrier,
     Workpool,
+    Workflows,
     lambda *where: Aggregate(*where, key=lambda document: document["n"]),
     lambda *where: ActionCache(*where, action="a:b"),
 ]

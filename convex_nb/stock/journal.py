@@ -1,0 +1,247 @@
+"""The component of workflows: their journals, and what takes them from step to step.
+
+Each run of a handler is a work of a pool inside of this component, and so is each step: whatever ends them is told.
+What a run asks for is written into the journal, and put under way, in one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from convex_nb import components, define_component, define_schema, define_table, v
+from convex_nb.stock import work
+from convex_nb.stock.retries import RETRY
+from convex_nb.stock.work import ABSENT_MS, KEPT_MS, OUTCOME, missing, said
+from convex_nb.stock.workpool import Workpool
+
+if TYPE_CHECKING:
+    from convex_nb import Document, MutationCtx, QueryCtx
+
+_SWEPT: Final = 2
+_NULL_OR_STRING = v.union(v.null(), v.string())
+_NULL_OR_NUMBER = v.union(v.null(), v.number())
+_STATE = v.union(*map(v.literal, ("running", "success", "failed", "canceled")))
+_ORDER = {
+    "function": v.string(),
+    "args": v.any(),
+    "code": v.string(),
+    "parallelism": _NULL_OR_NUMBER,
+    "on_complete": _NULL_OR_STRING,
+    "context": v.any(),
+}
+_REQUEST = {
+    "kind": v.union(*map(v.literal, ("query", "mutation", "action", "sleep"))),
+    "function": _NULL_OR_STRING,
+    "args": v.any(),
+    "retry": v.union(v.null(), RETRY),
+}
+component = define_component(
+    "workflows",
+    define_schema(
+        {
+            "workflows": define_table(
+                {
+                    **_ORDER,
+                    "state": _STATE,
+                    "result": v.any(),
+                    "error": _NULL_OR_STRING,
+                    "started": v.number(),
+                    "completed": _NULL_OR_NUMBER,
+                }
+            ).index("by_completed", ["completed"]),
+            "steps": define_table(
+                {
+                    **_REQUEST,
+                    "workflow": v.id("workflows"),
+                    "number": v.number(),
+                    "outcome": v.union(v.null(), OUTCOME),
+                    "completed": _NULL_OR_NUMBER,
+                    "work": _NULL_OR_STRING,
+                    "job": v.union(v.null(), v.id("_scheduled_functions")),
+                }
+            ).index("by_workflow", ["workflow", "number"]),
+        }
+    ),
+)
+component.use(work.component)
+_runs = Workpool(components.workpool, name="runs", max_parallelism=None)
+
+
+@component.mutation(args=_ORDER, returns=v.string())
+def start(ctx: MutationCtx, **order: Any) -> str:
+    now = {"state": "running", "result": None, "error": None, "started": ctx.now(), "completed": None}
+    id = ctx.db.insert("workflows", {**order, **now})
+    _go_on(ctx, id)
+    return id
+
+
+@component.query(args={"id": v.id("workflows")})
+def status(ctx: QueryCtx, id: str) -> Any:
+    workflow = ctx.db.get(id)
+    return None if workflow is None else {field: workflow[field] for field in ("state", "result", "error")}
+
+
+@component.query(args={"id": v.id("workflows")})
+def steps(ctx: QueryCtx, id: str) -> Any:
+    shown = []
+    for step in _journal(ctx, id):
+        outcome = step["outcome"] or {"kind": "running"}
+        function = None if step["function"] is None else step["function"].removeprefix("function://")
+        fields = {"kind": step["kind"], "function": function, "args": step["args"], "state": outcome["kind"]}
+        shown.append({**fields, "result": outcome.get("result"), "error": outcome.get("error")})
+    return shown
+
+
+@component.mutation(args={"id": v.id("workflows")}, returns=v.boolean())
+def cancel(ctx: MutationCtx, id: str) -> bool:
+    workflow = ctx.db.get(id)
+    if workflow is None or workflow["state"] != "running":
+        return False
+    for step in _journal(ctx, id):
+        if step["outcome"] is None:
+            if step["job"] is not None:
+                ctx.scheduler.cancel(step["job"])
+            if step["work"] is not None:
+                _runs.cancel(ctx, step["work"])
+    _end(ctx, workflow, {"kind": "canceled"})
+    return True
+
+
+@component.mutation(args={"id": v.id("workflows")}, returns=v.boolean())
+def resume(ctx: MutationCtx, id: str) -> bool:
+    workflow = ctx.db.get(id)
+    if workflow is None or workflow["state"] != "failed":
+        return False
+    ctx.db.patch(id, {"state": "running", "error": None, "completed": None})
+    _go_on(ctx, id)
+    return True
+
+
+@component.mutation(args={"id": v.id("workflows")}, returns=v.boolean())
+def forget(ctx: MutationCtx, id: str) -> bool:
+    workflow = ctx.db.get(id)
+    if workflow is None or workflow["state"] == "running":
+        return False
+    _delete(ctx, workflow)
+    return True
+
+
+# -- from step to step -------------------------------------------------------------------------------------------
+
+
+@component.internal_mutation
+def advance(ctx: MutationCtx, id: str) -> None:
+    """Run the handler as far as its journal goes, and put under way what it asks for there."""
+    workflow = ctx.db.get(id)
+    if workflow is None or workflow["state"] != "running":
+        return
+    while True:
+        journal = _journal(ctx, id)
+        absent = missing(workflow["function"])
+        run: dict[str, Any] = {}
+        if absent is None:
+            about = {"id": id, "code": workflow["code"], "started": workflow["started"]}
+            entries = [{field: step[field] for field in _OF_ENTRY} for step in journal]
+            try:
+                run = ctx.run_query(
+                    workflow["function"], {**workflow["args"], "workflow": {**about, "journal": entries}}
+                )
+            except Exception as error:
+                _end(ctx, workflow, {"kind": "failed", "error": said(error)})
+                return
+            absent = run["missing"]
+        for number, request in enumerate(run.get("requests", ()), len(journal)):
+            _put_under_way(ctx, workflow, number, request)
+        if absent is not None:
+            ctx.db.patch(id, {"error": f'It waits until "{absent}" is defined.'})
+            _go_on(ctx, id, ABSENT_MS)
+            return
+        if run["done"]:
+            _end(ctx, workflow, {"kind": "success", "result": run["result"]})
+            return
+        if all(request["kind"] != "query" for request in run["requests"]):
+            ctx.db.patch(id, {"error": None})
+            return
+
+
+@component.internal_mutation
+def advanced(ctx: MutationCtx, id: str, context: str, outcome: Any) -> None:
+    """A run of a handler is over. One that could not even fail by itself, for a limit that it met, fails here."""
+    _runs.forget(ctx, id)
+    workflow = ctx.db.get(context)
+    if outcome["kind"] != "success" and workflow is not None and workflow["state"] == "running":
+        _end(ctx, workflow, {"kind": "failed", "error": outcome.get("error", "Its run was canceled.")})
+
+
+@component.internal_mutation
+def ended(ctx: MutationCtx, id: str | None, context: Any, outcome: Any) -> None:
+    """A step is over."""
+    if id is not None:
+        # What it returned is kept here, once.
+        _runs.forget(ctx, id)
+    step = ctx.db.get(context)
+    if step is None or step["outcome"] is not None:
+        return
+    ctx.db.patch(context, {"outcome": outcome, "completed": ctx.now()})
+    _go_on(ctx, step["workflow"])
+
+
+_OF_ENTRY: Final = ("number", "kind", "function", "args", "outcome", "completed")
+
+
+def _go_on(ctx: MutationCtx, id: str, delay: float = 0) -> None:
+    _runs.enqueue_mutation(ctx, advance, id=id, run_after=delay, on_complete=advanced, context=id)
+
+
+def _journal(ctx: QueryCtx, id: str) -> list[Document]:
+    return list(ctx.db.query("steps").with_index("by_workflow", workflow=id).collect())
+
+
+def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: Mapping[str, Any]) -> None:
+    nothing = dict.fromkeys(("outcome", "completed", "work", "job"))
+    step = ctx.db.insert("steps", {**request, **nothing, "workflow": workflow["_id"], "number": number})
+    function, args = request["function"], request["args"]
+    if request["kind"] == "query":
+        try:
+            outcome = {"kind": "success", "result": ctx.run_query(function, args)}
+        except Exception as error:
+            outcome = {"kind": "failed", "error": said(error)}
+        ctx.db.patch(step, {"outcome": outcome, "completed": ctx.now()})
+    elif request["kind"] == "sleep":
+        woken = {"id": None, "context": step, "outcome": {"kind": "success", "result": None}}
+        due = args["until"] if "until" in args else ctx.now() + args["ms"]
+        ctx.db.patch(step, {"job": ctx.scheduler.run_at(due, ended, woken)})
+    else:
+        parallelism = workflow["parallelism"]
+        pool = Workpool(
+            components.workpool, name="steps", max_parallelism=None if parallelism is None else int(parallelism)
+        )
+        enqueue = pool.enqueue_action if request["kind"] == "action" else pool.enqueue_mutation
+        id = enqueue(ctx, function, args, retry=request["retry"] or False, on_complete=ended, context=step)
+        ctx.db.patch(step, {"work": id})
+
+
+def _end(ctx: MutationCtx, workflow: Document, outcome: Mapping[str, Any]) -> None:
+    ctx.db.patch(
+        workflow["_id"],
+        {
+            "state": outcome["kind"],
+            "result": outcome.get("result"),
+            "error": outcome.get("error"),
+            "completed": ctx.now(),
+        },
+    )
+    if workflow["on_complete"] is not None:
+        args = {"id": workflow["_id"], "context": workflow["context"], "outcome": outcome}
+        ctx.scheduler.run_after(0, workflow["on_complete"], args)
+    upto = ctx.now() - KEPT_MS
+    old = ctx.db.query("workflows").with_index("by_completed", lambda q: q.gt("completed", None).lte("completed", upto))
+    for each in old.take(_SWEPT):
+        _delete(ctx, each)
+
+
+def _delete(ctx: MutationCtx, workflow: Document) -> None:
+    for step in _journal(ctx, workflow["_id"]):
+        ctx.db.delete(step["_id"])
+    ctx.db.delete(workflow["_id"])

@@ -1,0 +1,211 @@
+"""Workflows: plain functions whose steps happen once, over failures, restarts and a year of sleep."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from hashlib import blake2b
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, overload
+
+from convex_nb import (
+    InvalidValueError,
+    SchemaDefinitionError,
+    components,
+    create_function_handle,
+    internal_query,
+)
+from convex_nb.stock import journal
+from convex_nb.stock.custom_functions import check_plain
+from convex_nb.stock.place import place
+from convex_nb.stock.retries import Retries, to_retry
+from convex_nb.stock.step import Step, Suspended
+from convex_nb.stock.workpool import Workpool, check_kind
+
+if TYPE_CHECKING:
+    from convex_nb import ActionCtx, MutationCtx, QueryCtx
+    from convex_nb.functions.definition import Function
+
+Handler: TypeAlias = Callable[..., Any]
+_ABOUT: Final = "workflow"
+"""The parameter in which a run of a handler gets the journal."""
+
+_CHECK: Final = "check"
+"""What it gets instead where only the arguments are to be checked."""
+
+
+class Status(TypedDict):
+    """How a workflow is: what its handler returned, or why it failed, or what it waits for."""
+
+    state: Literal["running", "success", "failed", "canceled"]
+    result: Any
+    error: str | None
+
+
+class StepStatus(TypedDict):
+    """How a step is."""
+
+    kind: Literal["query", "mutation", "action", "sleep"]
+    function: str | None
+    args: dict[str, Any]
+    state: Literal["running", "success", "failed", "canceled"]
+    result: Any
+    error: str | None
+
+
+class Workflows:
+    """Defines workflows, starts them and says how far they are.
+
+    A handler runs again from its beginning whenever a step is over, and gets what its steps have returned so far. So it
+    reads and writes by its steps only, and asks for the same steps each time: if not, it fails, and says where.
+    """
+
+    definition: Final = journal.component
+    """What to install: `dep.push(components=[Workflows.definition])`."""
+
+    def __init__(
+        self, component: Any = components.workflows, *, max_parallelism: int | None = 10, retry: Retries = None
+    ) -> None:
+        """At most `max_parallelism` steps of all workflows run at a time; `retry` is for actions, as in `Workpool`."""
+        self._component = place(component, "Workflows", components.workflows)
+        Workpool(max_parallelism=max_parallelism)
+        self._parallelism = max_parallelism
+        self._retry = to_retry(retry)
+
+    def __repr__(self) -> str:
+        return f"Workflows({self._component!r})"
+
+    @overload
+    def define(self, handler: Handler, /) -> Function: ...
+    @overload
+    def define(self, path: str | None = None, /) -> Callable[[Handler], Function]: ...
+    def define(self, first: Any = None, /) -> Any:
+        """Make a workflow of `handler(step, ...)`: `@workflows.define`, or with a path, `@workflows.define("a:b")`."""
+        return self._make(None, first) if callable(first) else lambda handler: self._make(first, handler)
+
+    def start(
+        self,
+        ctx: MutationCtx | ActionCtx,
+        workflow: Function | str,
+        args: Mapping[str, Any] | None = None,
+        /,
+        *,
+        on_complete: Function | str | None = None,
+        context: Any = None,
+        **kwargs: Any,
+    ) -> str:
+        """Start a workflow when this has committed; return its id.
+
+        `on_complete` is a mutation, run once with `id`, `context` and `outcome` when it ends, and once more if it is
+        resumed. Raises `FunctionNotFoundError` and `ArgumentValidationError`.
+        """
+        args = {**(args or {}), **kwargs}
+        check_kind(on_complete, "mutation")
+        if not isinstance(workflow, str) and not hasattr(workflow.handler, "is_workflow"):
+            raise InvalidValueError(
+                f"{workflow!r} is no workflow: make it with `@workflows.define`. It was not started.", value=workflow
+            )
+        handle = create_function_handle(workflow)
+        checked = ctx.run_query(handle, {**args, _ABOUT: _CHECK})
+        order = {
+            "function": handle,
+            "args": args,
+            "code": checked["code"],
+            "parallelism": self._parallelism,
+            "on_complete": None if on_complete is None else create_function_handle(on_complete),
+            "context": context,
+        }
+        id: str = ctx.run_mutation(self._component.start, order)
+        return id
+
+    def status(self, ctx: QueryCtx | ActionCtx, id: str) -> Status | None:
+        """How a workflow is; `None` if it is not known, or no more: they are kept for a week once they are over."""
+        status: Status | None = ctx.run_query(self._component.status, id=id)
+        return status
+
+    def steps(self, ctx: QueryCtx | ActionCtx, id: str) -> list[StepStatus]:
+        """The steps that it has taken, in the order in which it asked for them. O(steps)."""
+        steps: list[StepStatus] = ctx.run_query(self._component.steps, id=id)
+        return steps
+
+    def cancel(self, ctx: MutationCtx | ActionCtx, id: str) -> bool:
+        """Have it take no further step; whether it was running. An action that runs goes on to its end."""
+        was_running: bool = ctx.run_mutation(self._component.cancel, id=id)
+        return was_running
+
+    def resume(self, ctx: MutationCtx | ActionCtx, id: str) -> bool:
+        """Have one that failed go on with corrected code, from the steps that it has taken; whether it had failed."""
+        had_failed: bool = ctx.run_mutation(self._component.resume, id=id)
+        return had_failed
+
+    def forget(self, ctx: MutationCtx | ActionCtx, id: str) -> bool:
+        """Remove what is known of one that is over; whether it was. O(steps)."""
+        was_over: bool = ctx.run_mutation(self._component.forget, id=id)
+        return was_over
+
+    def _make(self, path: str | None, handler: Handler) -> Function:
+        check_plain(handler, "A workflow")
+        parameters = list(inspect.signature(handler).parameters.values())
+        if any(each.name == _ABOUT for each in parameters):
+            raise SchemaDefinitionError(
+                f"`{handler.__name__}` has a parameter `{_ABOUT}`, which workflows use themselves: call it otherwise. "
+                "It was not made."
+            )
+        code = fingerprint(handler)
+
+        @wraps(handler)
+        def run(_: QueryCtx, **args: Any) -> Any:
+            about = args.pop(_ABOUT, None)
+            if about is None:
+                raise InvalidValueError(
+                    f"`{handler.__name__}` is a workflow, and does not run by itself: mutations and actions start it, "
+                    f"`workflows.start(ctx, {handler.__name__}, ...)`. It was not started."
+                )
+            if about == _CHECK:
+                return {"code": code}
+            name = path or handler.__name__
+            return _run(handler, Step(name, {**about, "changed": about["code"] != code}, self._retry), args)
+
+        about = inspect.Parameter(_ABOUT, inspect.Parameter.KEYWORD_ONLY, annotation=Any, default=None)
+        keywords = [each for each in parameters if each.kind is each.VAR_KEYWORD]
+        others = [each for each in parameters if each.kind is not each.VAR_KEYWORD]
+        run.__signature__ = inspect.Signature([*others, about, *keywords])  # type: ignore[attr-defined]
+        run.is_workflow = True  # type: ignore[attr-defined]
+        return internal_query(path)(run)
+
+
+def _run(handler: Handler, step: Step, args: dict[str, Any]) -> dict[str, Any]:
+    """One run of a handler: what it asks for, and what it returns if it comes to its end."""
+    done, result = False, None
+    try:
+        result = handler(step, **args)
+        step.end()
+        done = not step.suspended
+    except Suspended:
+        pass
+    except Exception:
+        # One that handles the error of what was caught in vain has not got to its end either.
+        if not step.suspended:
+            raise
+    if step.error is not None:
+        raise step.error
+    return {"done": done, "result": result if done else None, "requests": step.requests, "missing": step.missing}
+
+
+def fingerprint(handler: Handler) -> str:
+    """What is the same for the same code, wherever it stands."""
+    digest = blake2b(digest_size=16)
+    for part in _parts(inspect.unwrap(handler).__code__):
+        digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+def _parts(code: CodeType) -> Iterator[object]:
+    yield code.co_code, code.co_names, code.co_varnames, code.co_freevars
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts(constant)
+        else:
+            # The order of a set of strings is another one in each process.
+            yield sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant

@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import convex_nb
+from convex_nb import (
+    ArgumentValidationError,
+    ConvexError,
+    FunctionNotFoundError,
+    InvalidValueError,
+    SchemaDefinitionError,
+    action,
+    mutation,
+    query,
+)
+from convex_nb.stock import HOUR, SECOND, Step, Workflows
+from convex_nb.testing import ConvexTest, VirtualClock
+
+DAY = 24 * HOUR
+workflows = Workflows(retry={"max_attempts": 3, "initial_backoff": 1000})
+ran: list[str] = []
+failing: dict[str, int] = {}
+
+
+@action("shop:charge")
+def charge(ctx: Any, order: str) -> str:
+    ran.append(order)
+    if failing.get(order):
+        failing[order] -= 1
+        raise ConvexError("busy")
+    return f"receipt for {order}"
+
+
+@mutation("shop:ship")
+def ship(ctx: Any, order: str) -> str:
+    if failing.get(f"ship {order}"):
+        raise ConvexError("no truck")
+    return str(ctx.db.insert("shipped", {"order": order, "at": ctx.now()}))
+
+
+@query("shop:count")
+def count(ctx: Any) -> int:
+    return int(ctx.db.query("shipped").count())
+
+
+@mutation("shop:done")
+def done(ctx: Any, id: str, context: Any, outcome: Any) -> None:
+    ctx.db.insert("told", {"context": context, **outcome})
+
+
+@workflows.define("shop:fulfil")
+def fulfil(step: Step, order: str, days: float = 1) -> Any:
+    before = step.run_query(count)
+    paid = step.run_action(charge, order=order)
+    paid_at = step.now()
+    step.sleep(days * DAY)
+    try:
+        step.run_mutation(ship, order=order)
+    except ConvexError as error:
+        return {"refused": error.data}
+    return {"paid": paid, "took": step.now() - paid_at, "counts": [before, step.run_query(count)]}
+
+
+@workflows.define("shop:many")
+def many(step: Step, orders: list[str]) -> Any:
+    started = [step.start_action(charge, {"order": order}) for order in orders]
+    return [each.result() for each in started] + [step.random.random()]
+
+
+@pytest.fixture
+def test() -> Iterator[ConvexTest]:
+    ran.clear()
+    failing.clear()
+    with ConvexTest() as test:
+        test.register_component(Workflows.definition)
+        test.deployment.register(charge, ship, count, done, fulfil, many)
+        yield test
+
+
+def start(test: ConvexTest, workflow: Any, args: Any, **options: Any) -> str:
+    return str(test.run(lambda ctx: workflows.start(ctx, workflow, args, **options)))
+
+
+def status(test: ConvexTest, id: str) -> Any:
+    return test.run(lambda ctx: workflows.status(ctx, id))
+
+
+def steps(test: ConvexTest, id: str) -> Any:
+    return test.run(lambda ctx: [(each["kind"], each["state"]) for each in workflows.steps(ctx, id)])
+
+
+def table(test: ConvexTest, name: str, *fields: str) -> Any:
+    return test.run(lambda ctx: [[each.get(field) for field in fields] for each in ctx.db.query(name).collect()])
+
+
+def test_steps_happen_once_though_the_handler_runs_again_and_again(test: ConvexTest) -> None:
+    failing["tea"] = 2
+    id = start(test, fulfil, {"order": "tea"}, on_complete=done, context=7)
+    assert status(test, id) == {"state": "running", "result": None, "error": None}
+    test.advance(20 * SECOND)
+    assert ran == ["tea"] * 3
+    assert steps(test, id) == [["query", "success"], ["action", "success"], ["sleep", "running"]]
+    test.finish_all_scheduled_functions()
+    result = status(test, id)["result"]
+    assert result == {"paid": "receipt for tea", "took": DAY, "counts": [0, 1]}
+    assert table(test, "shipped", "order") == [["tea"]]
+    assert table(test, "told", "context", "kind", "result") == [[7, "success", result]]
+    assert [kind for kind, state in steps(test, id)] == ["query", "action", "sleep", "mutation", "query"]
+    # Results are kept in the journal, and nowhere else.
+    works = test.deployment.components["workflows/workpool"].table("works")
+    assert works.count() == 0
+
+
+def test_several_steps_are_under_way_together(test: ConvexTest) -> None:
+    failing["b"] = 1
+    id = start(test, many, {"orders": ["a", "b", "c"]})
+    test.advance(0)
+    assert ran == ["a", "b", "c"]
+    assert [state for _, state in steps(test, id)] == ["success", "running", "success"]
+    test.finish_all_scheduled_functions()
+    *receipts, chance = status(test, id)["result"]
+    assert (receipts, ran) == ([f"receipt for {each}" for each in "abc"], ["a", "b", "c", "b"])
+    assert 0 <= chance < 1
+
+
+def test_a_step_that_fails_is_an_error_that_a_handler_may_catch(test: ConvexTest) -> None:
+    failing["ship tea"] = 1
+    id = start(test, fulfil, {"order": "tea"})
+    test.finish_all_scheduled_functions()
+    refused = {"kind": "StepFailed", "step": 4, "function": "shop:ship", "error": "ConvexError: no truck"}
+    assert status(test, id) == {"state": "success", "result": {"refused": refused}, "error": None}
+    failing["gin"] = 99
+    id = start(test, fulfil, {"order": "gin"}, on_complete=done)
+    test.finish_all_scheduled_functions()
+    assert (ran.count("gin"), status(test, id)["state"]) == (3, "failed")
+    assert "StepFailed" in status(test, id)["error"]
+    assert "busy" in status(test, id)["error"]
+    assert table(test, "told", "kind") == [["failed"]]
+
+
+def test_a_canceled_one_takes_no_further_step(test: ConvexTest) -> None:
+    id = start(test, fulfil, {"order": "tea"}, on_complete=done)
+    test.advance(0)
+    assert [test.run(lambda ctx: workflows.cancel(ctx, id)) for _ in range(2)] == [True, False]
+    test.finish_all_scheduled_functions()
+    assert (status(test, id)["state"], table(test, "shipped"), test.clock.now) == ("canceled", [], VirtualClock().now)
+    assert table(test, "told", "kind") == [["canceled"]]
+    assert [test.run(lambda ctx: workflows.forget(ctx, id)) for _ in range(2)] == [True, False]
+    assert (status(test, id), steps(test, id)) == (None, [])
+
+
+def test_what_is_over_goes_after_a_week(test: ConvexTest) -> None:
+    old = start(test, many, {"orders": []})
+    test.advance(8 * DAY)
+    new = start(test, many, {"orders": []})
+    test.advance(0)
+    assert (status(test, old), status(test, new)["state"]) == (None, "success")
+
+
+calls: list[int] = []
+
+
+def differing(step: Step, how: str) -> Any:
+    calls.append(len(calls))
+    order = f"tea {len(calls)}" if how == "args" else "tea"
+    if how == "fewer" and len(calls) > 1:
+        return None
+    if how == "kind" and len(calls) > 1:
+        step.sleep(1)
+    try:
+        step.run_action(charge, order=order)
+    except Exception as error:
+        return str(error)
+
+
+AS_IT_WAS = "Its code is as it was: let it depend only on"
+
+
+@pytest.mark.parametrize(
+    ("how", "was"),
+    [
+        ("args", "was `run_action(shop:charge, order='tea 1')`, and is `run_action(shop:charge, order='tea 2')` now."),
+        ("kind", "was `run_action(shop:charge, order='tea')`, and is `sleep(1)` now."),
+        ("fewer", "was `run_action(shop:charge, order='tea')`, and is the end now."),
+    ],
+)
+def test_a_handler_that_asks_for_something_else_is_told_which_step_differs(
+    test: ConvexTest, how: str, was: str
+) -> None:
+    calls.clear()
+    test.deployment.register(handler := workflows.define("shop:differing")(differing))
+    id = start(test, handler, {"how": how})
+    test.finish_all_scheduled_functions()
+    assert status(test, id)["state"] == "failed"
+    assert status(test, id)["error"].startswith(f'ConvexError: Step 1 of "shop:differing" {was} {AS_IT_WAS}')
+
+
+def test_changed_code_is_named_and_what_failed_is_resumed_with_the_code_put_right(test: ConvexTest) -> None:
+    id = start(test, fulfil, {"order": "tea"}, on_complete=done)
+    test.advance(0)
+
+    @workflows.define("shop:fulfil")
+    def changed(step: Step, order: str, days: float = 1) -> Any:
+        step.run_action(charge, order=order)
+
+    test.deployment.register(changed)
+    test.finish_all_scheduled_functions()
+    assert status(test, id)["error"] == (
+        'ConvexError: Step 1 of "shop:fulfil" was `run_query(shop:count)`, and is `run_action(shop:charge, '
+        "order='tea')` now. Its code has been changed since it began: put it back and resume the workflow, and give "
+        "what is new a path of its own. It was not run."
+    )
+    test.deployment.register(fulfil)
+    assert [test.run(lambda ctx: workflows.resume(ctx, id)) for _ in range(2)] == [True, False]
+    test.finish_all_scheduled_functions()
+    assert (status(test, id)["state"], ran) == ("success", ["tea"])
+    assert table(test, "told", "kind") == [["failed"], ["success"]]
+
+
+def test_one_that_catches_everything_waits_all_the_same(test: ConvexTest) -> None:
+    @workflows.define("shop:greedy")
+    def greedy(step: Step) -> Any:
+        with suppress(BaseException):
+            step.sleep(HOUR)
+        try:
+            return step.run_action(charge, order="tea")
+        finally:
+            ran.append("finally")
+
+    test.deployment.register(greedy)
+    id = start(test, greedy, {})
+    test.advance(0)
+    assert (status(test, id)["state"], "tea" in ran) == ("running", False)
+    test.finish_all_scheduled_functions()
+    assert (status(test, id)["result"], ran.count("tea")) == ("receipt for tea", 1)
+
+
+def test_functions_that_are_not_defined_yet_are_waited_for(test: ConvexTest) -> None:
+    id = start(test, fulfil, {"order": "tea", "days": 0})
+    test.deployment.unregister("shop:fulfil")
+    test.advance(0)
+    assert status(test, id)["error"] == 'It waits until "shop:fulfil" is defined.'
+    test.deployment.register(fulfil)
+    test.finish_all_scheduled_functions()
+    assert status(test, id)["state"] == "success"
+
+    @workflows.define("shop:by_path")
+    def by_path(step: Step) -> Any:
+        return [step.run_action("shop:charge", order="a"), step.run_mutation("shop:later")]
+
+    @mutation("shop:later")
+    def later(ctx: Any) -> str:
+        return "now"
+
+    test.deployment.register(by_path)
+    id = start(test, by_path, {})
+    test.advance(0)
+    assert status(test, id)["error"] == 'It waits until "shop:later" is defined.'
+    assert steps(test, id) == [["action", "success"]]
+    test.deployment.register(later)
+    test.finish_all_scheduled_functions()
+    assert status(test, id) == {"state": "success", "result": ["receipt for a", "now"], "error": None}
+
+
+@workflows.define("shop:mistaken")
+def mistaken(step: Any) -> Any:
+    return step.db
+
+
+def test_a_mistake_is_told_with_its_line(test: ConvexTest) -> None:
+    test.deployment.register(mistaken)
+    id = start(test, mistaken, {})
+    test.advance(0)
+    error = status(test, id)["error"]
+    assert error.startswith("AttributeError: A workflow's `step` has no 'db': it reads, writes and waits by")
+    assert error.endswith(f"(mistaken, line {inspect.unwrap(mistaken.handler).__code__.co_firstlineno + 2})")
+
+
+def test_what_cannot_be_started_is_refused(test: ConvexTest) -> None:
+    with pytest.raises(InvalidValueError, match=r"start it, `workflows.start\(ctx, fulfil"):
+        test.query(fulfil, order="tea")
+    with pytest.raises(InvalidValueError, match="is no workflow"):
+        start(test, charge, {"order": "tea"})
+    with pytest.raises(ArgumentValidationError, match="order"):
+        start(test, fulfil, {"orders": "tea"})
+    with pytest.raises(FunctionNotFoundError):
+        start(test, "shop:nothing", {})
+    with pytest.raises(SchemaDefinitionError, match="plain `def`"):
+        workflows.define(charge)
+    with pytest.raises(SchemaDefinitionError, match="use themselves"):
+        workflows.define(lambda step, workflow: None)
+
+
+KILLED = """
+import os, signal, sys
+import convex_nb
+from convex_nb import action, mutation, query
+from convex_nb.stock import Workflows
+
+workflows = Workflows(retry=True)
+
+dying_in = None
+
+def killed(where):
+    if where == dying_in:
+        signal.raise_signal(signal.SIGKILL)
+
+@mutation("w:write")
+def write(ctx, name):
+    ctx.db.insert("written", {"name": name})
+    if name == "two":
+        killed("mutation")
+
+@action("w:act")
+def act(ctx):
+    killed("action")
+    ctx.run_mutation(write, name="act")
+    return 5
+
+@query("w:names")
+def names(ctx):
+    found = [each["name"] for each in ctx.db.query("written").collect()]
+    if len(found) == 3:
+        killed("query")
+    return found
+
+@workflows.define("w:flow")
+def flow(step):
+    step.run_mutation(write, name="one")
+    n = step.run_action(act)
+    step.run_mutation(write, name="two")
+    if len(step.run_query(names)) == 3:
+        killed("handler")
+    step.sleep(1)
+    return n + len(step.run_query(names))
+
+@mutation("w:done")
+def done(ctx, id, context, outcome):
+    ctx.db.insert("told", outcome)
+
+@mutation("w:begin")
+def begin(ctx):
+    return workflows.start(ctx, flow, on_complete=done)
+
+FUNCTIONS = write, act, names, flow, done, begin
+"""
+BEGIN = """
+import time
+for dying_in in sys.argv[2:]:
+    child = os.fork()
+    if not child:
+        dep = convex_nb.open(f"{sys.argv[1]}/{dying_in}.convex")
+        dep.use(Workflows.definition)
+        dep.register(*FUNCTIONS)
+        dep.mutation(begin)
+        time.sleep(30)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+def test_it_goes_on_wherever_the_process_was_killed(tmp_path: Path) -> None:
+    places = ("mutation", "action", "query", "handler")
+    subprocess.run([sys.executable, "-c", KILLED + BEGIN, str(tmp_path), *places], timeout=60, check=True)
+    names: dict[str, Any] = {}
+    exec(KILLED, names)
+    for place in places:
+        clock = VirtualClock(time.time() * 1000)
+        with convex_nb.open(tmp_path / f"{place}.convex", clock=clock) as dep:
+            dep.use(Workflows.definition)
+            dep.register(*names["FUNCTIONS"])
+            clock.advance(120 * SECOND)
+            assert sorted(dep.table("written").df()["name"]) == ["act", "one", "two"], place
+            assert dep.table("told").df()[["kind", "result"]].to_numpy().tolist() == [["success", 8]], place
