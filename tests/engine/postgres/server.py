@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,14 @@ from urllib.parse import quote
 import psycopg
 
 _numbers = count(1)
+
+# The end of its input is the end of this process, however that came.
+_WATCHDOG = """
+import subprocess, sys
+sys.stdin.read()
+subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+subprocess.run(["rm", "-rf", sys.argv[1]])
+"""
 
 
 def binaries() -> Path | None:
@@ -51,6 +60,18 @@ class Server:
         rules.write_text("local all stranger scram-sha-256\n" + rules.read_text())
         self.start()
         self.execute("create role stranger login password 'horse'; create role reader login")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Stop the server when this ends, or when this process is killed: a killed test run leaves none behind."""
+        stop = [*self._as, str(self._binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-m", "immediate", "stop"]
+        watchdog = subprocess.Popen(
+            [sys.executable, "-c", _WATCHDOG, str(self.folder), *stop], stdin=subprocess.PIPE, start_new_session=True
+        )
+        try:
+            yield
+        finally:
+            watchdog.communicate()
 
     def start(self) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"), "start")
@@ -101,11 +122,9 @@ def running_server(*, durable: bool = False) -> Iterator[Server | None]:
     with tempfile.TemporaryDirectory(prefix="cnb", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         server = Server(Path(folder), found, durable=durable)
-        server.create()
-        try:
+        with server.watched():
+            server.create()
             yield server
-        finally:
-            server.stop("immediate")
 
 
 def _has_user(name: str) -> bool:
