@@ -67,6 +67,16 @@ def _look_in(folder: Path) -> None:
         sys.path.insert(0, str(folder.resolve()))
 
 
+def within(sources: list[str], path: str) -> str:
+    """Return the path of a function as the sources have it, if it is named by its file: `my_app/messages.py:send`."""
+    file, colon, name = path.partition(":")
+    for folder in map(Path, sources) if file.endswith(".py") else ():
+        place = Path(file).resolve()
+        if folder.is_dir() and place.is_relative_to(folder.resolve()):
+            return f"{place.relative_to(folder.resolve()).as_posix()}{colon}{name}"
+    return path
+
+
 def load(deployment: Deployment, sources: list[str]) -> Mapping[str, Function]:
     """Register the functions of all sources; return them by path."""
     for source in sources:

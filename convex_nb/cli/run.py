@@ -7,10 +7,10 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from convex_nb.cli.component import add_component, call_inside
-from convex_nb.cli.loading import add_load, find_function, load, sources_of, user_code
+from convex_nb.cli.json5 import read_json5
+from convex_nb.cli.loading import add_load, find_function, load, sources_of, user_code, within
 from convex_nb.cli.place import add_create, add_place, open_to_read, open_to_write, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
-from convex_nb.language.encoding import loads
 from convex_nb.language.errors import InvalidValueError, describe
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ USAGE: Final = "[FILE] FUNCTION [ARGUMENTS] [--component PATH] [--load MODULE] [
 EXAMPLES: Final = """\
   convex-nb run app.convex messages:send '{"author": "Ada", "body": "hello"}' --load my_app
   convex-nb run messages:recent --watch        FILE and --load are in pyproject.toml
+  convex-nb run my_app/messages.py:send "{author: 'Ada', body: 'hello'}"
   convex-nb run messages:send - < message.json
   convex-nb run messages:mine --identity '{"subject": "ada", "name": "Ada"}'"""
 
@@ -36,7 +37,10 @@ def configure(parser: OptionParser) -> None:
     add_place(parser)
     parser.add_argument("function", metavar="FUNCTION", nargs="?", help="its path, as in messages:send")
     parser.add_argument(
-        "arguments", metavar="ARGUMENTS", nargs="?", help="one JSON object of arguments; - reads it from stdin"
+        "arguments",
+        metavar="ARGUMENTS",
+        nargs="?",
+        help="one object of arguments in JSON or JSON5; - reads it from stdin",
     )
     add_component(parser, "a function")
     add_load(parser)
@@ -85,7 +89,7 @@ def run(options: Namespace, console: Console) -> int:
     identity = None if options.identity is None else _object(options.identity, "--identity takes")
     if options.component and (identity is not None or options.watch):
         raise UsageError("--component calls as the owner, once: leave --identity and --watch out.")
-    call = Call(sources, options.component, options.function, arguments, identity)
+    call = Call(sources, options.component, within(sources, options.function), arguments, identity)
     with user_code():
         function = find_function(sources, call.path, options)
     if options.watch:
@@ -104,7 +108,7 @@ def run(options: Namespace, console: Console) -> int:
 def _object(text: str, what: str) -> dict[str, Any]:
     expected = f'{what} one JSON object in one pair of quotes, as in \'{{"name": "Ada"}}\''
     try:
-        form = loads(sys.stdin.read() if text == "-" else text)
+        form = read_json5(sys.stdin.read() if text == "-" else text)
     except InvalidValueError as error:
         raise UsageError(f"{expected}. {error}") from None
     if not isinstance(form, dict):

@@ -16,7 +16,7 @@ from convex_nb.deployment.foundation import Foundation
 from convex_nb.deployment.remote.http_actions import SITE, respond
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.components.boundary import crossing
-from convex_nb.functions.definition import merge_arguments
+from convex_nb.functions.definition import Function, merge_arguments
 from convex_nb.functions.http.messages import HeadersLike, Request, Response
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
@@ -26,7 +26,7 @@ from convex_nb.language.values import copy_value
 if TYPE_CHECKING:
     from convex_nb.engine.reading.reader import DatabaseWriter
     from convex_nb.engine.transaction import Transaction
-    from convex_nb.functions.definition import Function, Kind
+    from convex_nb.functions.definition import Kind
     from convex_nb.functions.execution import Execution
     from convex_nb.functions.live.live_query import LiveQuery, Subscription
     from convex_nb.functions.registry import Entry, Target
@@ -60,11 +60,12 @@ class Calling(Foundation):
         given = merge_arguments(entry.path, args, kwargs)
         return crossing(entry, "", await self._action_async(entry, given, ADMINISTRATOR))
 
-    def run(self, function: Function, args: Mapping[str, Any] | None = None, /) -> Any:
+    def run(self, function: Target, args: Mapping[str, Any] | None = None, /) -> Any:
         """Run a function of any kind."""
-        if function.kind == "query":
+        kind = function.kind if isinstance(function, Function) else self._registry.resolve(function).function.kind
+        if kind == "query":
             return self.query(function, args)
-        return self.mutation(function, args) if function.kind == "mutation" else self.action(function, args)
+        return self.mutation(function, args) if kind == "mutation" else self.action(function, args)
 
     def fetch(
         self,

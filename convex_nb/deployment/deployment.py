@@ -248,11 +248,15 @@ class Deployment(Calling, Description):
     def load(self, name: str) -> frozenset[str]:
         """Register the functions of a module, a package or a folder; return the paths whose code is new.
 
-        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `crons`, an `http` and an
-        `auth_config` that one of its modules defines are put in force; a file that is open for reading keeps its own.
+        Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `schema`, `crons`, an
+        `http` and an `auth_config` that one of its modules defines are put in force; a file that is open for reading
+        keeps its own. Raises what `push` raises; of a schema that does not fit, nothing changes.
         """
         self._check_open()
         loaded = load_modules(name)
+        if loaded.schema is not None:
+            with suppress(ReadOnlyError):
+                self.push(loaded.schema)
         changed = self._registry.register_modules(loaded.functions)
         if loaded.uses is not None:
             try:

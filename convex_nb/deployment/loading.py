@@ -15,6 +15,7 @@ from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.functions.http.router import HttpRouter
 from convex_nb.language.errors import ComponentError, FunctionNotFoundError, SchedulingError, SchemaDefinitionError
+from convex_nb.language.schema import SchemaDefinition
 from convex_nb.services.scheduling.crons import CronJobs
 
 _loaded: dict[str, str] = {}
@@ -22,10 +23,11 @@ _loaded: dict[str, str] = {}
 
 
 class Loaded(NamedTuple):
-    """What modules define: functions by module path, and the crons, the router, the providers and the components that
-    are used, if one has any."""
+    """What modules define: functions by module path, and the schema, the crons, the router, the providers and the
+    components that are used, if one has any."""
 
     functions: dict[str, list[Function]]
+    schema: SchemaDefinition | None
     crons: CronJobs | None
     http: HttpRouter | None
     auth: Mapping[str, Any] | None
@@ -37,10 +39,11 @@ def load_modules(name: str) -> Loaded:
 
     A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
     raises, `FunctionNotFoundError` where there is nothing to import or nothing in it, and `SchedulingError` where two
-    modules have crons, `SchemaDefinitionError` where two have an `http` or an `auth_config`, `ComponentError`
-    where two have `uses`.
+    modules have crons, `SchemaDefinitionError` where two have a `schema`, an `http` or an `auth_config`,
+    `ComponentError` where two have `uses`.
     """
     found: dict[str, list[Function]] = {}
+    schemas: dict[str, SchemaDefinition] = {}
     crons: dict[str, CronJobs] = {}
     routers: dict[str, HttpRouter] = {}
     providers: dict[str, Mapping[str, Any]] = {}
@@ -52,6 +55,9 @@ def load_modules(name: str) -> Loaded:
         own = [each for each in functions if each.__module__ == module.__name__]
         if own:
             found[path] = own
+        schema = vars(module).get("schema")
+        if isinstance(schema, SchemaDefinition) and all(schema is not each for each in schemas.values()):
+            schemas[path] = schema
         declared = vars(module).get("crons")
         if isinstance(declared, CronJobs) and all(declared is not each for each in crons.values()):
             crons[path] = declared
@@ -64,6 +70,13 @@ def load_modules(name: str) -> Loaded:
         used = vars(module).get("uses")
         if is_uses(used) and all(used is not each for each in uses.values()):
             uses[path] = used
+    if "schema" in schemas:
+        # Who imported it before its file was changed has the former one.
+        schemas = {"schema": schemas["schema"]}
+    if len(schemas) > 1:
+        raise SchemaDefinitionError(
+            f"{' and '.join(schemas)} of {name!r} each define a `schema`: a deployment has one. Nothing changed."
+        )
     if len(crons) > 1:
         raise SchedulingError(
             f"{' and '.join(crons)} of {name!r} each define `crons`: a deployment has one set. Nothing changed.",
@@ -82,13 +95,14 @@ def load_modules(name: str) -> Loaded:
             f"{' and '.join(uses)} of {name!r} each define `uses`: a deployment has one list of components. Nothing "
             "changed."
         )
-    if not found and not crons and not routers and not providers and not uses:
+    if not (found or schemas or crons or routers or providers or uses):
         raise FunctionNotFoundError(
             f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
             path=name,
         )
     return Loaded(
         found,
+        next(iter(schemas.values()), None),
         next(iter(crons.values()), None),
         next(iter(routers.values()), None),
         next(iter(providers.values()), None),

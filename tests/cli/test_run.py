@@ -34,7 +34,9 @@ def test_a_project_names_the_file_and_the_functions(project: Path, cli: Cli, mon
     assert [each["body"] for each in cli("run", "messages:recent").json] == ["three", "two", "one"]
 
 
-@pytest.mark.parametrize("path", ["messages:recent", "messages.py:recent", "api.messages.recent"])
+@pytest.mark.parametrize(
+    "path", ["messages:recent", "messages.py:recent", "my_app/messages.py:recent", "api.messages.recent"]
+)
 def test_the_ways_to_write_a_path(project: Path, cli: Cli, path: str) -> None:
     assert len(cli("run", path, "--json").json) == 3
 
@@ -48,6 +50,12 @@ def test_the_ways_to_say_where_functions_are(app: Path, cli: Cli, load: str) -> 
 def test_an_action_and_an_argument_from_stdin(project: Path, cli: Cli) -> None:
     assert cli("run", "messages:twice", "-", stdin='{"body": "again"}').out == "null\n"
     assert bodies(project)[-2:] == ["again", "again"]
+
+
+def test_arguments_are_json5_as_is_easy_to_type(project: Path, cli: Cli) -> None:
+    assert cli("run", "messages:send", "{author: 'Ada', body: 'it\\'s', /* nothing */}").code == 0
+    assert bodies(project)[-1] == "it's"
+    assert cli("run", "messages:mine", "--identity", "{subject: 'ada'}").json["subject"] == "ada"
 
 
 def test_values_are_lossless(project: Path, cli: Cli) -> None:
@@ -73,7 +81,7 @@ def test_a_function_that_raises(project: Path, cli: Cli) -> None:
     [
         (["messages:snd"], 1, 'Could not find function "messages:snd". Did you mean "messages:send"'),
         (["qqqqqq"], 1, 'Could not find function "qqqqqq". There are: messages:broken, messages:mine, messages:recent'),
-        (["messages:send", "{author: 1}"], 2, "The arguments are one JSON object in one pair of quotes"),
+        (["messages:send", "{author: Ada}"], 2, "The arguments are one JSON object in one pair of quotes"),
         (["messages:send", "[1]"], 2, "The arguments are one JSON object in one pair of quotes"),
         (["messages:send", '{"author": 1, "body": ""}'], 1, "Value does not match validator. Path: .author"),
         (["messages:send", "{}", "--watch"], 2, "messages:send is a mutation: only queries can be watched."),

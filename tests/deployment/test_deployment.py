@@ -19,6 +19,7 @@ from convex_nb import (
     Deployment,
     DeploymentClosedError,
     DeploymentPausedError,
+    FunctionNotFoundError,
     InvalidValueError,
     QueryCtx,
     SchemaDefinitionError,
@@ -72,6 +73,14 @@ def test_limits_by_name_or_as_they_are() -> None:
         convex_nb.open(limits=narrow.limits) as same,
     ):
         assert wide.limits.read_documents > narrow.limits.read_documents == same.limits.read_documents == 32_000
+
+
+def test_a_function_of_any_kind_is_run_by_its_path() -> None:
+    with open_app() as dep:
+        id = dep.run("tasks:add", {"text": "a"})
+        assert [task["_id"] for task in dep.run("tasks:list")] == [id]
+        with pytest.raises(FunctionNotFoundError, match='"tasks:nothing"'):
+            dep.run("tasks:nothing")
 
 
 CALLS: list[Callable[[Deployment], object]] = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import convex_nb
-from convex_nb import FunctionNotFoundError, SchemaDefinitionError
+from convex_nb import FunctionNotFoundError, SchemaDefinitionError, SchemaValidationError
 
 TASKS = """
 from convex_nb import internal_query, mutation, query
@@ -102,3 +102,42 @@ def test_where_there_are_no_functions(name: str, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with convex_nb.open() as dep, pytest.raises(FunctionNotFoundError):
         dep.load(name)
+
+
+SCHEMA = """
+from convex_nb import define_schema, define_table, v
+
+schema = define_schema({{"tasks": define_table({{"n": {}}}).index("by_n", ["n"])}})
+"""
+
+
+def test_a_schema_is_put_in_force(app: Path, tmp_path: Path) -> None:
+    # Who imports it has the same one.
+    (app / "reading.py").write_text("from convex_nb import query\nfrom my_app.schema import schema\n")
+    (app / "schema.py").write_text(SCHEMA.format("v.number()"))
+    file = tmp_path / "app.convex"
+    with convex_nb.open(file) as dep:
+        dep.load("my_app")
+        assert list(dep.table("tasks").indexes) == ["by_id", "by_creation_time", "by_n"]
+        dep.transact(lambda db: db.insert("tasks", {"n": 1}))
+        (app / "schema.py").write_text(SCHEMA.format("v.string()"))
+        (app / "tasks.py").write_text(TASKS.replace("return TITLE", "return 'new'"))
+        with pytest.raises(SchemaValidationError):
+            dep.load("my_app")
+        assert dep.query("tasks:list") == "tasks"
+        (app / "schema.py").write_text(SCHEMA.format("v.any()"))
+        dep.load("my_app")
+        assert dep.query("tasks:list") == "new"
+        dep.transact(lambda db: db.insert("tasks", {"n": "one"}))
+    (app / "schema.py").write_text(SCHEMA.format("v.union(v.string(), v.number())"))
+    with convex_nb.open(file, read_only=True) as dep:
+        dep.load("my_app")
+        assert dep.schema is not None
+        assert "v.any()" in dep.schema.to_code()
+
+
+def test_two_schemas_are_refused(app: Path) -> None:
+    for name in ("one", "two"):
+        (app / f"{name}.py").write_text(SCHEMA.format("v.any()"))
+    with convex_nb.open() as dep, pytest.raises(SchemaDefinitionError, match=r"one and two .* each define a `schema`"):
+        dep.load("my_app")
