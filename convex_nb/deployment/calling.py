@@ -205,6 +205,11 @@ class Calling(Foundation):
 
 
 def _ad_hoc(function: Callable[[DatabaseWriter], T]) -> Callable[[Execution, DatabaseWriter], T]:
+    if not callable(function):
+        raise InvalidValueError(
+            f"transact() takes a function of `db`, as in `lambda db: db.get(id)`, not {function!r}."
+        )
+
     def body(_: Execution, db: DatabaseWriter) -> T:
         value = function(db)
         if inspect.iscoroutine(value):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
 
 _NONE: Final[frozenset[str]] = frozenset()
+_IN_ERRORS: Final[Mapping[str, str]] = {"patch": "update"}
+"""What the reference's errors call an operation, where that is not its name."""
 
 
 class Savepoint(NamedTuple):
@@ -339,8 +341,9 @@ class Transaction:
         old = None if state is None else state.get(id)
         if old is None or state is None:
             self.database.check_id(id, operation, namespace)
+            attempt = namespace.operations + _IN_ERRORS.get(operation, operation)
             raise DocumentNotFoundError(
-                f"{(namespace.operations + operation).capitalize()} on nonexistent document ID {id}"
+                f"{attempt.capitalize()} on nonexistent document ID {id}"
                 + (f' in table "{name}"' if name is not None else "")
                 + ": it was never inserted or has been deleted. Nothing was written.",
                 document_id=id,

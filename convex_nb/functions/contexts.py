@@ -61,6 +61,9 @@ class Context:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._execution.path!r})"
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._execution.runner.services} - self._withheld)
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:

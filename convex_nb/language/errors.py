@@ -249,14 +249,6 @@ class WriteConflictError(ConvexNbError, RuntimeError):
         self.table = table
         self.document_id = document_id
         self.source = source
-        if in_block:
-            who = f'"{source}"' if source else "Another transaction"
-            what = f'the document "{document_id}"' if document_id is not None else "documents"
-            super().__init__(
-                f'{who} changed {what} of the table "{table}" while this transaction was open. Nothing was written. '
-                "Run the block again, or write it as a function and give it to `dep.transact`, which does so by itself."
-            )
-            return
         text = (
             f'Documents read from or written to the table "{table}" changed while this mutation was being run '
             "and on every subsequent retry."
@@ -264,6 +256,11 @@ class WriteConflictError(ConvexNbError, RuntimeError):
         if document_id is not None:
             caller = f'A call to "{source}"' if source else "Another call to this mutation"
             text += f' {caller} changed the document with ID "{document_id}".'
+        if in_block:
+            text += (
+                " Nothing was written. A transaction block runs once: run it again, or write it as a function and give "
+                "it to `dep.transact`, which does so by itself."
+            )
         super().__init__(text)
 
 
@@ -408,8 +405,9 @@ class InvalidCursorError(ConvexNbError, ValueError):
         super().__init__(message)
 
 
-class ReadOnlyError(ConvexNbError, TypeError):
-    """A write to something read-only: a document in hand, a past state, a deployment opened for reading."""
+class ReadOnlyError(ConvexNbError, TypeError, AttributeError):
+    """A write to something read-only: a document in hand, the `db` of a query, a past state, a deployment opened for
+    reading. An `AttributeError` too, as what is read-only lacks the methods that write."""
 
 
 class DeploymentClosedError(ConvexNbError, RuntimeError):

@@ -303,6 +303,9 @@ class _Source:
 
     def union(self, validator: UnionValidator, spot: _Spot, itself: str) -> None:
         shaped = [member for member in validator.members if not isinstance(member, NullValidator)]
+        if len(shaped) == 1 and type(shaped[0]) in _ATOMS:
+            self.add(spot.indent, f"{spot.x} = {_ATOMS[type(shaped[0])][1]}({spot.x}, {itself}, {spot.place})")
+            return
         if len(shaped) == 1:
             # Of a nullable value, say what is wrong inside it.
             self.emit(shaped[0], spot)

@@ -221,6 +221,8 @@ class ObjectValidator(Validator):
 
     def _known(self, names: tuple[str, ...], method: str) -> None:
         for name in names:
+            if not isinstance(name, str):
+                raise SchemaDefinitionError(f'{method} takes names of fields, as in {method}("a", "b"), not {name!r}.')
             if name not in self.fields:
                 raise SchemaDefinitionError(
                     f"{method}: the object has no field {quoted(name)}; it has {', '.join(self.fields) or 'none'}.",
@@ -237,9 +239,11 @@ class ObjectValidator(Validator):
         self._known(names, "omit")
         return ObjectValidator({name: field for name, field in self.fields.items() if name not in names})
 
-    def extend(self, fields: Mapping[str, Validator]) -> ObjectValidator:
+    def extend(self, fields: Mapping[str, Validator] | ObjectValidator) -> ObjectValidator:
         """Return an object validator with these fields added or put in place of the old ones."""
-        return ObjectValidator({**self.fields, **fields})
+        if not isinstance(fields, (Mapping, ObjectValidator)):
+            raise SchemaDefinitionError(f"extend takes a dict of validators, or v.object(...), not {fields!r}.")
+        return ObjectValidator({**self.fields, **(fields if isinstance(fields, Mapping) else fields.fields)})
 
     def partial(self) -> ObjectValidator:
         """Return an object validator whose fields are all optional."""

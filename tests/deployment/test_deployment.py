@@ -276,8 +276,11 @@ def test_an_ad_hoc_transaction_returns_its_value_and_retries() -> None:
 def test_an_ad_hoc_transaction_is_a_plain_function() -> None:
     async def waits(db: Any) -> None: ...
 
-    with open_app() as dep, pytest.raises(InvalidValueError, match="plain function"):
-        dep.transact(waits)  # type: ignore[unused-coroutine]
+    with open_app() as dep:
+        with pytest.raises(InvalidValueError, match="plain function"):
+            dep.transact(waits)  # type: ignore[unused-coroutine]
+        with pytest.raises(InvalidValueError, match="a function of `db`"):
+            dep.transact("tasks:add")  # type: ignore[arg-type]
 
 
 def test_a_block_commits_at_its_end_or_not_at_all() -> None:

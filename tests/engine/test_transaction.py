@@ -357,7 +357,8 @@ def test_what_is_not_there_cannot_be_written(operation: str) -> None:
     for table in ((), ("items",)):
         with pytest.raises(DocumentNotFoundError) as caught:
             transact(database, lambda db: getattr(db, operation)(*table, id, *arguments))  # noqa: B023
-        assert f"{operation.capitalize()} on nonexistent document ID {id}" in str(caught.value)
+        named = {"patch": "Update"}.get(operation, operation.capitalize())
+        assert f"{named} on nonexistent document ID {id}" in str(caught.value)
         assert (caught.value.document_id, caught.value.table) == (id, "items")
     with pytest.raises(DocumentNotFoundError, match=f"nonexistent document ID {nowhere}"):
         transact(database, lambda db: getattr(db, operation)(nowhere, *arguments))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from convex_nb import (
     ReadOnlyError,
     ReturnValidationError,
     WriteConflictError,
+    action,
     mutation,
     query,
     v,
@@ -210,13 +212,31 @@ def test_an_error_that_cannot_be_shown_arrives_all_the_same() -> None:
         assert {record.error for record in dep.logs.executions} == {"MuteError: "}
 
 
+def test_contexts_list_their_services() -> None:
+    with open_app() as dep:
+        listed = {kind: dir_of(dep) for kind, dir_of in LISTINGS.items()}
+    assert {"auth", "db", "env", "now", "random", "run_query", "storage"} <= set(listed["query"])
+    assert "scheduler" not in listed["query"]
+    assert {"db", "env", "scheduler", "run_mutation"} <= set(listed["mutation"])
+    assert {"env", "scheduler", "run_action", "vector_search"} <= set(listed["action"])
+    assert "db" not in listed["action"]
+
+
+LISTINGS: dict[str, Callable[[Deployment], list[str]]] = {
+    "query": lambda dep: dep.query(query(lambda ctx: dir(ctx))),
+    "mutation": lambda dep: dep.mutation(mutation(lambda ctx: dir(ctx))),
+    "action": lambda dep: dep.action(action(lambda ctx: dir(ctx))),
+}
+
+
 def test_a_query_cannot_write() -> None:
     @query
     def writes(ctx: Any) -> None:
         ctx.db.insert("tasks", {"text": "a", "done": False})
 
-    with open_app() as dep, pytest.raises(AttributeError, match="write in a mutation"):
+    with open_app() as dep, pytest.raises(ReadOnlyError, match=r"Nothing was written\. Write in a mutation") as caught:
         dep.query(writes)
+    assert isinstance(caught.value, AttributeError)
     assert not hasattr(DatabaseReader, "insert")
 
 

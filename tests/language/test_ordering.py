@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import OrderedDict
 from itertools import pairwise
 from typing import Any
 
@@ -112,9 +113,12 @@ def test_the_order_is_antisymmetric_and_transitive(a: Any, b: Any, c: Any) -> No
         assert compare_values(a, c) <= 0
 
 
-def test_what_is_no_value_has_no_place() -> None:
+@pytest.mark.parametrize("function", [compare_values, same_value])
+def test_what_is_no_value_has_no_place(function: Any) -> None:
     with pytest.raises(InvalidValueError, match="set"):
-        compare_values({1}, 1)
+        function({1}, 1)
+    with pytest.raises(InvalidValueError, match="set"):
+        function([1], [{1}])
 
 
 @pytest.mark.parametrize("function", [compare_values, same_value])
@@ -148,6 +152,17 @@ DIFFERENT = [
     NAN,
     NEGATIVE_NAN,
 ]
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [((1, (2.0,)), [1, [2.0]]), (bytearray(b"a"), b"a"), ({"a": (1,)}, {"a": [1]}), (OrderedDict(a=1), {"a": 1})],
+)
+def test_what_becomes_a_value_is_the_same_as_it(given: Any, value: Any) -> None:
+    assert same_value(given, value)
+    assert same_value(value, given)
+    assert same_value(given, given)
+    assert not same_value(given, [value])
 
 
 def test_values_that_python_confuses_are_not_the_same() -> None:

@@ -384,6 +384,7 @@ TEXTS: list[tuple[Validator, Any, str]] = [
         "Value does not match validator.\nPath: .a.b\nValue: 1.0\nValidator: v.string()",
     ),
     (v.number(), "a", "Value does not match validator.\nValue: 'a'\nValidator: v.number()"),
+    (v.nullable(v.number()), "a", "Value does not match validator.\nValue: 'a'\nValidator: v.nullable(v.number())"),
     (
         v.object({"to": v.optional(v.id("users"))}),
         {"to": TASK},

@@ -122,6 +122,7 @@ SHAPE = v.object({"a": v.string(), "b": v.number(), "c": v.optional(v.null())})
             SHAPE.extend({"b": v.any(), "_id": v.id("t")}),
             {"a": v.string(), "b": v.any(), "c": v.optional(v.null()), "_id": v.id("t")},
         ),
+        (v.object({"a": v.string()}).extend(v.object({"b": v.null()})), {"a": v.string(), "b": v.null()}),
         (SHAPE.partial(), {"a": v.optional(v.string()), "b": v.optional(v.number()), "c": v.optional(v.null())}),
     ],
 )
@@ -162,6 +163,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: anything.literal([1]), "v.literal takes"),
     (lambda: anything.literal(b"a"), "v.literal takes"),
     (lambda: anything.literal(2**60), "Int64"),
+    (lambda: anything.object({}).pick(["a"]), "takes names of fields"),
+    (lambda: anything.object({}).extend([("a", v.null())]), "extend takes a dict"),
     (lambda: anything.id(""), "table's name"),
     (lambda: anything.id(5), "table's name"),
     (lambda: anything.optional(str), "v.optional takes a validator"),

@@ -244,7 +244,7 @@ class Client:
         return of_cell(self._queries.subscribe(entry, args, callback, on_error))
 
     def paginated(
-        self, function: Target, num_items: int = PAGE_SIZE, args: Mapping[str, Any] | None = None, /, **kwargs: Any
+        self, function: Target, /, num_items: int = PAGE_SIZE, args: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> ClientPages:
         """Follow a paginated query page by page: `.results`, `.status`, `.load_more(n)`, `.close()`."""
         entry = self._find(function, "query")

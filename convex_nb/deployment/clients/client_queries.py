@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from convex_nb.deployment.clients.optimistic import OptimisticStore, OptimisticUpdate
 from convex_nb.functions.checks import check_arguments
-from convex_nb.functions.live.live_query import NOTHING_YET, Outcome, SharedQuery, Subscription
+from convex_nb.functions.live.live_query import NOTHING_YET, Outcome, SharedQuery, Subscription, check_callback
 from convex_nb.language.ordering import same_key, same_value
 from convex_nb.language.values import UNDEFINED, copy_value
 
@@ -245,6 +245,7 @@ class ClientQueries:
         on_error: Callable[[Exception], object] | None,
     ) -> Subscription:
         """Follow a query with callbacks."""
+        check_callback(callback)
         subscription = self._follow(entry, given, lambda query: Subscription(self, query, callback, on_error))
         assert isinstance(subscription, Subscription)
         subscription.begin()

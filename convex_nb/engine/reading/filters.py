@@ -45,7 +45,7 @@ class Expression:
         return f"q.{name}({', '.join(map(repr, self.operands))})"
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(
+        raise InvalidValueError(
             f"{self!r} has no truth value of its own: it is computed for each document. Combine expressions with "
             "`&`, `|` and `~` (in parentheses), or with q.and_, q.or_ and q.not_, and not with `and`, `or`, `not`, "
             "`in` or a chained comparison."

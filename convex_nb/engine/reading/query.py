@@ -44,6 +44,8 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "size": " How many there are is .count().",
 }
 """By names that other libraries, or other languages, have."""
+_FIRST: Final = ("with_index", "with_search_index", "full_table_scan")
+_BEFORE: Final = " What it reads is said once, before its order: db.query(table).with_index(...).order(...)."
 
 
 class OrderedQuery:
@@ -67,7 +69,7 @@ class OrderedQuery:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            hint = _INSTEAD.get(name.lower().replace("_", ""), "")
+            hint = _BEFORE if name in _FIRST else _INSTEAD.get(name.lower().replace("_", ""), "")
             raise AttributeError(f"A query has no {name!r}.{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:

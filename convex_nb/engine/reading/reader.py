@@ -10,7 +10,7 @@ from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.reading.planner import Range
 from convex_nb.engine.reading.query import QueryInitializer
 from convex_nb.engine.reading.system_reader import SystemReader
-from convex_nb.language.errors import InvalidIdError, InvalidValueError
+from convex_nb.language.errors import InvalidIdError, InvalidValueError, ReadOnlyError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.values import Id
 
@@ -37,8 +37,11 @@ class DatabaseReader:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            hint = " A query only reads: write in a mutation." if name in DatabaseWriter.__dict__ else ""
-            raise AttributeError(f"db has no {name!r}.{hint}", name=name, obj=self)
+            if name in DatabaseWriter.__dict__:
+                raise ReadOnlyError(
+                    f"db has no {name!r}: a query only reads. Nothing was written. Write in a mutation."
+                )
+            raise AttributeError(f"db has no {name!r}.", name=name, obj=self)
 
     @overload
     def get(self, table: str, id: str, /) -> Document | None: ...

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.tracebacks import message_of
+from convex_nb.language.errors import InvalidValueError, describe
 from convex_nb.language.ordering import same_value
 from convex_nb.language.values import copy_value
 
@@ -158,6 +159,15 @@ class SharedQuery:
             result.reads_clock,
             result.lines,
             result.journal,
+        )
+
+
+def check_callback(callback: object) -> None:
+    """Raise `InvalidValueError` for what cannot be called with a value."""
+    if not callable(callback):
+        raise InvalidValueError(
+            f"subscribe() takes a callback, a function of the value such as `print`, not {describe(callback, 80)}. "
+            "Nothing is followed."
         )
 
 

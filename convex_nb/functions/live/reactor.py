@@ -19,7 +19,14 @@ from convex_nb.functions.live.far_queries import FarQueries
 from convex_nb.functions.live.footing import Footing
 from convex_nb.functions.live.foreground import foreground
 from convex_nb.functions.live.groups import Groups
-from convex_nb.functions.live.live_query import NOTHING_YET, Follower, LiveQuery, SharedQuery, Subscription
+from convex_nb.functions.live.live_query import (
+    NOTHING_YET,
+    Follower,
+    LiveQuery,
+    SharedQuery,
+    Subscription,
+    check_callback,
+)
 from convex_nb.functions.live.reactor_statistics import ReactorStatistics
 from convex_nb.functions.live.remote_query import RemoteQuery
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
@@ -99,6 +106,7 @@ class Reactor:
         on_error: Callable[[Exception], object] | None = None,
     ) -> Subscription:
         """Call `callback` with a query's value now, and after each commit that changes it."""
+        check_callback(callback)
         subscription = self.attach(entry, given, lambda query: Subscription(self, query, callback, on_error))
         subscription.begin()
         return subscription

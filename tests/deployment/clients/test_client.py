@@ -406,5 +406,6 @@ def test_pages_of_a_client_follow_commits() -> None:
         client.mutation(add_task, text="6")
         assert [task["text"] for task in pages.results] == list("01345")
         assert dep.statistics().reactor.queries == 0
+        assert len(client.paginated(page, num_items=3).results) == 3
         with pytest.raises(convex_nb.InvalidValueError, match="is not paginated"):
             client.paginated(list_tasks)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from convex_nb.engine.reading.filters import Expression, FilterBuilder, FilterError, build_filter, matches
-from convex_nb.language.errors import InvalidValueError, LimitError
+from convex_nb.language.errors import ConvexNbError, InvalidValueError, LimitError
 from convex_nb.language.ordering import compare_values, same_value
 from convex_nb.language.values import UNDEFINED, Int64
 from tests.engine.databases import insert_all, make_database, numbers, reading
@@ -199,8 +199,9 @@ def test_logic_takes_booleans_only(expression: Expression) -> None:
     ],
 )
 def test_an_expression_has_no_truth_value(misuse: Callable[[], Any]) -> None:
-    with pytest.raises(TypeError, match="has no truth value of its own"):
+    with pytest.raises(TypeError, match="has no truth value of its own") as caught:
         misuse()
+    assert isinstance(caught.value, ConvexNbError)
 
 
 def test_how_an_expression_shows() -> None:

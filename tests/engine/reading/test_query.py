@@ -166,6 +166,8 @@ def test_documents_are_shared_and_read_only(db: DatabaseReader) -> None:
         (lambda db: db.query("items").order_by("n"), r"no 'order_by'. A query has the order of its index"),
         (lambda db: db.query("items").withIndex("by_n"), r"In Python it is .with_index"),
         (lambda db: db.query("items").limit(5), r"are .take\(n\)"),
+        (lambda db: db.query("items").with_index("by_id").with_index("by_id"), "is said once, before its order"),
+        (lambda db: db.query("items").order("desc").full_table_scan(), "is said once, before its order"),
         (lambda db: db.query("items").nonsense, "A query has no 'nonsense'.$"),
         (
             lambda db: db.query("items").filter(lambda q: q.n > 2),

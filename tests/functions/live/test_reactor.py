@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from convex_nb import ArgumentValidationError, FunctionNotFoundError, QueryCtx, mutation, query
+from convex_nb import ArgumentValidationError, FunctionNotFoundError, InvalidValueError, QueryCtx, mutation, query
 from convex_nb.functions.definition import Function
 from convex_nb.functions.live import reactor
 from convex_nb.functions.live.live_query import LiveQuery, Subscription
@@ -39,6 +39,14 @@ def test_a_subscription_gets_the_value_now_and_after_each_change() -> None:
         subscription.close()
         dep.mutation(add_task, text="c")
         assert seen == [0, 1, 0]
+
+
+def test_a_callback_is_a_function() -> None:
+    with open_app() as dep:
+        for follow in (dep.subscribe, dep.client().subscribe):
+            with pytest.raises(InvalidValueError, match="a function of the value"):
+                follow("tasks:list", {"done": False}, None)  # type: ignore[arg-type]
+        assert dep.statistics().reactor.queries == 0
 
 
 def test_equal_questions_share_one_execution() -> None:
