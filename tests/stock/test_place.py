@@ -10,6 +10,7 @@ from convex_nb.stock import (
     ActionRetrier,
     Aggregate,
     Migrations,
+    Presence,
     RateLimiter,
     ShardedCounter,
     Workflows,
@@ -23,6 +24,7 @@ MADE = [
     ActionRetrier,
     Workpool,
     Workflows,
+    Presence,
     lambda *where: Aggregate(*where, key=lambda document: document["n"]),
     lambda *where: ActionCache(*where, action="a:b"),
 ]
