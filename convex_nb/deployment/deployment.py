@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from importlib import import_module
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from convex_nb.deployment.audit import Audit
@@ -49,6 +49,8 @@ from convex_nb.services.scheduling.crons import CronJobs
 from convex_nb.services.system_writes import push_with
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.reading.system_reader import SystemWriter
     from convex_nb.functions.components.component import Component, Uses
@@ -245,7 +247,7 @@ class Deployment(Calling, Description):
         self._check_open()
         return self._registry.remove(paths)
 
-    def load(self, name: str) -> frozenset[str]:
+    def load(self, source: str | PathLike[str] | ModuleType, /) -> frozenset[str]:
         """Register the functions of a module, a package or a folder; return the paths whose code is new.
 
         Paths are relative to it: `sub/mod:fn`. What it no longer defines stays registered. A `schema`, `crons`, an
@@ -253,7 +255,7 @@ class Deployment(Calling, Description):
         keeps its own. Raises what `push` raises; of a schema that does not fit, nothing changes.
         """
         self._check_open()
-        loaded = load_modules(name)
+        loaded = load_modules(source)
         if loaded.schema is not None:
             with suppress(ReadOnlyError):
                 self.push(loaded.schema)

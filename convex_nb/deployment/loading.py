@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -14,7 +15,14 @@ from convex_nb.functions.components.component import Component, Use, is_uses
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.functions.http.router import HttpRouter
-from convex_nb.language.errors import ComponentError, FunctionNotFoundError, SchedulingError, SchemaDefinitionError
+from convex_nb.language.errors import (
+    ComponentError,
+    FunctionNotFoundError,
+    InvalidValueError,
+    SchedulingError,
+    SchemaDefinitionError,
+    describe,
+)
 from convex_nb.language.schema import SchemaDefinition
 from convex_nb.services.scheduling.crons import CronJobs
 
@@ -34,7 +42,7 @@ class Loaded(NamedTuple):
     uses: Sequence[Component | Use] | None
 
 
-def load_modules(name: str) -> Loaded:
+def load_modules(source: str | PathLike[str] | ModuleType) -> Loaded:
     """Return what a module, package or folder defines, by module path relative to it; changed files are run anew.
 
     A module outside a package goes by its own name, a package's `__init__` by the package's. Raises what importing
@@ -42,6 +50,7 @@ def load_modules(name: str) -> Loaded:
     modules have crons, `SchemaDefinitionError` where two have a `schema`, an `http` or an `auth_config`,
     `ComponentError` where two have `uses`.
     """
+    name = _name_of(source)
     found: dict[str, list[Function]] = {}
     schemas: dict[str, SchemaDefinition] = {}
     crons: dict[str, CronJobs] = {}
@@ -107,6 +116,19 @@ def load_modules(name: str) -> Loaded:
         next(iter(routers.values()), None),
         next(iter(providers.values()), None),
         next(iter(uses.values()), None),
+    )
+
+
+def _name_of(source: object) -> str:
+    if isinstance(source, str):
+        return source
+    if isinstance(source, ModuleType):
+        return source.__name__
+    if isinstance(source, PathLike):
+        # With a slash, as a name without one may be that of a module.
+        return str(Path(source).absolute())
+    raise InvalidValueError(
+        f"load() takes the name of a module or a package, or a folder, not {describe(source, 80)}. Nothing changed."
     )
 
 

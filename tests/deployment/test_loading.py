@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import convex_nb
-from convex_nb import FunctionNotFoundError, SchemaDefinitionError, SchemaValidationError
+from convex_nb import FunctionNotFoundError, InvalidValueError, SchemaDefinitionError, SchemaValidationError
 
 TASKS = """
 from convex_nb import internal_query, mutation, query
@@ -45,10 +47,11 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("by", ["package", "folder"])
+@pytest.mark.parametrize("by", ["package", "folder", "path", "module"])
 def test_a_package_is_loaded_by_paths_relative_to_it(app: Path, by: str) -> None:
     with convex_nb.open() as dep:
-        name = "my_app" if by == "package" else str(app)
+        names = {"package": lambda: "my_app", "folder": lambda: str(app), "path": lambda: app}
+        name: Any = names.get(by, lambda: import_module("my_app"))()
         assert dep.load(name) == {"elsewhere:hidden", "sub/deep:f", "tasks:list"}
         assert [dep.query("tasks:list"), dep.query("sub/deep:f"), dep.query("elsewhere:hidden")] == ["tasks", "deep", 1]
         assert dep.load(name) == frozenset()
@@ -59,6 +62,11 @@ def test_a_folder_that_is_no_package_is_loaded_as_well(app: Path) -> None:
     (app / "sub" / "__init__.py").unlink()
     with convex_nb.open() as dep:
         assert "sub/deep:f" in dep.load(str(app))
+
+
+def test_nothing_else_is_loaded() -> None:
+    with convex_nb.open() as dep, pytest.raises(InvalidValueError, match=r"a folder, not 5\. Nothing changed"):
+        dep.load(5)  # type: ignore[arg-type]
 
 
 def test_a_single_module_goes_by_its_own_name(app: Path) -> None:
