@@ -211,6 +211,8 @@ def mutate(ctx: MutationCtx, id: str, attempt: float) -> None:
     try:
         ctx.run_mutation(mutate_and_keep, id=id)
     except Exception as error:
+        # It is caught here, and is no failure of this function: the log has to be told.
+        print(f"{work['function'].removeprefix('function://')}: {said(error)}")
         _settle(ctx, work, _failed(error))
 
 

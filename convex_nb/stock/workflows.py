@@ -21,7 +21,7 @@ from convex_nb.stock.custom_functions import check_plain
 from convex_nb.stock.place import place
 from convex_nb.stock.retries import Retries, to_retry
 from convex_nb.stock.step import Step, Suspended
-from convex_nb.stock.workpool import Workpool, check_kind
+from convex_nb.stock.workpool import Workpool, to_be_told
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, MutationCtx, QueryCtx
@@ -101,7 +101,6 @@ class Workflows:
         resumed. Raises `FunctionNotFoundError` and `ArgumentValidationError`.
         """
         args = {**(args or {}), **kwargs}
-        check_kind(on_complete, "mutation")
         if not isinstance(workflow, str) and not hasattr(workflow.handler, "is_workflow"):
             raise InvalidValueError(
                 f"{workflow!r} is no workflow: make it with `@workflows.define`. It was not started.", value=workflow
@@ -113,7 +112,7 @@ class Workflows:
             "args": args,
             "code": checked["code"],
             "parallelism": self._parallelism,
-            "on_complete": None if on_complete is None else create_function_handle(on_complete),
+            "on_complete": to_be_told(on_complete),
             "context": context,
         }
         id: str = ctx.run_mutation(self._component.start, order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
@@ -139,7 +140,6 @@ class Workpool:
         more: dict[str, Any],
     ) -> str:
         check_kind(function, kind)
-        check_kind(more["on_complete"], "mutation")
         if run_at is not None and run_after != 0:
             raise SchedulingError("`run_after=` or `run_at=`, not both. Nothing was enqueued.", when=run_at)
         order = {
@@ -149,7 +149,7 @@ class Workpool:
             "function": create_function_handle(function),
             "args": args,
             "parallelism": self._parallelism,
-            "on_complete": None if more["on_complete"] is None else create_function_handle(more["on_complete"]),
+            "on_complete": to_be_told(more["on_complete"]),
             "delay": run_after / timedelta(milliseconds=1) if isinstance(run_after, timedelta) else run_after,
             "at": _milliseconds(run_at) if isinstance(run_at, datetime) else run_at,
         }
@@ -160,6 +160,25 @@ class Workpool:
 def _milliseconds(when: datetime) -> float:
     # As with `ctx.scheduler`, a time without a zone is UTC.
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000
+
+
+def to_be_told(on_complete: Function | str | None) -> str | None:
+    """The handle of a mutation that is told of an end. Raises `FunctionNotFoundError`, and `InvalidValueError` for one
+    that is known not to take what it is told."""
+    if on_complete is None:
+        return None
+    check_kind(on_complete, "mutation")
+    if callable(on_complete):
+        try:
+            inspect.signature(on_complete).bind(id=None, context=None, outcome=None)
+        except TypeError:
+            name = on_complete.__name__
+            raise InvalidValueError(
+                f"`{name}` is told `id`, `context` and `outcome`: write `def {name}(ctx, id: str, context, outcome)`. "
+                "Nothing was enqueued.",
+                value=on_complete,
+            ) from None
+    return create_function_handle(on_complete)
 
 
 def check_kind(function: Any, kind: str) -> None:

@@ -117,6 +117,7 @@ def test_a_mutation_and_that_it_ran_are_one_commit(test: ConvexTest) -> None:
     assert written(test) == ["good"]
     assert states(test, good, bad, again, huge) == ["success", "failed", "failed", "failed"]
     assert [status(test, id)["failures"] for id in (bad, again)] == [1, 3]
+    assert sum("work:write: ConvexError: bad" in str(line) for line in test.deployment.logs) == 4
     assert sorted(told(test)) == ["bad failed", "bad failed", "good success", "huge failed"]
 
 
@@ -202,6 +203,8 @@ def test_what_is_over_goes_after_a_week(test: ConvexTest) -> None:
 def test_what_cannot_be_enqueued_is_refused(test: ConvexTest) -> None:
     with pytest.raises(FunctionNotFoundError, match="is no mutation"):
         test.run(lambda ctx: pool.enqueue_mutation(ctx, act, name="x"))
+    with pytest.raises(InvalidValueError, match="`write` is told `id`, `context` and `outcome`"):
+        enqueue(test, "x", on_complete=write)
     with pytest.raises(SchedulingError, match="not both"):
         enqueue(test, "x", run_at=1, run_after=1)
     for wrong in (0, True, 1.5):
