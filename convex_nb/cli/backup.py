@@ -47,7 +47,7 @@ def run(options: Namespace, console: Console) -> int:
     backup: Place = place_of(options)
     if path is not None or not options.verify:
         with open_to_read(backup) as deployment:
-            backup = deployment.backup(Path(path or "."))
+            backup = deployment.backup(path or ".")
     if isinstance(backup, SharedPlace):
         raise UsageError("--verify reads a file: what is in PostgreSQL is for the server to verify. PATH writes one.")
     _print(verify_place(backup), console)

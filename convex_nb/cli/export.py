@@ -49,7 +49,7 @@ def run(options: Namespace, console: Console) -> int:
     with open_to_read(place_of(options)) as deployment:
         owner = component_of(deployment, options) if options.component else deployment
         written = deployment.export(
-            Path(path or "."),
+            path or ".",
             options.table,
             component=options.component,
             include_files=not options.without_files,

@@ -101,6 +101,8 @@ class Server:
         self._thread.start()
         started.wait(10)
         remote.doors.append(self)
+        remote.variables.update(CONVEX_CLOUD_URL=self.url, CONVEX_SITE_URL=self.site_url)
+        # Has queries that gave out other addresses run again.
         remote.files.url_base = self.url
         self._services.threads.calls.submit(remote.sweep)
         atexit.register(self.close)
@@ -174,6 +176,7 @@ class Server:
         if self in self._remote.doors:
             self._remote.doors.remove(self)
         if self._remote.files.url_base == self.url:
+            self._remote.variables.clear()
             self._remote.files.url_base = None
         self._server.should_exit = True
         if threading.current_thread() is not self._thread:

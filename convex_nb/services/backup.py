@@ -72,9 +72,7 @@ def write_backup(database: Database, path: str | PathLike[str]) -> Path:
     `StorageError`.
     """
     copied = copied_database(database)
-    place = Path(path).expanduser()
-    if place.is_dir():
-        place = place / f"backup_{database.clock.now_ns()}.convex"
+    place = target(path, f"backup_{database.clock.now_ns()}.convex")
     try:
         save_database(copied, place)
     finally:

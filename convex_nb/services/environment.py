@@ -28,24 +28,29 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 class Variables(Mapping[str, str]):
     """Environment variables by name. Shows their names, never their values.
 
-    `read(lo, hi)` gives the documents whose keys by name lie in a range.
+    `read(lo, hi)` gives the documents whose keys by name lie in a range; what they do not say `system` may.
     """
 
-    def __init__(self, read: Callable[[bytes, bytes], Sequence[Document]]) -> None:
+    def __init__(
+        self, read: Callable[[bytes, bytes], Sequence[Document]], system: Mapping[str, str] | None = None
+    ) -> None:
         self._read = read
+        self._system = system or {}
 
     def __getitem__(self, name: str) -> str:
         found = self._read(encode_key(name), successor(encode_key(name))) if isinstance(name, str) else ()
         if not found:
+            if name in self._system:
+                return self._system[name]
             raise KeyError(f"There is no environment variable {name!r}. Set it with `dep.env[...] = ...`.")
         value: str = found[0]["value"]
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return iter([variable["name"] for variable in self._read(MIN_KEY, MAX_KEY)])
+        return iter(sorted({*self._system, *[variable["name"] for variable in self._read(MIN_KEY, MAX_KEY)]}))
 
     def __len__(self) -> int:
-        return len(self._read(MIN_KEY, MAX_KEY))
+        return len(list(iter(self)))
 
     def __setitem__(self, name: str, value: str) -> NoReturn:
         raise ReadOnlyError(
@@ -58,7 +63,13 @@ class Variables(Mapping[str, str]):
 
 
 class EnvironmentService:
-    """Gives each call its `ctx.env`. What a query asks of it, the query depends on."""
+    """Gives each call its `ctx.env`. What a query asks of it, the query depends on.
+
+    `system` is what is there without having been set; whoever changes it has queries run again.
+    """
+
+    def __init__(self) -> None:
+        self.system: dict[str, str] = {}
 
     def bind(self, execution: Execution, /) -> Variables:
         """`ctx.env` for one call; an action sees each change at once. Raises `ComponentError` inside of a component."""
@@ -70,7 +81,7 @@ class EnvironmentService:
             transaction = execution.transaction
             return read_variables(database.head, lo, hi) if transaction is None else transaction.read(*_RANGE, lo, hi)
 
-        return Variables(read)
+        return Variables(read, self.system)
 
 
 def read_variables(snapshot: Snapshot, lo: bytes, hi: bytes) -> Sequence[Document]:

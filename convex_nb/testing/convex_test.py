@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from convex_nb.deployment.acting import Acting
 from convex_nb.deployment.definitions import anonymous_function
 from convex_nb.deployment.opening import open as open_deployment
+from convex_nb.functions.contexts import MutationCtx
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import Origin
 from convex_nb.language.errors import SchedulingError
@@ -17,18 +18,36 @@ from convex_nb.testing.clock import VirtualClock
 if TYPE_CHECKING:
     from convex_nb.deployment.components.installed import InstalledComponent
     from convex_nb.functions.components.component import Component
-    from convex_nb.functions.contexts import MutationCtx
     from convex_nb.functions.http.messages import HeadersLike, Request, Response
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import SchemaDefinition
+    from convex_nb.services.files.storage import ActionStorage
+
+
+class ArrangingCtx(MutationCtx):
+    """The context of a mutation, which stores and reads files, too. What it stores is there at once, and stays."""
+
+    __slots__ = ()
+
+    @property
+    def storage(self) -> ActionStorage:
+        """The files."""
+        found: ActionStorage = self._execution.service("storage").action
+        return found
 
 
 class ActingTest(Acting):
     """Calls of a test, for somebody or nobody: public and internal functions alike."""
 
-    def run(self, handler: Callable[[MutationCtx], Any], /) -> Any:
-        """Run `handler(ctx)` as a mutation and return its value: to arrange data, and to look at them."""
-        return self.mutation(anonymous_function(handler, "mutation", "run"))
+    def run(self, handler: Callable[[ArrangingCtx], Any], /) -> Any:
+        """Run `handler(ctx)` as a mutation and return its value: to arrange data and files, and to look at them."""
+        # Refuses what could not be a mutation.
+        anonymous_function(handler, "mutation", "run")
+
+        def arranged(ctx: MutationCtx) -> Any:
+            return handler(ArrangingCtx(ctx._execution, ctx.db))
+
+        return self.mutation(anonymous_function(arranged, "mutation", "run"))
 
 
 class ConvexTest(ActingTest):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import convex_nb
-from convex_nb import ConvexNbError, Deployment, DeploymentClosedError, InvalidValueError
+from convex_nb import ConvexNbError, Deployment, DeploymentClosedError, InvalidValueError, QueryCtx, query
 from convex_nb.server.server import Server
 from tests.server.app import add_to_counter, get_counter, open_app
 from tests.server.wire import Wire
@@ -123,3 +123,19 @@ def test_a_file_that_is_only_read_is_served_too(tmp_path: Path) -> None:
             number = wire.follow("counter:get")
             assert wire.values[number] == 1
             assert not wire.mutation("counter:add")["success"]
+
+
+def test_functions_know_where_they_are_served(app: Deployment) -> None:
+    @query("site:url")
+    def site_url(ctx: QueryCtx) -> str | None:
+        return ctx.env.get("CONVEX_SITE_URL")
+
+    app.register(site_url)
+    seen: list[str | None] = []
+    app.subscribe(site_url, {}, seen.append)
+    server = app.serve(port=0)
+    app.env["CONVEX_SITE_URL"] = "https://hub.example/site"
+    del app.env["CONVEX_SITE_URL"]
+    server.close()
+    assert seen == [None, server.site_url, "https://hub.example/site", server.site_url, None]
+    assert dict(app.env) == {}

@@ -32,6 +32,19 @@ def test_data_are_arranged_and_looked_at_in_a_transaction() -> None:
         assert "run" not in test.deployment.functions
 
 
+def test_files_are_arranged_and_looked_at() -> None:
+    def look(ctx: Any) -> Any:
+        return bytes(ctx.storage.get(id)), ctx.db.system.get("_storage", id)["size"]
+
+    with ConvexTest() as test:
+        id = test.run(lambda ctx: ctx.storage.store(b"hello", content_type="text/plain"))
+        assert test.run(look) == (b"hello", 5)
+        assert test.run(lambda ctx: ctx.db.insert("posts", {"file": ctx.storage.store(b"more")}))
+        assert len(test.deployment.files) == 2
+        test.run(lambda ctx: ctx.storage.delete(id))
+        assert test.run(lambda ctx: ctx.storage.get(id)) is None
+
+
 def test_an_action_is_called_as_queries_and_mutations_are() -> None:
     twice = action(lambda ctx, text: [ctx.run_mutation(add_task, text=text) for _ in range(2)])
     with ConvexTest(SCHEMA) as test:

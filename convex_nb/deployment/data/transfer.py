@@ -12,6 +12,7 @@ from convex_nb.deployment.foundation import Foundation
 from convex_nb.engine.names import check_table_name
 from convex_nb.language.errors import InvalidValueError, describe
 from convex_nb.language.qualified_names import qualified
+from convex_nb.services.targets import target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,17 +178,16 @@ def export_snapshot(
 
     if not isinstance(path, (str, PathLike)):
         raise InvalidValueError(f"export() takes the path of a file, not {describe(path, 80)}.", value=path)
-    place = Path(path).expanduser()
     if table is not None:
+        place = Path(path).expanduser()
         state = snapshot.tables.get(qualified(component, check_table_name(table)))
         if state is None:
             raise InvalidValueError(f"There is no table {table!r}: nothing was exported.", value=table)
         with shown_progress(f"exporting {table}", progress) as report:
             export_table(state, place, report)
         return place
-    if place.is_dir():
-        place = place / f"snapshot_{snapshot.timestamp}.zip"
-    elif place.suffix.lower() != ".zip":
+    place = target(path, f"snapshot_{snapshot.timestamp}.zip")
+    if place.suffix.lower() != ".zip":
         raise InvalidValueError(
             f"{place.name} is not the name of a ZIP file, which all tables go to: nothing was exported. For one table "
             f"say which, as in `export({place.name!r}, table='tasks')`.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from convex_nb.deployment.foundation import name_of
 from convex_nb.deployment.remote.caller import Caller
@@ -13,6 +13,7 @@ from convex_nb.functions.http.messages import Request, Response
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import Origin
 from convex_nb.language.errors import AuthenticationError, ConvexNbError, InvalidValueError
+from convex_nb.services.environment import EnvironmentService
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
@@ -65,6 +66,11 @@ class Remote:
     def files(self) -> Files:
         """The stored files."""
         return self._deployment.files
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What functions find in their environment though nobody has set it."""
+        return cast(EnvironmentService, self._deployment._services["env"]).system
 
     @property
     def doors(self) -> list[Door]:
