@@ -19,6 +19,7 @@ from convex_nb.engine.wal.opening import open_database, save_database
 from convex_nb.language.errors import StorageCorruptError, StorageError
 from convex_nb.language.qualified_names import local_name
 from convex_nb.services.files.incoming import SnapshotFiles
+from convex_nb.services.targets import target
 from convex_nb.services.transfer.exported_fields import pages
 from convex_nb.services.transfer.tables_import import Content, import_content
 
