@@ -38,7 +38,7 @@ def test_files_are_arranged_and_looked_at() -> None:
 
     with ConvexTest() as test:
         id = test.run(lambda ctx: ctx.storage.store(b"hello", content_type="text/plain"))
-        assert test.run(look) == (b"hello", 5)
+        assert test.run(look) == [b"hello", 5]
         assert test.run(lambda ctx: ctx.db.insert("posts", {"file": ctx.storage.store(b"more")}))
         assert len(test.deployment.files) == 2
         test.run(lambda ctx: ctx.storage.delete(id))
