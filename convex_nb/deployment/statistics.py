@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convex_nb.engine.check import DatabaseStatistics
+    from convex_nb.engine.database_statistics import DatabaseStatistics
     from convex_nb.functions.cache import CacheStatistics
     from convex_nb.functions.live.reactor_statistics import ReactorStatistics
     from convex_nb.services.scheduling.executor import SchedulingStatistics

@@ -12,27 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convex_nb.engine.check import DatabaseStatistics, check_database, table_statistics
+from convex_nb.engine.check import check_table
 from convex_nb.engine.clock import Clock as Clock, SystemClock as SystemClock
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.committer import Committer, empty_snapshot
+from convex_nb.engine.database_statistics import DatabaseStatistics, table_statistics
+from convex_nb.engine.files.check import check_files
 from convex_nb.engine.files.collection import Collection
 from convex_nb.engine.files.file_store import FileStore
 from convex_nb.engine.history import DEFAULT_RETENTION_NS, History
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.names import check_table_name
-from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import push
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.subscriptions import Subscriptions
 from convex_nb.engine.system_tables import SYSTEM_TABLES, definition_of
 from convex_nb.engine.table import TableState
+from convex_nb.engine.table_register import TableRegister
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
-from convex_nb.language.errors import HistoryError, InvalidIdError, LimitError
-from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
+from convex_nb.language.errors import HistoryError
 from convex_nb.language.ids_columnar import encode_ids
 from convex_nb.language.limits import Limits
 from convex_nb.language.qualified_names import local_name
@@ -41,7 +42,6 @@ from convex_nb.language.values import Id
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.materialised import Materialised
-    from convex_nb.engine.namespaces import Namespace
     from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
@@ -85,19 +85,13 @@ class Database:
         self.files = FileStore(random_bytes)
         self._collection = Collection(self)
         self._maintenance = Maintenance(self)
-        self._numbers: dict[str, int] = {}
-        self._names: dict[int, str] = {}
-        self._former_names: dict[int, str] = {}
-        self._next_number = FIRST_USER_TABLE
-        self._prefixes: dict[str, str] = {}
+        self.register = TableRegister(self.limits.tables, self._dropped_tables)
         self._lock = threading.Lock()
         self._maintaining = threading.Lock()
         self._creation_time = creation_time
         self._minted: dict[tuple[int, int], list[str]] = {}
-        for name, table in SYSTEM_TABLES.items():
-            self.remember_table(name, table.number)
         for number, name in (*first.dropped.items(), *((each.number, each.name) for each in first.tables.values())):
-            self.remember_table(name, number)
+            self.register.remember(name, number)
 
     def __repr__(self) -> str:
         head = self.head
@@ -137,9 +131,8 @@ class Database:
                     timestamp=timestamp,
                     oldest=oldest,
                 )
-            for state in archived.tables.values():
-                # An import may have given the table another number since. Ids of then are still ids of it.
-                self._former_names[state.number] = state.name
+            # An import may have given a table another number since.
+            self.register.remember_former([(state.name, state.number) for state in archived.tables.values()])
             return archived
         snapshot, commits = recent
         for commit in commits:
@@ -280,104 +273,18 @@ class Database:
         """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""
         if local_name(name) not in SYSTEM_TABLES:
             check_table_name(local_name(name))
-        return TableState.create(name, self.table_number(name), definition_of(name, catalog.schema))
-
-    def table_number(self, name: str) -> int:
-        """The number in the ids of a table. Given once, whether or not a document is ever committed."""
-        number = self._numbers.get(name)
-        if number is None:
-            with self._lock:
-                number = self._numbers.get(name)
-                if number is None:
-                    gone = set(self.head.dropped.values()) - self.head.tables.keys()
-                    tables = len(self._numbers) - len(SYSTEM_TABLES) - len(gone)
-                    if tables >= self.limits.tables:
-                        raise LimitError(
-                            f"A deployment holds at most {self.limits.tables} tables; {name!r} was not created.",
-                            kind="tables",
-                            limit=self.limits.tables,
-                            used=tables + 1,
-                        )
-                    number = self._next_number
-                    self.remember_table(name, number)
-        return number
-
-    def unused_table_number(self) -> int:
-        """A number that no table has had."""
-        with self._lock:
-            number = self._next_number
-            self._next_number += 1
-            return number
-
-    def table_number_taken(self, number: int) -> None:
-        """Give out only numbers after ``number`` to tables that have none."""
-        with self._lock:
-            self._next_number = max(self._next_number, number + 1)
-
-    def remember_table(self, name: str, number: int) -> None:
-        """This is the number of that table, now and later."""
-        # It may have been another's: an import keeps the ids that it brings.
-        self._prefixes.clear()
-        former = self._names.get(number, name)
-        if former != name and self._numbers.get(former) == number:
-            del self._numbers[former]
-        self._names[number] = name
-        self._numbers[name] = number
-        self._next_number = max(self._next_number, number + 1)
+        return TableState.create(name, self.register.number(name), definition_of(name, catalog.schema))
 
     @property
     def table_names(self) -> Mapping[int, str]:
         """Table names by number."""
-        return self._names
+        return self.register.names
+
+    def _dropped_tables(self) -> int:
+        head = self.head
+        return len(set(head.dropped.values()) - head.tables.keys())
 
     # -- ids and times -----------------------------------------------------------------------------------------
-
-    def table_of_id(self, id: str, operation: str, table: str | None = None, namespace: Namespace = ROOT) -> str | None:
-        """The whole name of the table that an id belongs to, ``None`` for a table that this deployment never had.
-
-        With ``table`` the id must be one of the table that is called so in ``namespace``. Raises ``InvalidIdError`` for
-        what is no id, or one of a table that is not in ``namespace``.
-        """
-        # The numbers of most tables take the first sixteen bits, so that four characters tell the table. Whether
-        # the rest is an id as well need only be known of those that name no document: see `check_id`.
-        name = self._prefixes.get(id[:4]) if isinstance(id, str) and namespace.is_root else None
-        if name is None:
-            name = self.check_id(id, operation, namespace)
-        if table is not None and name != table and name != namespace.table(table):
-            shown = f'Id<"{name}">' if name is not None else "the id of a table that does not exist"
-            raise InvalidIdError(
-                f"Invalid argument `id` for `db.{namespace.operations}{operation}`: expected to be an "
-                f'Id<"{table}">, got {shown} instead.',
-                id=id,
-                table=table,
-            )
-        return name
-
-    def check_id(self, id: str, operation: str, namespace: Namespace = ROOT) -> str | None:
-        """The table of a well-formed id, ``None`` for an unknown table.
-
-        Raises ``InvalidIdError`` for what is no id, or one of a table that is not in ``namespace``.
-        """
-        operation = namespace.operations + operation
-        if not isinstance(id, str):
-            raise InvalidIdError(
-                f"Invalid argument `id` for `db.{operation}`: expected an id, got {type(id).__name__}. "
-                "Pass a document's `_id`.",
-                id=repr(id),
-            )
-        try:
-            number, _ = decode_id(id)
-        except InvalidIdError as error:
-            raise InvalidIdError(f"Invalid argument `id` for `db.{operation}`: {error}", id=id) from None
-        name = self._names.get(number) or self._former_names.get(number)
-        if name is not None and not namespace.holds(name):
-            # The system reads its own tables by the numbers that it has given out, so this is somebody's mistake.
-            raise InvalidIdError(
-                f"Invalid argument `id` for `db.{operation}`: {namespace.refusal(name)}", id=id, table=name
-            )
-        if name is not None and 128 <= number < 16384 and namespace.is_root:
-            self._prefixes[id[:4]] = name
-        return name
 
     def new_identity(self, table_number: int, table: str) -> tuple[Id, float]:
         """The ``_id`` and the ``_creationTime`` of a new document."""
@@ -464,7 +371,15 @@ class Database:
 
     def check(self) -> None:
         """Verify every invariant; raises ``AssertionError`` that prints what is wrong. Reads everything."""
-        check_database(self)
+        head, names = self.head, self.table_names
+        for name, state in head.tables.items():
+            assert state.name == name, f"{name!r} holds {state!r}"
+            assert names[state.number] == name, f"{state!r} has a number of {names}"
+            check_table(state)
+        with self.committer.reading_history():
+            self.history.check(self.head)
+        self.subscriptions.check()
+        check_files(self)
         if self.log.archive is not None:
             self.log.archive.check()
 

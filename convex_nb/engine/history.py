@@ -86,6 +86,12 @@ class History:
         commits = [c for c in self.since(snapshot.timestamp) if c.timestamp <= timestamp and c.published]
         return snapshot, commits
 
+    def check(self, head: Snapshot) -> None:
+        """Verify that commits ascend and lead to ``head``. Raises ``AssertionError``."""
+        stamps = [commit.timestamp for commit in self._commits]
+        assert stamps == sorted(set(stamps)), f"commit timestamps do not ascend: {stamps}"
+        assert self._floor <= head.timestamp, f"history begins at {self._floor}, after {head!r}"
+
     def trim(self, now: int, head: Snapshot) -> None:
         """Forget what is past retention; ``head`` is the newest published state. Costs O(what is forgotten)."""
         limit = now - self.retention

@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from convex_nb.engine.check import Upkeep
 from convex_nb.engine.compaction import Compaction
+from convex_nb.engine.database_statistics import Upkeep
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.schema_push import staged_indexes
 from convex_nb.engine.search.upkeep import lacks_searches, preparing_searches

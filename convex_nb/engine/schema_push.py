@@ -115,7 +115,7 @@ def prepare(
                 prepare_searches(part.segment, definition)
     for name, definition in definitions.items():
         if name not in tables:
-            tables[name] = TableState.create(name, database.table_number(name), definition)
+            tables[name] = TableState.create(name, database.register.number(name), definition)
     return tables
 
 

@@ -110,13 +110,13 @@ class Transaction:
 
         It has to be of a table of ``namespace``, which ``table`` is a name in; likewise below.
         """
-        name = self.database.table_of_id(id, "get", table, namespace)
+        name = self.database.register.table_of(id, "get", table, namespace)
         self.usage.add_range()
         self._read_set.ids.add(id)
         state = None if name is None else self.table(name)
         document = None if state is None else state.get(id)
         if document is None:
-            self.database.check_id(id, "get", namespace)
+            self.database.register.check(id, "get", namespace)
         else:
             self.usage.add_read((document,), 1)
         return document
@@ -334,13 +334,13 @@ class Transaction:
         if not self.writable:
             raise ReadOnlyError(f"a query cannot {operation} a document: nothing was written. Use a mutation.")
         self.usage.enter()
-        name = self.database.table_of_id(id, operation, table, namespace)
+        name = self.database.register.table_of(id, operation, table, namespace)
         state = None if name is None else self.table(name)
         # A blind write by id reads the id: two of them on one document must not both succeed unseen.
         self._read_set.ids.add(id)
         old = None if state is None else state.get(id)
         if old is None or state is None:
-            self.database.check_id(id, operation, namespace)
+            self.database.register.check(id, operation, namespace)
             attempt = namespace.operations + _IN_ERRORS.get(operation, operation)
             raise DocumentNotFoundError(
                 f"{attempt.capitalize()} on nonexistent document ID {id}"

@@ -61,7 +61,7 @@ def copied_database(database: Database, left_out: frozenset[str] = frozenset()) 
         creation_time=database.last_creation_time,
     )
     for number, name in database.table_names.items():
-        copied.remember_table(name, number)
+        copied.register.remember(name, number)
     database.files.share_with(copied)
     return copied
 

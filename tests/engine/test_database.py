@@ -34,9 +34,9 @@ def test_an_empty_database() -> None:
 
 def test_table_numbers() -> None:
     database = make_database()
-    first, second = database.table_number("items"), database.table_number("notes")
+    first, second = database.register.number("items"), database.register.number("notes")
     assert (first, second) == (FIRST_USER_TABLE, FIRST_USER_TABLE + 1)
-    assert database.table_number("items") == first
+    assert database.register.number("items") == first
     own = {number: name for number, name in database.table_names.items() if not name.startswith("_")}
     assert own == {first: "items", second: "notes"}
     (id,) = insert_all(database, "notes", [{}])
@@ -122,7 +122,7 @@ def test_replacing_a_table_by_a_segment() -> None:
     (old,) = insert_all(database, "items", [{"n": 1}])
 
     def segment(n: int) -> Segment:
-        id, time = database.new_identity(database.table_number("items"), "items")
+        id, time = database.new_identity(database.register.number("items"), "items")
         return Segment.from_documents([Document({"_id": id, "_creationTime": time, "n": n})], "items")
 
     appended = database.import_segment("items", segment(2))
@@ -141,7 +141,7 @@ def segment_of(database: Database, table: str) -> Any:
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.language.documents import Document
 
-    id, time = database.new_identity(database.table_number(table), table)
+    id, time = database.new_identity(database.register.number(table), table)
     return Segment.from_documents([Document({"_id": id, "_creationTime": time})], table)
 
 

@@ -200,3 +200,16 @@ def test_pending_commits_are_never_forgotten() -> None:
     history.trim(1000, head)
     assert list(history.since(100)) == [pending]
     assert history.floor == 100
+
+
+def test_commits_out_of_order_are_noticed() -> None:
+    from convex_nb.engine.commit import Commit
+    from convex_nb.engine.committer import empty_snapshot
+
+    history, head = History(empty_snapshot(1), retention=10), empty_snapshot(9)
+    for timestamp in (3, 5):
+        history.add(Commit(timestamp, (), "", {}))
+    history.check(head)
+    history.add(Commit(4, (), "", {}))
+    with pytest.raises(AssertionError, match=r"do not ascend: \[3, 5, 4\]"):
+        history.check(head)

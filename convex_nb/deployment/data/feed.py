@@ -70,5 +70,5 @@ class Feed(Foundation):
         """
         self._check_open()
         if id is not None:
-            table = self._database.table_of_id(id, "get", table)
+            table = self._database.register.table_of(id, "get", table)
         return revisions(self._database, table, id, limit)

@@ -201,7 +201,7 @@ class PostgresLog:
             database = self._database()
             assert database is not None
             for number, name in (*head.dropped.items(), *((each.number, each.name) for each in head.tables.values())):
-                database.remember_table(name, number)
+                database.register.remember(name, number)
             database.creation_time_passed(creation_time)
             database.committer.begin_again(head)
             self._upkeep.begin_again(recovery)

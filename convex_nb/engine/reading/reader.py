@@ -10,8 +10,7 @@ from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.reading.planner import Range
 from convex_nb.engine.reading.query import QueryInitializer
 from convex_nb.engine.reading.system_reader import SystemReader
-from convex_nb.language.errors import InvalidIdError, InvalidValueError, ReadOnlyError
-from convex_nb.language.ids import decode_id
+from convex_nb.language.errors import InvalidValueError, ReadOnlyError
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
@@ -65,13 +64,7 @@ class DatabaseReader:
     def normalize_id(self, table: str, text: str) -> Id | None:
         """``text`` as an id if it is one of ``table``, else ``None``. Does not look whether the document exists."""
         name = self._namespace.table(table)
-        if not isinstance(text, str):
-            return None
-        try:
-            number, _ = decode_id(text)
-        except InvalidIdError:
-            return None
-        return Id(text, name) if self._transaction.database.table_names.get(number) == name else None
+        return Id(text, name) if self._transaction.database.register.named_by(text) == name else None
 
 
 class DatabaseWriter(DatabaseReader):

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, overload
 from convex_nb.engine.namespaces import managed_by
 from convex_nb.engine.reading.planner import Range
 from convex_nb.engine.reading.query import QueryInitializer
-from convex_nb.language.errors import InvalidIdError
-from convex_nb.language.ids import decode_id
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
@@ -60,13 +58,7 @@ class SystemReader:
     def normalize_id(self, table: str, text: str) -> Id | None:
         """``text`` as an id if it is one of ``table``, else ``None``. Does not look whether the document exists."""
         name = self._db._namespace.system.table(table)
-        if not isinstance(text, str):
-            return None
-        try:
-            number, _ = decode_id(text)
-        except InvalidIdError:
-            return None
-        return Id(text, name) if self._db._transaction.database.table_names.get(number) == name else None
+        return Id(text, name) if self._db._transaction.database.register.named_by(text) == name else None
 
 
 class SystemWriter:

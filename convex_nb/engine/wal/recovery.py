@@ -179,7 +179,7 @@ def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegm
     """Do again what a record says. Costs O(writes), and nothing is validated: it was when it was logged."""
     if isinstance(record, PushRecord):
         for name, number in record.created.items():
-            database.remember_table(name, number)
+            database.register.remember(name, number)
         tables = prepare(database, database.head, record.schema, again=True)
         database.committer.replay_push(Snapshot(timestamp, tables, Catalog(record.schema), database.head.dropped))
         return Push(timestamp, record.schema, {name: tables[name] for name in record.created})
@@ -194,7 +194,7 @@ def _commit(database: Database, record: CommitRecord, timestamp: int, load: Load
     head = database.head
     created: dict[str, TableState] = {}
     for name, number in record.created.items():
-        database.remember_table(name, number)
+        database.register.remember(name, number)
         created[name] = TableState.create(name, number, definition_of(name, head.schema))
     tables = {**created, **head.tables}
     for name in record.replaced:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from convex_nb.engine.files.collection import FILES
 from convex_nb.engine.namespaces import managed_by, tables_called
 from convex_nb.language.errors import DocumentNotFoundError, InvalidIdError, StorageCorruptError, shorten
-from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import encode_key, successor
 from convex_nb.language.qualified_names import component_of, qualified
 
@@ -122,11 +121,7 @@ def delete_file(writer: SystemWriter, id: str) -> None:
 
 def check_storage_id(database: Database, id: object, operation: str, component: str = "") -> None:
     """Raise `InvalidIdError` for what is not the id of a file of this component, whether or not there is one."""
-    try:
-        number = decode_id(id)[0] if isinstance(id, str) else None
-    except InvalidIdError:
-        number = None
-    table = None if number is None else database.table_names.get(number)
+    table = database.register.named_by(id)
     if table != qualified(component, TABLE):
         shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
         raise InvalidIdError(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.namespaces import tables_called
 from convex_nb.language.errors import InvalidIdError, shorten
-from convex_nb.language.ids import decode_id
 from convex_nb.language.keys import encode_key, successor
 from convex_nb.language.qualified_names import component_of, qualified
 from convex_nb.services.system_writes import write_system
@@ -67,11 +66,7 @@ def cancel_all(writer: SystemWriter, path: str | None, now_ms: float) -> int:
 
 def check_job_id(database: Database, id: object, component: str = "") -> None:
     """Raise `InvalidIdError` for what is not the id of a job of this component, whether or not there is one."""
-    try:
-        number = decode_id(id)[0] if isinstance(id, str) else None
-    except InvalidIdError:
-        number = None
-    table = None if number is None else database.table_names.get(number)
+    table = database.register.named_by(id)
     if table != qualified(component, TABLE):
         shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
         raise InvalidIdError(

@@ -52,11 +52,11 @@ class TableNumbers:
         owner = self._tables.get(number, table)
         if (state is not None and len(state)) or (owner != table and self._is_in_use(transaction, owner)):
             raise self._refused(table, number, owner)
-        self._database.table_number_taken(number)
+        self._database.register.take(number)
         if owner != table:
             self._tables.pop(number)
             if transaction.table(owner) is not None:
-                self._move(transaction, owner, self._database.unused_table_number())
+                self._move(transaction, owner, self._database.register.unused_number())
         self._move(transaction, table, number)
 
     def check(self, table: str, number: int) -> None:
@@ -88,7 +88,7 @@ class TableNumbers:
         with deferred:
             self._database.commit(transaction, SOURCE)
             for table, number in self._changed.items():
-                self._database.remember_table(table, number)
+                self._database.register.remember(table, number)
 
 
 def document_count(transaction: Transaction, table: str) -> int:

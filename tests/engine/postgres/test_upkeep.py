@@ -97,7 +97,7 @@ def test_what_a_kernel_has_written_ahead_survives_the_upkeep_of_others(uri: str)
     with kernels(uri) as (a, b):
         insert(a, "items", n=0)
         follow(b)
-        id, time = a.new_identity(a.table_number("items"), "items")
+        id, time = a.new_identity(a.register.number("items"), "items")
         segment = Segment.from_documents([Document({"_id": id, "_creationTime": time})], "items")
         transaction = a.begin()
         state = transaction.table("items")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convex_nb.engine.check import check_database, table_statistics
 from convex_nb.engine.database import Database
+from convex_nb.engine.database_statistics import table_statistics
 from convex_nb.engine.schema_push import Backfill
 from convex_nb.engine.search import text_index, vector_index
 from convex_nb.engine.search.filter_values import FilterValues
@@ -119,14 +119,14 @@ def test_what_was_opened_is_made_in_the_background() -> None:
 def test_what_is_wrong_is_noticed() -> None:
     database = make_database(schema())
     import_all(database, TABLE, DOCUMENTS)
-    check_database(database)
+    database.check()
     derived = segment_of(database).derived
     vectors = derived[VectorIndex, "vector", 2].make(1)
     vectors.units[0] = np.float32(0.5)
     with pytest.raises(AssertionError, match="other vectors"):
-        check_database(database)
+        database.check()
     del derived[VectorIndex, "vector", 2]
     text = derived[TextIndex, "text"]
     text._made[0], text._made[1] = text.make(1), text.make(0)
     with pytest.raises(AssertionError, match="is not its text"):
-        check_database(database)
+        database.check()

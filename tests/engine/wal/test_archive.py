@@ -201,10 +201,10 @@ def test_ids_of_a_table_whose_number_an_import_has_changed(path: Path) -> None:
     (id,) = insert_all(database, "items", [{"n": 1}])
     before = database.head
     transaction = database.begin()
-    number = database.unused_table_number()
+    number = database.register.unused_number()
     transaction.recreate("items", number)
     database.commit(transaction)
-    database.remember_table("items", number)
+    database.register.remember("items", number)
     for n in range(30):
         insert_all(database, "items", [{"n": n}])
         upkeep(database)
@@ -214,7 +214,7 @@ def test_ids_of_a_table_whose_number_an_import_has_changed(path: Path) -> None:
     found = past.get(id)
     assert found is not None
     assert found["n"] == 1
-    assert database.table_number("items") == number
+    assert database.register.number("items") == number
     assert list(database.table_names.values()).count("items") == 1
     database.close()
 

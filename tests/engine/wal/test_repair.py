@@ -195,7 +195,7 @@ def test_a_root_that_is_lost_when_an_import_replaced_a_table(path: Path) -> None
         pass
     transaction = database.begin()
     documents = [{"a": number, "text": "new"} for number in range(30)]
-    number = database.unused_table_number()
+    number = database.register.unused_number()
     transaction.recreate("items", number)
     state = transaction.table_or_new("items")
     segment = Segment.from_documents(
@@ -209,7 +209,7 @@ def test_a_root_that_is_lost_when_an_import_replaced_a_table(path: Path) -> None
     )
     transaction.add_part("items", Part.build(segment, state.indexes))
     database.commit(transaction)
-    database.remember_table("items", number)
+    database.register.remember("items", number)
     insert_all(database, "items", [{"a": 30, "text": "newer"}])
     known = contents(database)
     database.close()
