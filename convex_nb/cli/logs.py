@@ -6,13 +6,16 @@ import json
 import time
 from argparse import ArgumentTypeError, Namespace
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from convex_nb.cli.component import add_component
 from convex_nb.cli.problems import OK, UsageError
 from convex_nb.cli.project import find_project
 from convex_nb.language.errors import InvalidValueError, StorageError
+from convex_nb.language.qualified_names import qualified
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
@@ -23,7 +26,7 @@ Print the newest log lines and failures, and with --follow those that come, from
 
 The log of a deployment is in its process. This file is where one hands it on to, from then on:
 dep.logs.add_sink("app.log.jsonl"). With --json the events are printed as they are."""
-USAGE: Final = "[LOG] [--follow] [--success] [--history N] [--jsonl]"
+USAGE: Final = "[LOG] [--follow] [--success] [--component PATH] [--history N] [--jsonl]"
 EXAMPLES: Final = """\
   convex-nb logs app.log.jsonl --follow
   convex-nb logs --success --history 1000        [tool.convex_nb] logs = "app.log.jsonl" is in pyproject.toml"""
@@ -41,6 +44,7 @@ def configure(parser: OptionParser) -> None:
     parser.add_argument(
         "--history", metavar="N", type=_amount, default=HISTORY, help=f"begin with so many lines; {HISTORY} unless said"
     )
+    add_component(parser, "the functions")
     parser.add_argument("--jsonl", action="store_true", help="print the events as they are, one a line; so does --json")
 
 
@@ -48,10 +52,10 @@ def run(options: Namespace, console: Console) -> int:
     """Print what was logged, and follow it."""
     tail = log_of(options)
     console.json = console.json or options.jsonl
-    shown = (event for event in tail.new() if _is_wanted(event, options.success))
-    _print(deque(shown, maxlen=options.history), console)
+    wanted = partial(_is_wanted, success=options.success, component=options.component)
+    _print(deque(filter(wanted, tail.new()), maxlen=options.history), console)
     if options.follow:
-        _follow(tail, options.success, console)
+        _follow(tail, wanted, console)
     return OK
 
 
@@ -75,10 +79,10 @@ def log_of(options: Namespace) -> LogTail:
     return LogTail(place)
 
 
-def _follow(tail: LogTail, success: bool, console: Console) -> NoReturn:
+def _follow(tail: LogTail, wanted: Callable[[dict[str, Any]], bool], console: Console) -> NoReturn:
     while True:
         time.sleep(LOOK_SECONDS)
-        _print((event for event in tail.new() if _is_wanted(event, success)), console)
+        _print(filter(wanted, tail.new()), console)
 
 
 class LogTail:
@@ -113,7 +117,9 @@ class LogTail:
         return event
 
 
-def _is_wanted(event: dict[str, Any], success: bool) -> bool:
+def _is_wanted(event: dict[str, Any], success: bool, component: str) -> bool:
+    if component and event.get("function", {}).get("component_path") != component:
+        return False
     return success or event["topic"] != "function_execution" or event.get("status") != "success"
 
 
@@ -124,7 +130,8 @@ def _print(events: Iterable[dict[str, Any]], console: Console) -> None:
         if console.json:
             console.line(event)
             continue
-        path = event.get("function", {}).get("path", event["topic"])
+        function = event.get("function", {})
+        path = qualified(function.get("component_path", ""), function.get("path", event["topic"]))
         if event["topic"] == "function_execution":
             took = f"{event.get('execution_time_ms', 0):.1f} ms"
             level = "OK" if event.get("status") == "success" else "FAILED"

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "mcp": Command("mcp", "give a language model tools for a deployment"),
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),
+    "history": Command("history", "say what was changed about a deployment, its documents aside"),
     "logs": Command("logs", "print and follow what functions did and printed"),
     "insights": Command("insights", "say which functions read too much, or get into each other's way"),
     "import": Command("import_command", "import a file into a table, or a ZIP file into many"),

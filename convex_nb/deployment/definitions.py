@@ -10,6 +10,7 @@ from convex_nb.engine.namespaces import EVERYBODY
 from convex_nb.functions.definition import Function, Handler, Kind, Visibility, lost_name
 from convex_nb.functions.references import Reference, path_of
 from convex_nb.language.errors import FunctionNotFoundError, describe
+from convex_nb.language.qualified_names import component_of, local_name
 
 __all__ = [
     "anonymous_function",
@@ -72,12 +73,23 @@ def find_function(deployment: Deployment, target: Target) -> Function:
         deployment.adopt(target)
         return target
     path = path_of(target) if isinstance(target, Reference) else target
-    found = deployment.functions.get(path) if isinstance(path, str) else None
+    found = _function_at(deployment, path) if isinstance(path, str) else None
     if found is None:
         near = _near(path, deployment.functions) if isinstance(path, str) else []
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise FunctionNotFoundError(f"There is no function {describe(path, 80)}.{hint}", path=str(path), available=near)
     return found
+
+
+def _function_at(deployment: Deployment, path: str) -> Function | None:
+    component = component_of(path)
+    if not component:
+        return deployment.functions.get(path)
+    return (
+        None
+        if component not in deployment.components
+        else deployment.components[component].functions.get(local_name(path))
+    )
 
 
 def _near(path: str, known: Iterable[str]) -> list[str]:

@@ -155,7 +155,7 @@ class Deployment(Calling, Description):
 
     @property
     def audit(self) -> Audit:
-        """What has been changed about it, apart from its documents, since it was opened: `.df()`."""
+        """What has been changed about it, apart from its documents: `.df()`."""
         return self._audit
 
     # -- definitions ---------------------------------------------------------------------------------------------
@@ -209,7 +209,6 @@ class Deployment(Calling, Description):
         if is_another:
             # What a query may ask of a table has changed, so even those that fail now may succeed.
             self._reactor.invalidate()
-        self._audit.look()
         self._scheduling.deployed(changes)
         self._after_commit()
 

@@ -121,7 +121,10 @@ class Foundation:
         if self._reactor.handed_over:
             self._reactor.flush()
         self._log.sinks.deliver()
-        return self._closed is None and self._database.maintain(_SLICE_MS)
+        if self._closed is not None:
+            return False
+        self._audit.trim()
+        return self._database.maintain(_SLICE_MS)
 
     def rest(self) -> float:
         """Seconds until it is to be looked, though nobody has committed, whether something is too old to be kept."""
@@ -152,6 +155,7 @@ class Foundation:
             self._reactor.offer_held()
         if self._worker is None:
             self._log.sinks.deliver()
+            self._audit.trim()
             self._database.maintain(1)
             self._scheduling.step()
 

@@ -80,6 +80,8 @@ class Database:
         self.subscriptions = Subscriptions()
         self.on_commit: list[Callable[[Commit], None]] = []
         """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
+        self.on_writing: list[Callable[[Transaction, SchemaDefinition | None, str], object]] = []
+        """Called with each transaction that is about to be committed, the schema before it, and its source."""
         self.on_push: list[Callable[[], None]] = []
         """Called in the same way once another kernel's push is published."""
         self.files = FileStore(random_bytes)
@@ -187,7 +189,13 @@ class Database:
 
     def commit(self, transaction: Transaction, source: str = "") -> Commit | None:
         """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``: nothing was written then."""
+        if transaction.has_writes:
+            self._writing(transaction, transaction.snapshot.schema, source)
         return self.committer.commit(transaction, source, self._committed)
+
+    def _writing(self, transaction: Transaction, former: SchemaDefinition | None, source: str) -> None:
+        for amend in self.on_writing:
+            amend(transaction, former, source)
 
     def follow(self, log: SharedLog) -> bool:
         """Publish what other kernels have appended to the log; whether there was something. Raises ``StorageError``."""
@@ -254,7 +262,13 @@ class Database:
         self, change: Callable[[Snapshot, int], Snapshot | None], follow: Callable[[Snapshot], Transaction], source: str
     ) -> bool:
         """Put another state in force, and a commit on it: see ``Committer.push``."""
-        return self.committer.push(change, follow, source, self._committed)
+
+        def amended(head: Snapshot) -> Transaction:
+            transaction = follow(head)
+            self._writing(transaction, self.head.schema, source)
+            return transaction
+
+        return self.committer.push(change, amended, source, self._committed)
 
     def import_segment(self, table: str, segment: Segment, *, replace: bool = False, source: str = "import") -> Commit:
         """Add a whole segment to a table, in place of what is there with ``replace``, as one commit.

@@ -43,6 +43,7 @@ SYSTEM_TABLES: Final[Mapping[str, SystemTable]] = {
     ),
     "_session_requests": SystemTable(8, public=False, indexes={"by_request": ("session", "number")}),
     "_auth_providers": SystemTable(9, public=False, indexes={"by_position": ("position",)}),
+    "_audit_log": SystemTable(10, public=False, indexes={}),
 }
 """Whoever adds one gives it a number below `FIRST_USER_TABLE` that none of them has or had."""
 

@@ -96,3 +96,23 @@ def test_it_is_followed_also_when_it_begins_anew(log: Path) -> None:
             assert process.wait(30) == 130
         finally:
             process.kill()
+
+
+def test_those_of_a_component(app: Path, cli: Cli) -> None:
+    likes = convex_nb.define_component("likes")
+
+    @likes.mutation("lib:add")
+    def add(ctx: convex_nb.MutationCtx) -> None:
+        print("adding")
+
+    place = app / "app.log.jsonl"
+    with convex_nb.open() as dep:
+        dep.logs.add_sink(place)
+        dep.use(likes)
+        dep.load("./my_app")
+        dep.mutation("messages:send", {"author": "Ada", "body": "hello"})
+        dep.components["likes"].mutation("lib:add")
+    assert [line.split("  ")[1] for line in cli("logs", place).out.splitlines()] == ["messages:send", "likes//lib:add"]
+    assert [line.split("  ")[1:] for line in cli("logs", place, "--component", "likes").out.splitlines()] == [
+        ["likes//lib:add", "LOG", "adding"]
+    ]

@@ -31,7 +31,7 @@ def test_everything_goes_out(chat: Notebook, tmp_path: Path) -> None:
 
 
 def test_history(chat: Notebook) -> None:
-    assert "Nothing has changed" in chat.ok("%convex history").value.text()
+    assert [row[1::2] for row in chat.ok("%convex history").value.rows] == [["schema", "messages", ""]]
     chat.ok('send(author="Ada", body="hello")')
     chat.ok("%%convex_mutation\ndb.patch(db.query('messages').first()['_id'], {'body': 'bye'})")
     rows = chat.ok("%convex history messages").value.rows

@@ -21,13 +21,14 @@ from convex_nb.language.qualified_names import component_of, local_name
 
 if TYPE_CHECKING:
     from convex_nb.deployment.calling import Calling
-    from convex_nb.engine.reading.reader import DatabaseWriter
+    from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.components.component import Component
     from convex_nb.functions.definition import Function
     from convex_nb.language.schema import SchemaDefinition
 
 T = TypeVar("T")
+R = TypeVar("R", bound="DatabaseReader")
 
 
 class InstalledComponent(Acting):
@@ -93,12 +94,7 @@ class InstalledComponent(Acting):
 
     def transact(self, function: Callable[[DatabaseWriter], T], /) -> T:
         """Run `function(db)` over its tables as a mutation: see `Deployment.transact`."""
-
-        def inside(db: DatabaseWriter) -> T:
-            db._namespace = Namespace.of(self.path)
-            return function(db)
-
-        return self._deployment.transact(inside)
+        return self._deployment.transact(lambda db: function(inside(db, self.path)))
 
     def clear(self) -> int:
         """Delete everything that it has stored, and what the components inside of it have; how many documents."""
@@ -143,6 +139,11 @@ class Components(Mapping[str, InstalledComponent]):
 
     def __repr__(self) -> str:
         return "\n".join([repr(each) for each in self.values()]) or "no components"
+
+
+def inside(db: R, path: str) -> R:
+    """What `db` is to the component at this path, and to the application for `""`."""
+    return type(db)(db._transaction, Namespace.of(path))
 
 
 def stored_in(snapshot: Snapshot, path: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ from convex_nb.engine.names import check_table_name
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
-from convex_nb.language.qualified_names import qualified
+from convex_nb.language.qualified_names import component_of, local_name, qualified
 from convex_nb.language.schema import define_schema
 from convex_nb.language.schema_inference import infer_table
 from convex_nb.services.whole_tables import clear_tables, drop_table
@@ -80,18 +80,21 @@ class Data(Transfer, Feed, Forking, Backups):
         self._after_commit()
         return number
 
-    def infer_schema(self, *tables: str) -> SchemaDefinition:
+    def infer_schema(self, *tables: str, component: str = "") -> SchemaDefinition:
         """The narrowest usual schema that fits what is stored, of these tables or of all: `.to_code()` shows it.
 
-        Indexes are those in force. Costs O(documents). Raises `InvalidValueError` for a table that does not exist.
+        Of the application, or of the `component` at this path. Indexes are those in force. Costs O(documents). Raises
+        `InvalidValueError` for a table that does not exist.
         """
         head = self._head()
         inferred: dict[str, TableDefinition] = {}
-        for name in tables or tuple(self.tables):
-            state = head.tables.get(name)
+        numbers = self._database.table_names.items()
+        names = {number: local_name(each) if component_of(each) == component else each for number, each in numbers}
+        for name in tables or tuple(Tables(self._head, component)):
+            state = head.tables.get(qualified(component, name))
             if state is None or is_system_table(name):
                 raise InvalidValueError(f"There is no table {name!r} to infer a schema from.", value=name)
-            table = infer_table(state.scan(1, MIN_KEY, MAX_KEY, reverse=False), self._database.table_names)
+            table = infer_table(state.scan(1, MIN_KEY, MAX_KEY, reverse=False), names)
             for index in () if state.definition is None else state.definition.indexes:
                 table = table.index(index.name, list(index.fields), staged=index.staged)
             if state.definition is not None:
@@ -119,10 +122,14 @@ class Data(Transfer, Feed, Forking, Backups):
         return run_sql(self._head(), sql, {**(parameters or {}), **given})
 
     def save(self, path: str | PathLike[str], *, durability: Durability = "full") -> None:
-        """Write everything to a new file and live there from now on; functions, views and subscriptions stay.
+        """Write everything to a new file, or to a PostgreSQL database, and live there from now on; functions, views and
+        subscriptions stay.
 
-        The file has this name once it is complete. Raises `StorageExistsError`, `StorageError` and
-        `DeploymentLockedError`; nothing changes then. A file that it lived in before is closed, and stays as it was.
+        The file has this name once it is complete; `"postgresql://..."` is shared from then on. Raises
+        `StorageExistsError`, `StorageError` and `DeploymentLockedError`; nothing changes then. The place that it lived
+        in before is closed, and stays as it was.
         """
         self._check_open()
-        save_place(self._database, path, durability)
+        save_place(self._database, path, durability, self._scheduling.claim)
+        self._scheduling.moved()
+        self._follow()

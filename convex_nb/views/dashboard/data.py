@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.deployment.components.installed import inside
+from convex_nb.deployment.definitions import anonymous_function, document_of
 from convex_nb.language.encoding import loads, to_json
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.validators import ObjectValidator, Validator, v
@@ -17,20 +18,18 @@ from convex_nb.views.columns import SYSTEM_FIELDS, columns_of_table
 from convex_nb.views.dashboard.blocks import (
     Block,
     Field,
-    Line,
     bar,
     button,
     choice,
-    code,
     copier,
     field,
     form,
-    grid,
     listing,
     words,
 )
 from convex_nb.views.dashboard.conditions import OPERATORS, Condition, code_of, select
-from convex_nb.views.dashboard.page import Page
+from convex_nb.views.dashboard.table_schema import schema_blocks
+from convex_nb.views.dashboard.whole_tables import WholeTables, counted
 from convex_nb.views.editing import Editing
 from convex_nb.views.live_view import LiveView
 
@@ -38,19 +37,17 @@ SHOWN: Final = 5_000
 """The newest documents that a table shows; a filter looks at all."""
 LOOKED_AT: Final = 200
 """Documents whose fields are those of a table without a schema."""
-INFERRED_MOST: Final = 200_000
-"""Documents from which a schema is inferred without being asked twice."""
 
 
-def _read(ctx: Any, table: str, conditions: Any) -> Any:
-    return select(ctx.db, table, conditions, SHOWN)
+def _read(ctx: Any, table: str, conditions: Any, component: str) -> Any:
+    return select(inside(ctx.db, component), table, conditions, SHOWN)
 
 
 _documents = anonymous_function(_read, "query", "dashboard:documents")
-_document = anonymous_function(lambda ctx, id: ctx.db.get(id), "query", "dashboard:document")
+_document = anonymous_function(document_of.handler, "query", "dashboard:document")
 
 
-class Data(Page):
+class Data(WholeTables):
     """Tables at the left, the documents of one as a live table, and what can be done with them."""
 
     name: ClassVar[str] = "data"
@@ -61,12 +58,12 @@ class Data(Page):
         self._editable: Mapping[str, Validator] = {}
 
     def has_moved(self) -> bool:
-        return self.deployment.schema is not self._schema
+        return self.owner.schema is not self._schema
 
     @property
     def table(self) -> str | None:
         """The table that is shown: the one that was chosen, or the first one."""
-        tables = self.deployment.tables
+        tables = self.owner.tables
         chosen = self.memory.get("table")
         return chosen if chosen is not None and chosen in tables else next(iter(tables), None)
 
@@ -79,12 +76,14 @@ class Data(Page):
     # -- what is shown
 
     def blocks(self) -> Iterable[Block]:
-        schema = self._schema = self.deployment.schema
+        owner = self.owner
+        schema = self._schema = owner.schema
         # Chosen from now on: another table that comes first must not take its place.
         table = self.memory["table"] = self.table
-        self.drop_others("documents", str(table))
-        tables = self.deployment.tables
-        declared = {} if schema is None else schema.tables
+        shown = f"{self.component} {table}"
+        self.drop_others("documents", shown)
+        tables = owner.tables
+        yield from self.chooser()
         yield listing(
             "tables",
             "Tables",
@@ -100,18 +99,19 @@ class Data(Page):
             "table",
         )
         if table is None:
-            yield words("none", "No tables yet: declare one in a %%convex_schema cell, or insert a document.", "soft")
+            nothing = "No tables yet: declare one in a %%convex_schema cell, or insert a document."
+            yield words("none", "This component has no tables yet." if self.component else nothing, "soft")
             return
         panel = self.memory.get("panel")
-        view = self.inside(f"documents {table}", partial(self._open, table))
+        view = self.inside(f"documents {shown}", partial(self._open, table))
         self._edit(view, table)
         yield form("filter", self._filter_rows(), self._filter_buttons(), version=self.memory.get("version", 0))
         yield bar("bar", self._buttons(table, panel))
         if panel in ("add", "edit", "patch"):
             yield self._editor(table, panel)
         if panel == "schema":
-            yield from self._schema_blocks(table, declared)
-        yield self.drawn(f"documents {table}")
+            yield from schema_blocks(self, table, None if schema is None else schema.tables.get(table))
+        yield self.drawn(f"documents {shown}")
         count = tables[table].count()
         if isinstance(view.value, list) and len(view.value) >= SHOWN:
             yield words("limit", f"The newest {SHOWN:,} of {count:,} documents; a filter looks at all of them.", "soft")
@@ -155,9 +155,7 @@ class Data(Page):
                 button("Delete all shown", "delete_shown", "delete all documents that meet the filter"),
             ]
         buttons.append(button("Schema and indexes", "panel", key="schema", on=panel == "schema"))
-        if self.deployment.tables[table].count():
-            buttons.append(button("Clear table", "clear", "delete all documents of this table", tone="bad"))
-        return buttons
+        return [*buttons, *self.table_buttons(table)]
 
     def _editor(self, table: str, panel: str) -> Block:
         version = self.memory.get("version", 0)
@@ -171,45 +169,6 @@ class Data(Page):
         buttons = [button(verb, f"{panel}_documents", submits=True, tone="ok"), button("Cancel", "panel", "close")]
         return form("editor", rows, buttons, version=version, title=f"{table}")
 
-    def _schema_blocks(self, table: str, declared: Mapping[str, Any]) -> Iterable[Block]:
-        here = self.deployment.tables[table]
-        lines: list[Line] = [
-            {"key": name, "cells": [name, ", ".join(fields), "ready"]} for name, fields in here.indexes.items()
-        ]
-        lines += [{"key": name, "cells": [name, what, "ready"]} for name, what in here.searches.items()]
-        lines += [
-            {
-                "key": f"staged {name}",
-                "cells": [name, ", ".join(each.fields), f"staged: {each.indexed:,} of {each.rows:,} rows"],
-            }
-            for name, each in here.staged.items()
-        ]
-        yield grid("indexes", "Indexes", ["index", "fields", "state"], lines, "No indexes.")
-        if table in declared:
-            text = f"%%convex_schema\n{table} = {declared[table].to_code()}"
-            yield code("saved", "Schema in force, as a cell", text, open=True)
-        else:
-            yield words("unsaved", f"The schema does not name {table}: its documents may have any fields.", "soft")
-        if here.count() > INFERRED_MOST:
-            call = f"dep.infer_schema({table!r})"
-            yield words("large", f"{table} is large: {call} infers its schema from all documents.", "soft")
-            return
-        inferred = self._inferred(table)
-        if inferred is not None:
-            yield code(
-                "inferred", "Schema inferred from the documents, as a cell", inferred, open=table not in declared
-            )
-
-    def _inferred(self, table: str) -> str | None:
-        if not self.deployment.tables[table].count():
-            return None
-        # Inferred when the panel is opened, not again at each commit.
-        kept = self.memory.get("inferred")
-        if kept is None or kept[0] != table:
-            definition = self.deployment.infer_schema(table).tables[table]
-            kept = self.memory["inferred"] = (table, f"%%convex_schema\n{table} = {definition.to_code()}")
-        return str(kept[1])
-
     # -- the live table
 
     def _open(self, table: str) -> LiveView:
@@ -222,13 +181,13 @@ class Data(Page):
         for each in self._sound():
             value = each.value()
             conditions.append([each.field, each.operator] + ([] if value is UNDEFINED else [value]))
-        given = {"table": table, "conditions": conditions}
+        given = {"table": table, "conditions": conditions, "component": self.component}
         return lambda on_stale: self.deployment.watch(_documents, given, on_stale)
 
     def _again(self) -> None:
         """Ask for the documents anew: by other conditions, or with other fields."""
         table = self.table
-        view = self._shown.get(f"documents {table}")
+        view = self._documents_view()
         if table is not None and isinstance(view, LiveView):
             watch = self._watch(table)
             view.ask({}, lambda _: watch(self.host.mark))
@@ -246,12 +205,13 @@ class Data(Page):
             return self.change("edit", lambda db: db.patch(table, arguments["_id"], changed))
 
         each_alone = {name: v.optional(each) for name, each in fields.items()}
-        find = partial(self.deployment.query, _document)
-        return Editing(table, v.object({"_id": v.id(table), **each_alone}), run, lambda id: find({"id": id}))
+        # Ids are the deployment's: they know a table by its whole name.
+        validator = v.object({"_id": v.id(self.whole(table)), **each_alone})
+        return Editing(table, validator, run, lambda id: self.deployment.query(_document, {"id": id}))
 
     def _validators(self, table: str, newest: Iterable[Any]) -> Mapping[str, Validator]:
         """The fields of a table, by the schema or as its newest documents have them."""
-        schema = self.deployment.schema
+        schema = self.owner.schema
         declared = None if schema is None else schema.tables.get(table)
         if declared is not None and isinstance(declared.validator, ObjectValidator):
             return declared.validator.fields
@@ -265,7 +225,7 @@ class Data(Page):
 
     def _fields(self) -> list[str]:
         table = self.table
-        schema = self.deployment.schema
+        schema = self.owner.schema
         declared = None if schema is None or table is None else schema.tables.get(table)
         if declared is not None:
             named = columns_of_table(declared)
@@ -273,8 +233,11 @@ class Data(Page):
                 return list(named)
         return list(self._editable)
 
+    def _documents_view(self) -> object:
+        return self._shown.get(f"documents {self.component} {self.table}")
+
     def _chosen(self) -> str | None:
-        view = self._shown.get(f"documents {self.table}")
+        view = self._documents_view()
         selection = view.selection if isinstance(view, LiveView) else None
         return str(selection) if selection is not None else None
 
@@ -328,7 +291,7 @@ class Data(Page):
         table, given = str(self.table), loads(content["entries"]["text"])
         documents = given if isinstance(given, list) else [given]
         self.change("add", lambda db: [db.insert(table, each) for each in documents])
-        self._close_panel(f"{_counted(len(documents))} added to {table}.")
+        self._close_panel(f"{counted(len(documents))} added to {table}.")
 
     def do_edit_documents(self, content: Mapping[str, Any]) -> None:
         table, id, fields = str(self.table), self.memory["edited"], loads(content["entries"]["text"])
@@ -341,10 +304,10 @@ class Data(Page):
 
         def patch() -> str:
             self.change("edit", lambda db: [db.patch(table, id, fields) for id in ids])
-            return f"{_counted(len(ids))} of {table} changed."
+            return f"{counted(len(ids))} of {table} changed."
 
         self._close_panel("")
-        self.ask(f"Put these fields into {_counted(len(ids))} of {table}?", "Change all", table, patch)
+        self.ask(f"Put these fields into {counted(len(ids))} of {table}?", "Change all", table, patch)
 
     def do_delete(self, _: Mapping[str, Any]) -> None:
         id = self._chosen()
@@ -353,37 +316,22 @@ class Data(Page):
 
     def do_delete_shown(self, _: Mapping[str, Any]) -> None:
         ids = self._ids_shown()
-        self._ask_to_delete(ids, _counted(len(ids)))
-
-    def do_clear(self, _: Mapping[str, Any]) -> None:
-        table = str(self.table)
-        count = self.deployment.tables[table].count()
-
-        def clear() -> str:
-            # Rows in place of rows: a table of any size is emptied by one commit.
-            self.deployment.import_table(table, [], "replace")
-            return f"{table} was cleared."
-
-        self.ask(f"Delete all {_counted(count)} of {table}?", "Clear table", table, clear)
+        self._ask_to_delete(ids, counted(len(ids)))
 
     def _ask_to_delete(self, ids: list[str], what: str) -> None:
         table = str(self.table)
 
         def delete() -> str:
             self.change("delete", lambda db: [db.delete(table, id) for id in ids])
-            return f"{_counted(len(ids))} deleted from {table}."
+            return f"{counted(len(ids))} deleted from {table}."
 
         self.ask(f"Delete {what} from {table}?", "Delete", table, delete)
 
     def _ids_shown(self) -> list[str]:
-        view = self._shown.get(f"documents {self.table}")
+        view = self._documents_view()
         return [each["_id"] for each in view.value or ()] if isinstance(view, LiveView) else []
 
     def _close_panel(self, said: str) -> None:
         self.memory["panel"] = None
         if said:
             self.say(said)
-
-
-def _counted(number: int) -> str:
-    return f"{number:,} document{'' if number == 1 else 's'}"

@@ -25,18 +25,18 @@ from convex_nb.views.dashboard.blocks import (
 )
 from convex_nb.views.dashboard.charts import LastHour, failures, hits, percent
 from convex_nb.views.dashboard.logs import Wanted, call_lines
-from convex_nb.views.dashboard.page import Page
+from convex_nb.views.dashboard.owner import OwnedPage
 from convex_nb.views.dashboard.seen_as import SeenAs
 
 if TYPE_CHECKING:
-    from convex_nb.functions.definition import Function
+    from convex_nb.functions.definition import Function, Kind
     from convex_nb.views.live_view import LiveView
 
 CALLS: Final = 10
 """Calls of a function that are shown below it."""
 
 
-class Functions(Page):
+class Functions(OwnedPage):
     """The registered functions by module, at the left; at the right the one that was chosen."""
 
     name: ClassVar[str] = "functions"
@@ -46,50 +46,55 @@ class Functions(Page):
         self._known: dict[str, Function] = {}
 
     def has_moved(self) -> bool:
-        return self._known != self.deployment.functions
+        return self._known != self.owner.functions
 
     @property
     def path(self) -> str | None:
         """The function that is shown: the one that was chosen, or the first one."""
-        functions = self.deployment.functions
+        functions = self.owner.functions
         chosen = self.memory.get("path")
         return chosen if chosen is not None and chosen in functions else next(iter(functions), None)
 
     # -- what is shown
 
     def blocks(self) -> Iterable[Block]:
-        known, self._known = self._known, dict(self.deployment.functions)
+        known, self._known = self._known, dict(self.owner.functions)
         path = self.memory["path"] = self.path
+        whole = self.whole(str(path))
         yield listing("functions", "Functions", self._items(), "function")
-        self.drop_others("form", str(path))
-        self.drop_others("result", str(path))
+        yield from self.chooser()
+        self.drop_others("form", whole)
+        self.drop_others("result", whole)
         if path is None:
-            yield words("none", "No functions yet: define one in a %%convex_query cell.", "soft")
+            nothing = "No functions yet: define one in a %%convex_query cell."
+            yield words("none", "Its functions come with the next push." if self.component else nothing, "soft")
             return
-        function = self.deployment.functions[path]
+        function = self.owner.functions[path]
         if known.get(path) is not function:
-            self.drop(f"form {path}")
+            self.drop(f"form {whole}")
         where = place_of(function)
         kind = f"{function.visibility} {function.kind}"
         yield words("title", f"{path}{function.signature}", "plain")
         yield words("kind", f"{kind}, {where}" if where else kind, "soft")
         if function.source is not None:
             yield code("code", "Code", function.source)
-        yield self._identity()
-        self.inside(f"form {path}", lambda: self.host.form(path, partial(self._run, path)))
-        yield self.drawn(f"form {path}")
-        if f"result {path}" in self._shown:
-            yield self.drawn(f"result {path}")
-        yield self._charts(path, function)
+        if not self.component:
+            # Users never call a component: its application does.
+            yield self._identity()
+        self.inside(f"form {whole}", lambda: self.host.form(whole, partial(self._run, whole, function.kind)))
+        yield self.drawn(f"form {whole}")
+        if f"result {whole}" in self._shown:
+            yield self.drawn(f"result {whole}")
+        yield self._charts(whole, function)
         newest: list[Line] = [
             {**line, "cells": [line["cells"][0], *line["cells"][2:5]]}
-            for line in call_lines(self.deployment, Wanted(function=path), most=CALLS)
+            for line in call_lines(self.deployment, Wanted(function=whole), most=CALLS)
         ]
         yield grid("calls", "Newest calls", ["time", ">took", "outcome", "printed"], newest, "It has not run yet.")
 
     def _items(self) -> Iterable[Item]:
         module = None
-        for path, function in self.deployment.functions.items():
+        for path, function in self.owner.functions.items():
             head, colon, name = path.rpartition(":")
             if colon and head != module:
                 module = head
@@ -163,14 +168,14 @@ class Functions(Page):
         text = self.memory.get("identity")
         return loads(text) if text else None
 
-    def _run(self, path: str, arguments: Mapping[str, Any]) -> tuple[Any, str]:
+    def _run(self, path: str, kind: Kind, arguments: Mapping[str, Any]) -> tuple[Any, str]:
         """Run it for the form: the result of a query is followed from then on, in a view of its own."""
-        function, claims = self.deployment.functions[path], self._claims
-        if function.kind != "query":
+        claims = self._claims
+        if kind != "query":
             if claims is None:
-                return self.deployment.run(function, arguments), ""
+                return self.deployment.run(path, arguments), ""
             client = self.deployment.client(claims)
-            run = client.mutation if function.kind == "mutation" else client.action
+            run = client.mutation if kind == "mutation" else client.action
             return run(path, arguments), f"as {claims.get('subject') or claims.get('name') or 'this user'}"
         self._follow_result(path, arguments, claims)
         return None, "below, live"

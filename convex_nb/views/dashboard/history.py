@@ -39,7 +39,7 @@ class History(Page):
             for number, each in reversed(list(enumerate(events)))
             if wanted in ("", each.what)
         ]
-        nothing = "Nothing has been changed since the deployment was opened."
+        nothing = "Nothing has been changed yet."
         yield grid("events", "", ["time", "what", "name", "was", "detail"], lines[:SHOWN], nothing)
 
     def do_filter(self, content: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from convex_nb.functions.logs.execution_log import LogLine
+from convex_nb.language.qualified_names import component_of
 from convex_nb.views.dashboard.blocks import Block, Line, bar, button, choice, field, form, grid
 from convex_nb.views.dashboard.page import OWN, Page
 
@@ -28,6 +29,8 @@ class Wanted:
     function: str = ""
     outcome: str = ""
     level: str = ""
+    component: str | None = None
+    """Its path, `""` for the application, `None` for all."""
 
     def takes(self, path: str, outcome: str, lines: Iterable[LogLine]) -> bool:
         """Tell whether a call, or a line that no call wrote, is one of them."""
@@ -35,6 +38,8 @@ class Wanted:
         if self.function and not (
             path != self.function[1:] if self.function.startswith("-") else path == self.function
         ):
+            return False
+        if self.component is not None and component_of(path) != self.component:
             return False
         failed = outcome not in ("ok", "cached")
         if self.outcome and failed != (self.outcome == "failure"):
@@ -72,6 +77,10 @@ class Logs(Page):
             choice("outcome", "Outcome", outcomes, wanted.outcome, eager="filter"),
             choice("level", "Severity", levels, wanted.level, eager="filter"),
         ]
+        if paths := list(self.deployment.components):
+            owners = [("*", "everything"), ("", "the application"), *((path, path) for path in paths)]
+            chosen = "*" if wanted.component is None else wanted.component
+            row.insert(1, choice("component", "Component", owners, chosen, eager="filter"))
         yield form("filter", [row], [])
         if request is not None:
             lines = list(request_lines(self.deployment, request))
@@ -84,7 +93,14 @@ class Logs(Page):
 
     def do_filter(self, content: Mapping[str, Any]) -> None:
         entries = content["entries"]
-        self.memory["wanted"] = Wanted(*[entries[name] for name in ("text", "function", "outcome", "level")])
+        component = entries.get("component", "*")
+        self.memory["wanted"] = Wanted(
+            entries["text"],
+            entries["function"],
+            entries["outcome"],
+            entries["level"],
+            None if component == "*" else component,
+        )
 
     def do_request(self, content: Mapping[str, Any]) -> None:
         self.memory["request"] = content["key"].partition(" ")[0] or None

@@ -9,6 +9,7 @@ import pytest
 
 import convex_nb
 from convex_nb import internal_mutation, mutation, query, v
+from convex_nb.deployment.definitions import find_function
 from convex_nb.deployment.deployment import Deployment
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.views.dashboard.blocks import Block
@@ -66,7 +67,7 @@ class Host:
         return view
 
     def form(self, path: str, run: Callable[[Mapping[str, Any]], tuple[Any, str]]) -> FormView:
-        function = self.deployment.functions[path]
+        function = find_function(self.deployment, path)
 
         class Called:
             def asked(self) -> Asked:

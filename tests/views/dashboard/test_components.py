@@ -1,0 +1,110 @@
+"""The pages of an installed component: its tables, its functions, and what it logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from convex_nb import define_component, define_schema, define_table, v
+from convex_nb.deployment.deployment import Deployment
+from tests.views.dashboard.conftest import Reader
+
+Open = Callable[[str], Reader]
+
+
+@pytest.fixture
+def installed(deployment: Deployment) -> Deployment:
+    likes = define_component(
+        "likes", schema=define_schema({"counts": define_table({"of": v.string(), "n": v.number()})})
+    )
+
+    @likes.mutation("lib:add")
+    def add(ctx: Any, of: str) -> Any:
+        print("adding to", of)
+        return ctx.db.insert("counts", {"of": of, "n": 1})
+
+    @likes.query("lib:all")
+    def every(ctx: Any) -> Any:
+        return [each["of"] for each in ctx.db.query("counts").collect()]
+
+    deployment.use(likes)
+    deployment.mutation("messages:send", author="Ada")
+    deployment.components["likes"].mutation("lib:add", of="tea")
+    return deployment
+
+
+def test_its_tables(installed: Deployment, opened: Open) -> None:
+    data = opened("data")
+    assert [label for _, label in data["owner"]["rows"][0][0]["choices"]] == ["the application", "likes"]
+    data.do("owner", component="likes")
+    assert [(item["label"], item["note"]) for item in data["tables"]["items"]] == [("counts", "1")]
+    assert [row["of"] for row in data.rows] == ["tea"]
+    data.do("panel", "add")
+    data.do("add_documents", text='[{"of": "rum", "n": 2}, {"of": "ale", "n": 3}]')
+    assert [row["of"] for row in data.rows] == ["ale", "rum", "tea"]
+    editing = data.host.views[-1].editing
+    assert editing is not None
+    editing.commit(data.rows[0], "n", "30")
+    assert data.rows[0]["n"] == 30
+    data.host.views[-1].selection = data.rows[0]["_id"]
+    data.do("panel", "edit")
+    assert '"n": 30' in data["editor"]["rows"][0][0]["value"]
+    data.do("edit_documents", text='{"of": "ale", "n": 4}')
+    data.do("delete")
+    data.do("confirm")
+    assert [row["of"] for row in data.rows] == ["rum", "tea"]
+    data.do("panel", "schema")
+    assert data["saved"]["text"].startswith("counts = define_table(")
+    assert "Drop table" not in data.buttons("bar")
+    data.do("clear")
+    data.do("confirm")
+    assert data.said == "counts was cleared."
+    assert installed.components["likes"].table("counts").count() == 0
+    data.do("owner", component="")
+    assert [item["label"] for item in data["tables"]["items"]] == ["messages"]
+    assert installed.table("messages").count() == 1
+
+
+def test_its_functions_run_and_are_followed(installed: Deployment, opened: Open) -> None:
+    functions = opened("functions")
+    functions.do("owner", component="likes")
+    assert [item["label"] for item in functions["functions"]["items"]] == ["lib", "add", "all"]
+    assert "identity" not in functions
+    functions.do("function", "lib:all")
+    form: Any = functions.page._shown["form likes//lib:all"]
+    form._submit({})
+    functions.do("function", "lib:add")
+    form = functions.page._shown["form likes//lib:add"]
+    form._submit({"of": "rum"})
+    assert installed.components["likes"].query("lib:all") == ["tea", "rum"]
+    functions.do("function", "lib:add")
+    assert functions["charts"]["cards"][0]["figure"] == "2"
+    assert len(functions["calls"]["lines"]) == 2
+
+
+def test_what_it_logs(installed: Deployment, opened: Open) -> None:
+    logs = opened("logs")
+
+    def paths() -> set[Any]:
+        return {line["cells"][1] for line in logs["calls"]["lines"]} & {"likes//lib:add", "messages:send"}
+
+    filters = {"text": "", "function": "", "outcome": "", "level": ""}
+    assert paths() == {"likes//lib:add", "messages:send"}
+    logs.do("filter", **filters, component="likes")
+    assert paths() == {"likes//lib:add"}
+    logs.do("filter", **filters, component="")
+    assert paths() == {"messages:send"}
+
+
+def test_a_table_that_the_schema_does_not_name_is_dropped(installed: Deployment, opened: Open) -> None:
+    installed.transact(lambda db: db.insert("notes", {"text": "one"}))
+    data = opened("data")
+    assert "Drop table" not in data.buttons("bar")
+    data.do("table", "notes")
+    data.do("drop")
+    assert data["question"]["title"] == "Drop notes and its 1 document?"
+    data.do("confirm")
+    assert data.said == "notes was dropped."
+    assert [item["label"] for item in data["tables"]["items"]] == ["messages"]
