@@ -31,7 +31,7 @@ _ORDER = {
     "context": v.any(),
 }
 _REQUEST = {
-    "kind": v.union(*map(v.literal, ("query", "mutation", "action", "sleep"))),
+    "kind": v.union(*map(v.literal, ("query", "mutation", "action", "sleep", "event"))),
     "function": _NULL_OR_STRING,
     "args": v.any(),
     "retry": v.union(v.null(), RETRY),
@@ -61,6 +61,9 @@ component = define_component(
                     "job": v.union(v.null(), v.id("_scheduled_functions")),
                 }
             ).index("by_workflow", ["workflow", "number"]),
+            "events": define_table({"workflow": v.id("workflows"), "name": v.string(), "value": v.any()}).index(
+                "by_name", ["workflow", "name"]
+            ),
         }
     ),
 )
@@ -91,6 +94,19 @@ def steps(ctx: QueryCtx, id: str) -> Any:
         fields = {"kind": step["kind"], "function": function, "args": step["args"], "state": outcome["kind"]}
         shown.append({**fields, "result": outcome.get("result"), "error": outcome.get("error")})
     return shown
+
+
+@component.mutation(args={"id": v.id("workflows"), "name": v.string(), "value": v.any()}, returns=v.boolean())
+def send(ctx: MutationCtx, id: str, name: str, value: Any) -> bool:
+    workflow = ctx.db.get(id)
+    if workflow is None or workflow["state"] not in ("running", "failed"):
+        return False
+    ctx.db.insert("events", {"workflow": id, "name": name, "value": value})
+    for step in _journal(ctx, id):
+        if step["kind"] == "event" and step["outcome"] is None and _receive(ctx, step):
+            _go_on(ctx, id)
+            break
+    return True
 
 
 @component.mutation(args={"id": v.id("workflows")}, returns=v.boolean())
@@ -151,8 +167,8 @@ def advance(ctx: MutationCtx, id: str) -> None:
                 _end(ctx, workflow, {"kind": "failed", "error": said(error)})
                 return
             absent = run["missing"]
-        for number, request in enumerate(run.get("requests", ()), len(journal)):
-            _put_under_way(ctx, workflow, number, request)
+        requests = enumerate(run.get("requests", ()), len(journal))
+        over = [_put_under_way(ctx, workflow, number, request) for number, request in requests]
         if absent is not None:
             ctx.db.patch(id, {"error": f'It waits until "{absent}" is defined.'})
             _go_on(ctx, id, ABSENT_MS)
@@ -160,7 +176,7 @@ def advance(ctx: MutationCtx, id: str) -> None:
         if run["done"]:
             _end(ctx, workflow, {"kind": "success", "result": run["result"]})
             return
-        if all(request["kind"] != "query" for request in run["requests"]):
+        if not any(over):
             ctx.db.patch(id, {"error": None})
             return
 
@@ -198,7 +214,8 @@ def _journal(ctx: QueryCtx, id: str) -> list[Document]:
     return list(ctx.db.query("steps").with_index("by_workflow", workflow=id).collect())
 
 
-def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: Mapping[str, Any]) -> None:
+def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: Mapping[str, Any]) -> bool:
+    """Write a step into the journal and start it; whether it is over already."""
     nothing = dict.fromkeys(("outcome", "completed", "work", "job"))
     step = ctx.db.insert("steps", {**request, **nothing, "workflow": workflow["_id"], "number": number})
     function, args = request["function"], request["args"]
@@ -208,7 +225,10 @@ def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: M
         except Exception as error:
             outcome = {"kind": "failed", "error": said(error)}
         ctx.db.patch(step, {"outcome": outcome, "completed": ctx.now()})
-    elif request["kind"] == "sleep":
+        return True
+    if request["kind"] == "event":
+        return _receive(ctx, {"_id": step, "workflow": workflow["_id"], "args": args})
+    if request["kind"] == "sleep":
         woken = {"id": None, "context": step, "outcome": {"kind": "success", "result": None}}
         due = args["until"] if "until" in args else ctx.now() + args["ms"]
         ctx.db.patch(step, {"job": ctx.scheduler.run_at(due, ended, woken)})
@@ -220,6 +240,19 @@ def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: M
         enqueue = pool.enqueue_action if request["kind"] == "action" else pool.enqueue_mutation
         id = enqueue(ctx, function, args, retry=request["retry"] or False, on_complete=ended, context=step)
         ctx.db.patch(step, {"work": id})
+    return False
+
+
+def _receive(ctx: MutationCtx, step: Mapping[str, Any]) -> bool:
+    """Give a step the first event of its name that no other has had; whether there is one."""
+    name = step["args"]["name"]
+    event = ctx.db.query("events").with_index("by_name", workflow=step["workflow"], name=name).first()
+    if event is None:
+        return False
+    ctx.db.delete(event["_id"])
+    outcome = {"kind": "success", "result": event["value"]}
+    ctx.db.patch(step["_id"], {"outcome": outcome, "completed": ctx.now()})
+    return True
 
 
 def _end(ctx: MutationCtx, workflow: Document, outcome: Mapping[str, Any]) -> None:
@@ -242,6 +275,6 @@ def _end(ctx: MutationCtx, workflow: Document, outcome: Mapping[str, Any]) -> No
 
 
 def _delete(ctx: MutationCtx, workflow: Document) -> None:
-    for step in _journal(ctx, workflow["_id"]):
-        ctx.db.delete(step["_id"])
-    ctx.db.delete(workflow["_id"])
+    events = ctx.db.query("events").with_index("by_name", workflow=workflow["_id"]).collect()
+    for each in [*_journal(ctx, workflow["_id"]), *events, workflow]:
+        ctx.db.delete(each["_id"])

@@ -73,7 +73,7 @@ class Step:
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"A workflow's `step` has no {name!r}: it reads, writes and waits by `step.run_query`, `run_mutation`, "
-            "`run_action` and `sleep` only, and has `step.now()` and `step.random`."
+            "`run_action`, `sleep` and `wait_for` only, and has `step.now()` and `step.random`."
         )
 
     def now(self) -> float:
@@ -146,6 +146,13 @@ class Step:
         if isinstance(when, bool) or not isinstance(when, int | float):
             raise SchedulingError(f"A workflow sleeps until a time, not {when!r}.", when=when)
         self._step("sleep", None, {"until": when}, None).result()
+
+    def wait_for(self, name: str) -> Any:
+        """Wait until somebody sends an event of this name, `workflows.send(ctx, id, name, value)`; return its value.
+
+        Events are kept until they are waited for, and each is had once, in the order in which they were sent.
+        """
+        return self._step("event", None, {"name": name}, None).result()
 
     def _call(
         self,
@@ -224,4 +231,5 @@ def shown(step: Mapping[str, Any]) -> str:
     if step["function"] is not None:
         name = step["function"].removeprefix(_HANDLE)
         return f"`run_{step['kind']}({', '.join([name, args[:_SHOWN]] if args else [name])})`"
-    return f"`{'sleep_until' if 'until' in step['args'] else 'sleep'}({args.partition('=')[2]})`"
+    name = {"ms": "sleep", "until": "sleep_until", "name": "wait_for"}[next(iter(step["args"]))]
+    return f"`{name}({args.partition('=')[2]})`"

@@ -46,7 +46,7 @@ class Status(TypedDict):
 class StepStatus(TypedDict):
     """How a step is."""
 
-    kind: Literal["query", "mutation", "action", "sleep"]
+    kind: Literal["query", "mutation", "action", "sleep", "event"]
     function: str | None
     args: dict[str, Any]
     state: Literal["running", "success", "failed", "canceled"]
@@ -127,6 +127,11 @@ class Workflows:
         """The steps that it has taken, in the order in which it asked for them. O(steps)."""
         steps: list[StepStatus] = ctx.run_query(self._component.steps, id=id)
         return steps
+
+    def send(self, ctx: MutationCtx | ActionCtx, id: str, name: str, value: Any = None) -> bool:
+        """Send an event to a workflow, which `step.wait_for(name)` gets once; whether the workflow can still get it."""
+        can_get_it: bool = ctx.run_mutation(self._component.send, id=id, name=name, value=value)
+        return can_get_it
 
     def cancel(self, ctx: MutationCtx | ActionCtx, id: str) -> bool:
         """Have it take no further step; whether it was running. An action that runs goes on to its end."""

@@ -166,6 +166,33 @@ def test_what_is_over_goes_after_a_week(test: ConvexTest) -> None:
     assert (status(test, old), status(test, new)["state"]) == (None, "success")
 
 
+@workflows.define("shop:approval")
+def approval(step: Step, rounds: int) -> Any:
+    said = [step.wait_for("answer") for _ in range(rounds)]
+    return [*said, step.wait_for("other"), step.now()]
+
+
+def test_events_are_had_once_in_their_order_whenever_they_were_sent(test: ConvexTest) -> None:
+    test.deployment.register(approval)
+    id = start(test, approval, {"rounds": 3})
+
+    def send(name: str, value: Any) -> Any:
+        sent = test.run(lambda ctx: workflows.send(ctx, id, name, value))
+        test.advance(SECOND)
+        return sent
+
+    sent = [send("answer", "early"), send("other", 0)]
+    assert steps(test, id) == [["event", "success"], ["event", "running"]]
+    sent += [send("answer", {"n": 2}), send("answer", 3)]
+    assert sent == [True] * 4
+    assert status(test, id)["result"] == ["early", {"n": 2}, 3, 0, VirtualClock().now + 3 * SECOND]
+    assert send("answer", "late") is False
+    id = start(test, approval, {"rounds": 1})
+    send("never", 1)
+    test.run(lambda ctx: (workflows.cancel(ctx, id), workflows.forget(ctx, id)))
+    assert test.deployment.components["workflows"].table("events").count() == 0
+
+
 calls: list[int] = []
 
 
