@@ -24,7 +24,7 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.stored_documents import refusal_of_all, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.part import Run
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from convex_nb.language.schema import SchemaDefinition, TableDefinition
 
 _OPTIMISTIC: Final = 3
+_CREATION_TIME: Final = 1
 
 
 def push(
@@ -119,6 +120,12 @@ def prepare(
     return tables
 
 
+def _conform(parts: Sequence[Part], definition: TableDefinition, database: Database) -> bool:
+    from convex_nb.engine.segments.conformance import conforms
+
+    return all(conforms(part.segment, definition.validator, database.table_names) for part in parts)
+
+
 def _unchecked(head: Snapshot, schema: SchemaDefinition) -> Iterator[tuple[TableState, TableDefinition]]:
     """The tables whose documents nobody has checked against their definition in ``schema``."""
     before = head.schema
@@ -134,8 +141,12 @@ def _unchecked(head: Snapshot, schema: SchemaDefinition) -> Iterator[tuple[Table
 def check_documents(
     database: Database, state: TableState, definition: TableDefinition
 ) -> Iterator[SchemaValidationError]:
-    """Why documents of a table do not fit, as they are found. Costs O(documents)."""
-    documents = state.scan(1, MIN_KEY, MAX_KEY, reverse=False)
+    """Why documents of a table do not fit, as they are found. Costs O(documents), a few nanoseconds a value of those
+    in segments whose columns tell by themselves that they do."""
+    if state.parts and _conform(state.parts, definition, database):
+        documents = iter(state.live[_CREATION_TIME].values())
+    else:
+        documents = state.scan(_CREATION_TIME, MIN_KEY, MAX_KEY, reverse=False)
     return refusals(documents, definition, state.name, database.table_names)
 
 

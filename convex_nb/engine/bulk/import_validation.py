@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convex_nb.engine.bulk.import_columns import plain_value
 from convex_nb.engine.bulk.offenders import MOST, Offender
 from convex_nb.engine.segments.columns import LARGE, MOST_BYTES, Column
+from convex_nb.engine.segments.conformance import ACCEPTS
 from convex_nb.engine.segments.float_arrays import packed
 from convex_nb.engine.segments.layout import MISSING, field_of
 from convex_nb.language.document_validation import to_document_fields
@@ -115,7 +116,7 @@ class ColumnImport:
             return "int64"
         if kind == "int" and not types <= {NumberValidator, StringValidator, BooleanValidator, BytesValidator}:
             return None
-        return kind if _ACCEPTS.get(kind) in types else None
+        return kind if ACCEPTS.get(kind) in types else None
 
     def _absent(self, values: ArrowArray) -> list[Offender]:
         """The first rows without a value, if the field must have one."""
@@ -235,15 +236,6 @@ class ColumnImport:
             numpy.array(sizes, numpy.int64),
             offenders,
         )
-
-
-_ACCEPTS: Final[Mapping[Kind, type[Validator]]] = {
-    "boolean": BooleanValidator,
-    "int": NumberValidator,
-    "float": NumberValidator,
-    "string": StringValidator,
-    "bytes": BytesValidator,
-}
 
 
 def python_values(values: ArrowArray) -> Iterable[tuple[int, Any]]:
