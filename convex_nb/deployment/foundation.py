@@ -81,19 +81,30 @@ class Foundation:
         self._services["scheduler"] = SchedulerService(self._scheduling.after_commit)
         self._services["storage"] = StorageService(self._urls, self._scheduling.after_commit)
         self._database.on_push += [self._reactor.invalidate, self._scheduling.released]
-        shared = database.log
-        self._following = Following(self, database, shared) if isinstance(shared, SharedLog) else None
+        self._workers: list[Worker | Following] = [*filter(None, [self._worker]), *self._follow_up.workers]
+        self._following: Following | None = None
         self._release = weakref.finalize(
             self,
             _release,
-            (self._following, self._worker, *self._follow_up.workers),
+            self._workers,
             self._scheduling,
             self._reactor,
             self._database,
             self._log,
         )
         _open.add(self)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Hear from now on of those who share the place that the documents are in, if it can be shared."""
         if self._following is not None:
+            self._workers.remove(self._following)
+            self._following.stop()
+            self._following = None
+        shared = self._database.log
+        if isinstance(shared, SharedLog):
+            self._following = Following(self, self._database, shared)
+            self._workers.insert(0, self._following)
             self._following.start()
 
     def followed(self) -> None:
@@ -185,7 +196,7 @@ def name_of(place: str | None) -> str:
 
 
 def _release(
-    workers: tuple[Worker | Following | None, ...],
+    workers: list[Worker | Following],
     scheduling: Scheduling,
     reactor: Reactor,
     database: Database,
@@ -196,8 +207,7 @@ def _release(
         determinism.release()
         scheduling.close()
         for worker in workers:
-            if worker is not None:
-                worker.stop()
+            worker.stop()
         reactor.close()
         log.sinks.close()
     finally:

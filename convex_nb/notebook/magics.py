@@ -254,7 +254,7 @@ class ConvexMagics(Magics):
             %convex serve [PORT]          let apps connect, by HTTP and WebSocket; `serve stop` ends it
             %convex explain NAME [k=v]    how a query reads: index, range, rows, and why
             %convex open PATH             what a durable file holds, in place of the current deployment
-            %convex save PATH             go on in a new durable file
+            %convex save PATH             go on in a new durable file, or in PostgreSQL
             %convex export PATH [TABLE]   everything to a ZIP file, or a table to a CSV, JSON or Parquet file
             %convex import TABLE PATH     the rows of a file into a table; `replace` after it to put them in its place
             %convex history [TABLE] [ID]  what changed, newest first

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.deployment.data.past import timestamp_of
+from convex_nb.deployment.data.place import refuse_address
 from convex_nb.deployment.data.progress import shown_progress
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.language.errors import DeploymentClosedError, InvalidValueError
@@ -36,6 +37,7 @@ class Backups(Foundation):
         from convex_nb.services.backup import write_backup
 
         self._check_open()
+        refuse_address(path, "backed up")
         if str(path).lower().endswith(".zip"):
             raise InvalidValueError(
                 f"A backup is a durable file, and {str(path)!r} is called like a ZIP file: nothing was written. Call "

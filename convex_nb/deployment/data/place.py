@@ -12,6 +12,8 @@ from convex_nb.engine.postgres.address import is_address
 from convex_nb.language.errors import InvalidValueError, describe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from convex_nb.engine.database import Clock
     from convex_nb.engine.wal.repair import RepairReport
     from convex_nb.language.limits import Limits
@@ -70,12 +72,18 @@ def _nanoseconds(retention: timedelta) -> int:
     return retention // timedelta(microseconds=1) * 1000
 
 
-def save_place(database: Database, path: str | PathLike[str], durability: Durability) -> None:
-    """Go on in a new file."""
+def save_place(database: Database, path: str | PathLike[str], durability: Durability, claim: Callable[[], str]) -> None:
+    """Go on in a new file, or in a PostgreSQL database as the kernel that `claim` gives the name of."""
+    check_durability(durability)
+    if isinstance(path, str) and is_address(path):
+        from convex_nb.engine.postgres.saving import save_shared_database
+
+        save_shared_database(database, path, claim(), durability=durability)
+        return
+    if "://" in str(path):
+        raise InvalidValueError(f"save() takes the path of a file, not {_shown(path)}. Nothing was saved.", value=None)
     from convex_nb.engine.wal.opening import save_database
 
-    check_durability(durability)
-    refuse_address(path, "saved")
     save_database(database, path, durability=durability)
 
 
@@ -105,8 +113,7 @@ def refuse_address(path: object, verb: str) -> None:
     if is_address(path):
         raise InvalidValueError(
             f"This is the address of a PostgreSQL database, where the path of a file is wanted: nothing was {verb}. To "
-            'go on there, export everything (`dep.export("all.zip")`), open the address, and import it there '
-            '(`dep.import_zip("all.zip")`).',
+            "go on there with everything, give it to `dep.save`.",
             value=None,
         )
 

@@ -14,17 +14,26 @@ from convex_nb.deployment.jobs.lead import PATIENCE_SECONDS, Lead
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.engine.database import SystemClock
 from convex_nb.engine.namespaces import tables_called
+from convex_nb.engine.wal.kernels import new_kernel_name
 from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.engine.wal.read_only import ReadOnlyLog
 from convex_nb.functions.execution import running
 from convex_nb.language.errors import DeploymentClosedError, SchedulingError
 from convex_nb.language.qualified_names import component_of
-from convex_nb.services.scheduling.cron_table import TABLE as CRONS, Crons, deploy, end_interrupted, skip_missed
+from convex_nb.services.scheduling.cron_table import (
+    TABLE as CRONS,
+    Crons,
+    claim_crons,
+    deploy,
+    end_interrupted,
+    skip_missed,
+)
 from convex_nb.services.scheduling.executor import Executor
 from convex_nb.services.scheduling.scheduled_functions import (
     SOURCE,
     TABLE,
     ScheduledFunctions,
+    claim,
     fail_interrupted,
     job_tables,
 )
@@ -87,8 +96,7 @@ class Scheduling:
         self._looked_ms = 0.0
         self.is_manual = not isinstance(self.database.clock, SystemClock)
         """Whether nothing runs by the machine's time."""
-        shared = self.database.log
-        self._shared = shared if isinstance(shared, SharedLog) else None
+        self._shared: SharedLog | None = None
         self._kernels: frozenset[str] = frozenset()
         self.executor = Executor(runner, self, [ScheduledFunctions(), Crons()])
         self._worker: Worker | None = None
@@ -96,9 +104,34 @@ class Scheduling:
             self._worker = Worker(self, name="convex_nb jobs", is_prompt=True)
         if isinstance(self.database.clock, MovedClock):
             self.database.clock.follow(self)
-        self._recover()
+        self.moved()
+        if self._shared is None:
+            self._recover()
         self.database.on_commit.append(self._committed)
         runner.registry.on_change.append(self._redefined)
+
+    def moved(self) -> None:
+        """The documents are in another place now, which others share or not."""
+        former, log = self._shared, self.database.log
+        self._shared = log if isinstance(log, SharedLog) else None
+        if self._shared is not None:
+            self.executor.kernel = self._shared.kernel
+        if former is not None or self._shared is not None:
+            self._recover()
+
+    def claim(self) -> str:
+        """Note what runs here as this kernel's, so that others will not think that it is over; its name."""
+        kernel = self.executor.kernel
+        if kernel is not None:
+            return kernel
+        kernel = self.executor.kernel = new_kernel_name()
+        if self._is_read_only():
+            return kernel
+        for jobs in job_tables(self.database.head):
+            write_system(self.database, lambda writer: claim(writer, kernel), SOURCE, component_of(jobs.name))
+        if self._has(CRONS):
+            write_system(self.database, lambda writer: claim_crons(writer, kernel), SOURCE)
+        return kernel
 
     def _recover(self) -> None:
         """What a former process was at is over; what waits is looked at."""
@@ -106,6 +139,8 @@ class Scheduling:
             return
         now = self.executor.now_ms()
         kernels = frozenset() if self._shared is None else self._shared.kernels()
+        if self.executor.kernel is not None:
+            kernels |= {self.executor.kernel}
         for jobs in job_tables(self.database.head):
             component = component_of(jobs.name)
             while said := write_system(

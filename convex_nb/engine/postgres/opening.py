@@ -11,19 +11,24 @@ from convex_nb.engine.postgres.address import Address, driver
 from convex_nb.engine.postgres.copies import SharedCopies
 from convex_nb.engine.postgres.postgres_archive import PostgresArchive
 from convex_nb.engine.postgres.postgres_chunks import PostgresChunks
-from convex_nb.engine.postgres.postgres_errors import refusal, refusing_damage, talking
+from convex_nb.engine.postgres.postgres_errors import refusal, refusing_damage
 from convex_nb.engine.postgres.postgres_log import PostgresLog
-from convex_nb.engine.postgres.presence import Presence, new_kernel_name
+from convex_nb.engine.postgres.presence import Presence
 from convex_nb.engine.postgres.session import Session
 from convex_nb.engine.postgres.store import PostgresStore
 from convex_nb.engine.postgres.tables import prepare_tables
 from convex_nb.engine.postgres.upkeep import Upkeep
+from convex_nb.engine.wal.checkpoint import Checkpoint
+from convex_nb.engine.wal.kernels import new_kernel_name
 from convex_nb.engine.wal.milestones import Milestones
 from convex_nb.engine.wal.recovery import Recovery
 from convex_nb.language.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from convex_nb.engine.database import Clock
+    from convex_nb.engine.wal.protocol import LoggedEntry
     from convex_nb.engine.wal.storage_file import Durability
 
 
@@ -81,31 +86,58 @@ def _open(
         first, creation_time = recovery.first()
         database = Database(clock=clock, retention=retention, first=first, creation_time=creation_time, **options)
         recovery.replay(database)
-    kernel = new_kernel_name(secrets.token_hex(4))
-    channel = f"convex_nb_{recovery.root['file']}"
-    presence = Presence(address, channel, kernel, silent=read_only)
+    checkpoint = Checkpoint(recovery.root, recovery.milestones)
+    log = shared_log(
+        database,
+        store,
+        copies,
+        checkpoint,
+        new_kernel_name(),
+        durability,
+        retention,
+        recovery.entries,
+        recovery.logged_bytes,
+        read_only=read_only,
+    )
     try:
-        with talking(address, "open it"):
-            presence.begin()
-        log = PostgresLog(
-            database,
-            address,
-            kernel,
-            Session(address, channel, kernel, relaxed=durability == "relaxed"),
-            presence,
-            store,
-            copies,
-            Upkeep(address, copies, recovery, retention),
-            PostgresArchive(address, recovery.root["file"], copies, recovery.milestones.oldest.timestamp),
-            recovery.position,
-            read_only=read_only,
-        )
+        log.begin()
         database.committer.change_log(lambda _: log)
     except BaseException:
-        presence.close()
+        log.close()
         raise
     database.files.chunks = PostgresChunks(store, read_only=read_only)
     return database
+
+
+def shared_log(
+    database: Database,
+    store: PostgresStore,
+    copies: SharedCopies,
+    checkpoint: Checkpoint,
+    kernel: str,
+    durability: Durability,
+    retention: int,
+    entries: Sequence[LoggedEntry] = (),
+    logged_bytes: int = 0,
+    *,
+    read_only: bool = False,
+) -> PostgresLog:
+    """The log after a checkpoint and ``entries``."""
+    address, file = store.address, checkpoint.root["file"]
+    channel = f"convex_nb_{file}"
+    return PostgresLog(
+        database,
+        address,
+        kernel,
+        Session(address, channel, kernel, relaxed=durability == "relaxed"),
+        Presence(address, channel, kernel, silent=read_only),
+        store,
+        copies,
+        Upkeep(address, copies, checkpoint, retention, entries, logged_bytes),
+        PostgresArchive(address, file, copies, checkpoint.milestones.oldest.timestamp),
+        (entries[-1] if entries else checkpoint.milestones.newest).position,
+        read_only=read_only,
+    )
 
 
 def _check_privileges(store: PostgresStore) -> None:

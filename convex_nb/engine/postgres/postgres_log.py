@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from convex_nb.engine.commit import Commit, Push
-from convex_nb.engine.postgres.postgres_errors import refusing_damage
+from convex_nb.engine.postgres.postgres_errors import refusing_damage, talking
 from convex_nb.engine.postgres.session import NewRecord
 from convex_nb.engine.wal.checkpoint import ChunkWriter, in_pieces
 from convex_nb.engine.wal.protocol import Arrival, LoggedEntry, Moved, StorageStatistics
@@ -214,6 +214,11 @@ class PostgresLog:
         if not self.read_only:
             self._upkeep.note(logged.entry, logged.nbytes)
         self._head = logged.entry.position
+
+    def begin(self) -> None:
+        """Let the others know that this kernel is there. Raises ``StorageError``."""
+        with talking(self._address, "open it"):
+            self._presence.begin()
 
     def wait(self) -> bool:
         """Return when others have appended something, when somebody wakes this, or after a second."""

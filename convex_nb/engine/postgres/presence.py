@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import threading
@@ -124,8 +123,3 @@ class Presence:
         self._here.close()
         self._there.close()
         self._using.release()
-
-
-def new_kernel_name(token: str) -> str:
-    """A name that says which machine and process it is, and that no other kernel has."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{token}"

@@ -25,13 +25,13 @@ _PAGE: Final = 500
 class PostgresStore:
     """What a `StorageFile` is for a file. Any thread may use it; one at a time does.
 
-    A connection that was lost is made anew, unless there is something that it stood for: ``lasts``.
+    A connection that was lost is made anew, unless there is something that it stands for: ``lasts``.
     """
 
     def __init__(self, address: Address, connection: psycopg.Connection[Any], *, lasts: bool = True) -> None:
         self.address = address
         self._connection = connection
-        self._lasts = lasts
+        self.lasts = lasts
         self._is_closed = False
         self._lock = threading.RLock()
 
@@ -42,7 +42,7 @@ class PostgresStore:
             if self._is_closed:
                 raise DeploymentClosedError(f"The deployment in {self.address.text} was closed.")
             with talking(self.address, purpose):
-                if self._connection.closed and self._lasts:
+                if self._connection.closed and self.lasts:
                     self._connection = self.address.connect()
                 yield self._connection
 
@@ -54,7 +54,7 @@ class PostgresStore:
             try:
                 return self._rows(statement, parameters, binary)
             except driver().OperationalError:
-                if not self._connection.closed or not self._lasts:
+                if not self._connection.closed or not self.lasts:
                     raise
         # That it was lost meanwhile is not known before somebody tries.
         with self.connected(purpose):
@@ -68,7 +68,7 @@ class PostgresStore:
     @contextmanager
     def transaction(self, purpose: str) -> Iterator[None]:
         """Everything inside is durable when this ends, or nothing is. Raises ``StorageError``."""
-        if self._lasts:
+        if self.lasts:
             self.execute(purpose, "select 1")
         with self.connected(purpose) as connection, connection.transaction():
             yield

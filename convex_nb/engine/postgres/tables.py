@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb.language.errors import StorageError, StorageVersionError
+from convex_nb.language.errors import StorageError, StorageExistsError, StorageVersionError
 
 if TYPE_CHECKING:
     import psycopg
@@ -86,16 +86,33 @@ def prepare_tables(
 def _create_or_upgrade(connection: psycopg.Connection[Any], root: dict[str, Any], retention: int) -> int:
     version = _format(connection)
     if version is None:
-        connection.execute(_TABLES)
-        connection.execute(
-            "insert into convex_nb_root (format, retention, data) values (%s, %s, %s)",
-            (FORMAT, retention, json.dumps(root)),
-        )
+        _create(connection, root, retention)
         return FORMAT
     for older in range(version, FORMAT):
         connection.execute(UPGRADES[older])
         connection.execute("update convex_nb_root set format = %s", (older + 1,))
     return max(version, FORMAT)
+
+
+def create_tables(connection: psycopg.Connection[Any], address: Address, root: dict[str, Any], retention: int) -> None:
+    """Create them inside a transaction; whoever opens the deployment waits for its end. Raises ``StorageExistsError``
+    and ``psycopg.Error``."""
+    connection.execute("select pg_advisory_xact_lock(%s, 1)", (LOCK,))
+    if _format(connection) is not None:
+        raise StorageExistsError(
+            f"There is a deployment in {address.text} already, and it was left as it is. Save to another database, or "
+            "to another schema of this one, `?options=-csearch_path%3Dname`; or open the one that is there.",
+            path=address.text,
+        )
+    _create(connection, root, retention)
+
+
+def _create(connection: psycopg.Connection[Any], root: dict[str, Any], retention: int) -> None:
+    connection.execute(_TABLES)
+    connection.execute(
+        "insert into convex_nb_root (format, retention, data) values (%s, %s, %s)",
+        (FORMAT, retention, json.dumps(root)),
+    )
 
 
 def _format(connection: psycopg.Connection[Any]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from time import monotonic
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.engine.postgres.postgres_errors import talking
 from convex_nb.engine.postgres.store import PostgresStore
 from convex_nb.engine.postgres.tables import LOCK
-from convex_nb.engine.wal.checkpoint import write_checkpoint
+from convex_nb.engine.wal.checkpoint import Checkpoint, write_checkpoint
 from convex_nb.engine.wal.recovery import Recovery
 from convex_nb.engine.wal.sqlite import LOG_BYTES, LOG_RECORDS, RETRY_SECONDS
 from convex_nb.engine.wal.storage_errors import DamagedError
@@ -35,15 +35,23 @@ _position = attrgetter("position")
 class Upkeep:
     """Keeps a shared log short. One thread at a time takes steps, and ``note`` may be called beside it."""
 
-    def __init__(self, address: Address, copies: SharedCopies, recovery: Recovery, retention: int) -> None:
-        """Of what ``recovery`` has read; ``retention`` is this kernel's."""
+    def __init__(
+        self,
+        address: Address,
+        copies: SharedCopies,
+        checkpoint: Checkpoint,
+        retention: int,
+        entries: Sequence[LoggedEntry],
+        logged_bytes: int,
+    ) -> None:
+        """After ``checkpoint`` and ``entries``; ``retention`` is this kernel's."""
         self._address = address
         self._copies = copies
-        self._root: dict[str, Any] = recovery.root
-        self._milestones = recovery.milestones
+        self._root: dict[str, Any] = checkpoint.root
+        self._milestones = checkpoint.milestones
         self._retention = retention
-        self._entries = list(recovery.entries)
-        self._logged_bytes = recovery.logged_bytes
+        self._entries = list(entries)
+        self._logged_bytes = logged_bytes
         self._superfluous: set[int] = set()
         self.staged: dict[int, Callable[[], object]] = {}
         """Blobs that were written ahead of a commit: each is kept for as long as this gives something."""

@@ -210,6 +210,16 @@ def write_checkpoint(
     return Checkpoint(root, milestones)
 
 
+def complete(steps: Generator[None, None, Checkpoint]) -> Checkpoint:
+    """Write it to its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            checkpoint: Checkpoint = end.value
+            return checkpoint
+
+
 class _SnapshotWriter:
     """Writes those parts of a snapshot that the file has no copy of yet."""
 

@@ -16,7 +16,7 @@ from convex_nb.engine.files.moving import Move
 from convex_nb.engine.files.sqlite_chunks import ReadOnlyChunks, SqliteChunks
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
 from convex_nb.engine.wal.archive import Archive
-from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, write_checkpoint
+from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, complete, write_checkpoint
 from convex_nb.engine.wal.disk import remove, sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.milestones import Milestones
@@ -269,13 +269,13 @@ def _save(
 
         with file.transaction("save"):
             file.write_first_root(root)
-        _complete(checkpoint_of(database.head))
+        complete(checkpoint_of(database.head))
         files = Move(database, SqliteChunks(file))
         files.copy()
         file.sync()
 
         def finish(head: Snapshot) -> SqliteLog:
-            checkpoint = _complete(checkpoint_of(head))
+            checkpoint = complete(checkpoint_of(head))
             with files.rest(head):
                 file.finish(path)
                 try:
@@ -290,12 +290,3 @@ def _save(
         # The first checkpoint has nearly everything; commits wait only for what came since.
         database.committer.change_log(finish)
     before.close()
-
-
-def _complete(steps: Generator[None, None, Checkpoint]) -> Checkpoint:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            checkpoint: Checkpoint = end.value
-            return checkpoint

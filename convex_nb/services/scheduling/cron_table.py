@@ -107,6 +107,13 @@ def end_interrupted(
     return [(cron["function"], CronRun(cron).end(writer, now_ms, INTERRUPTED)) for cron in crons]
 
 
+def claim_crons(writer: SystemWriter, kernel: str) -> None:
+    """Note of the runs in progress that they are in this kernel, where no kernel is noted."""
+    for cron in list(writer.query(TABLE).collect()):
+        if cron["state"]["kind"] == "inProgress" and "kernel" not in cron["state"]:
+            writer.patch(cron["_id"], {"state": {**cron["state"], "kernel": kernel}})
+
+
 class CronRun:
     """One run of one cron, as a task of the executor."""
 

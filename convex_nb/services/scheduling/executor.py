@@ -17,7 +17,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from convex_nb.engine.reading.system_reader import SystemWriter
-from convex_nb.engine.wal.protocol import SharedLog
 from convex_nb.functions.execution import Execution
 from convex_nb.functions.origin import Origin
 from convex_nb.functions.tracebacks import message_of
@@ -142,10 +141,8 @@ class Executor:
         self._registry = runner.registry
         self._host = host
         self._sources = sources
-        shared = runner.database.log
-        self._kernel = {"kernel": shared.kernel} if isinstance(shared, SharedLog) else {}
-        # Among several kernels, another one may have the function that this one lacks.
-        self._opened_ms = math.inf if self._kernel else runner.database.last_creation_time
+        self._kernel: dict[str, str] = {}
+        self._opened_ms = runner.database.last_creation_time
         self._defined: set[str] = set()
         self._taken: set[str] = set()
         self._threads: set[int] = set()
@@ -153,6 +150,17 @@ class Executor:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._registry.on_change.append(self._defined.update)
+
+    @property
+    def kernel(self) -> str | None:
+        """The name of this kernel among several, if there may be others."""
+        return self._kernel.get("kernel")
+
+    @kernel.setter
+    def kernel(self, name: str) -> None:
+        self._kernel = {"kernel": name}
+        # Another one may have the function that this one lacks.
+        self._opened_ms = math.inf
 
     # -- starting ------------------------------------------------------------------------------------------------
 

@@ -106,6 +106,13 @@ def fail_interrupted(
     return [(job["name"], f"{INTERRUPTED} (job {job['_id']})") for job in jobs]
 
 
+def claim(writer: SystemWriter, kernel: str) -> None:
+    """Note of the jobs in progress that they are in this kernel, where no kernel is noted."""
+    for job in writer.query(TABLE).with_index("by_state", lambda q: q.eq("state.kind", "inProgress")).collect():
+        if "kernel" not in job["state"]:
+            writer.patch(job["_id"], {"state": {**job["state"], "kernel": kernel}})
+
+
 def sweep(writer: SystemWriter, now_ms: float) -> int:
     """Remove jobs that have been over for long enough, a thousand at most; how many."""
     upto = now_ms - KEPT_MS

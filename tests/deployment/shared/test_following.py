@@ -16,7 +16,7 @@ import convex_nb
 from convex_nb import ActionCtx, Deployment, MutationCtx, QueryCtx, cron_jobs, mutation, query
 from convex_nb.engine.postgres import presence
 from convex_nb.functions.definition import Function
-from convex_nb.language.errors import InvalidValueError, ReadOnlyError
+from convex_nb.language.errors import InvalidValueError, ReadOnlyError, StorageExistsError
 from tests.engine.postgres.server import Server
 from tests.functions.apps import SCHEMA, add_task, add_to_counter, counter_value, list_tasks
 
@@ -202,7 +202,7 @@ def test_it_says_where_it_is_without_the_password(server: Server, uri: str, tmp_
         assert dep.path is None
         for said in (repr(dep), dep._repr_html_(), repr(dep.statistics()), str(dep._database.log.__dict__)):
             assert "s3cret" not in said
-        with pytest.raises(InvalidValueError, match="import_zip") as caught:
+        with pytest.raises(StorageExistsError, match="There is a deployment in") as caught:
             dep.save(uri.replace("owner@", "owner:s3cret@"))
         assert "s3cret" not in str(caught.value)
         dep.transact(lambda db: db.insert("tasks", {"text": "one"}))
