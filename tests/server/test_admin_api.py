@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
 from convex_nb import Deployment, Int64
 from convex_nb.server.server import Server
@@ -122,7 +122,7 @@ def test_the_environment_is_read_and_changed(app: Deployment, server: Server) ->
 
 def test_anybody_is_told_what_public_functions_there_are(server: Server) -> None:
     document = httpx.get(f"{server.url}/openapi.json").json()
-    validate(document, cls=OpenAPIV31SpecValidator)
+    validate(document, cls=OpenAPIV30SpecValidator)
     assert document["servers"][0]["variables"]["hostUrl"]["default"] == server.url
     assert "secret" not in str(list(document["paths"]))
     address = "/api/run/counter/add"

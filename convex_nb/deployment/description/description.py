@@ -31,7 +31,7 @@ class Description(Data):
         return function_spec(self._registry.functions, self._router, self._url)
 
     def openapi(self) -> dict[str, Any]:
-        """The public functions as an OpenAPI 3.1 document: each is a POST to `/api/run/...` of the server."""
+        """The public functions as an OpenAPI 3.0 document: each is a POST to `/api/run/...` of the server."""
         from convex_nb.deployment.description.openapi import openapi
 
         self._check_open()

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.deployment.description.schemas_of_openapi import dialect
 from convex_nb.language.validator_json import json_schema
 from convex_nb.language.validators import ObjectValidator, UnionValidator, Validator
 
 if TYPE_CHECKING:
     from convex_nb.functions.definition import Function
 
-VERSION: Final = "3.1.0"
+VERSION: Final = "3.0.3"
 USUAL_URL: Final = "http://127.0.0.1:3210"
 _LINES: Final = {"type": "array", "items": {"type": "string"}, "description": "What the function printed."}
 _SCHEMAS: Final[dict[str, Any]] = {
@@ -20,7 +21,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
         "type": "object",
         "description": "The function was called, and raised.",
         "properties": {
-            "status": {"const": "error"},
+            "status": {"type": "string", "enum": ["error"]},
             "errorMessage": {"type": "string"},
             "errorData": {"description": "The data of a ConvexError."},
             "logLines": _LINES,
@@ -44,7 +45,7 @@ _REFUSALS: Final = {
 
 
 def openapi(functions: Mapping[str, Function], name: str, url: str | None) -> dict[str, Any]:
-    """Return an OpenAPI 3.1 document with a path for each public function, at `url` unless a client is told another."""
+    """Return an OpenAPI 3.0 document with a path for each public function, at `url` unless a client is told another."""
     public = {path: each for path, each in sorted(functions.items()) if each.visibility == "public"}
     host = {"default": url or USUAL_URL, "description": "Where the deployment is served."}
     return {
@@ -94,8 +95,8 @@ def _request(args: Validator) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "args": {"type": "object", **json_schema(args, lossless=True)},
-            "format": {"const": "json", "description": "How the result is written."},
+            "args": {"type": "object", **dialect(json_schema(args, lossless=True))},
+            "format": {"type": "string", "enum": ["json"], "description": "How the result is written."},
         },
         **({"required": ["args"]} if needed else {}),
     }
@@ -105,8 +106,8 @@ def _success(returns: Validator | None) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "status": {"const": "success"},
-            "value": {} if returns is None else json_schema(returns),
+            "status": {"type": "string", "enum": ["success"]},
+            "value": {} if returns is None else dialect(json_schema(returns)),
             "logLines": _LINES,
         },
         "required": ["status", "value"],

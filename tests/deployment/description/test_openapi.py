@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+from openapi_schema_validator import OAS30Validator
+from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
 from convex_nb import Int64, to_json
 from tests.deployment.description.app import open_app
@@ -17,14 +17,15 @@ def document() -> dict[str, Any]:
         return dep.openapi()
 
 
-def schema_of_request(document: dict[str, Any], address: str) -> Draft202012Validator:
+def schema_of_request(document: dict[str, Any], address: str) -> OAS30Validator:
     operation = document["paths"][address]["post"]
-    return Draft202012Validator(operation["requestBody"]["content"]["application/json"]["schema"])
+    return OAS30Validator(operation["requestBody"]["content"]["application/json"]["schema"])
 
 
 def test_it_is_an_openapi_document(document: dict[str, Any]) -> None:
-    validate(document, cls=OpenAPIV31SpecValidator)
+    validate(document, cls=OpenAPIV30SpecValidator)
     assert json.loads(json.dumps(document)) == document
+    assert document["openapi"] == "3.0.3"
 
 
 def test_there_is_a_path_for_each_public_function(document: dict[str, Any]) -> None:
