@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 HOUR_MS: Final = 3_600_000
 LATE_MS: Final = 5_000
 """From here on a job that has not begun is overdue."""
-_PUSHED: Final = ("function", "schema", "cron", "auth provider")
+PUSHED: Final = ("function", "schema", "cron", "auth provider")
+"""What changes of are a push."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def health(deployment: Deployment, now_ms: float) -> Health:
     recent = [tally for began, tally in deployment.metrics.minutes() if began >= now_ms - HOUR_MS]
     calls = sum(tally.calls for tally in recent)
     asked = sum(tally.calls for tally in recent if tally.kind == "query")
-    pushes = [event.time_ms for event in deployment.audit if event.what in _PUSHED]
+    pushes = [event.time_ms for event in deployment.audit if event.what in PUSHED]
     return Health(
         calls=calls,
         failure_rate=_share(sum(tally.errors for tally in recent), calls),

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+from convex_nb.deployment.observability.health import LATE_MS, PUSHED
 from convex_nb.views.cells import time_text
 from convex_nb.views.dashboard.blocks import Block, Card, Line, cards, grid
 from convex_nb.views.dashboard.charts import LastHour, failures, hits, percent
 from convex_nb.views.dashboard.page import OWN, Page
 
-LATE_MS: Final = 5_000
-"""From here on a job that has not begun is overdue."""
 INSIGHTS_MOST: Final = 20
-_PUSHED: Final = ("function", "schema", "cron", "auth provider")
 
 
 class Health(Page):
@@ -74,7 +72,7 @@ class Health(Page):
         return {"title": "Scheduler", "figure": f"Overdue by {_span(lag)}", "note": waiting + crons, "tone": "bad"}
 
     def _pushed(self) -> Card:
-        pushes = [each for each in self.deployment.audit if each.what in _PUSHED]
+        pushes = [each for each in self.deployment.audit if each.what in PUSHED]
         if not pushes:
             return {"title": "Last push", "figure": "–", "note": "nothing yet"}
         newest = pushes[-1]
