@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from convex_nb.deployment.cells import of_cell
-from convex_nb.deployment.clients.client_queries import ClientQueries, Pending
-from convex_nb.deployment.clients.optimistic import OptimisticUpdate
+from convex_nb.deployment.clients.client_queries import ClientQueries
+from convex_nb.deployment.clients.optimistic import OptimisticUpdate, Pending
 from convex_nb.deployment.clients.paginated import PAGE_SIZE, PaginatedQuery, option_of
 from convex_nb.deployment.clients.principal import Principal
 from convex_nb.deployment.clients.redaction import told_to_client

@@ -6,18 +6,20 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from convex_nb.deployment.clients.optimistic import OptimisticStore, OptimisticUpdate
+from convex_nb.deployment.clients.client_query import Attachment, ClientLive, ClientQuery
+from convex_nb.deployment.clients.optimistic import OptimisticStore, Pending
 from convex_nb.functions.checks import check_arguments
-from convex_nb.functions.live.live_query import NOTHING_YET, Outcome, SharedQuery, Subscription, check_callback
-from convex_nb.language.ordering import same_key, same_value
-from convex_nb.language.values import UNDEFINED, copy_value
+from convex_nb.functions.live.live_query import NOTHING_YET, SharedQuery, Subscription, check_callback
+from convex_nb.language.ordering import same_key
+from convex_nb.language.values import copy_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable
 
     from convex_nb.deployment.calling import Calling
+    from convex_nb.deployment.clients.client_query import QueryKey
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.origin import Origin
     from convex_nb.functions.registry import Entry, Target
@@ -26,158 +28,6 @@ log: Final = logging.getLogger("convex_nb")
 
 PATIENCE_SECONDS: Final = 1.0
 """How long a mutation that is committed waits for another thread to show it."""
-
-QueryKey: TypeAlias = tuple["Hashable", "Hashable"]
-"""What stands for a function, and for its arguments."""
-
-
-class Pending:
-    """The optimistic update of a mutation that has been asked for, until its effect is in what the client sees."""
-
-    __slots__ = ("args", "committed_at", "is_committing", "update")
-
-    def __init__(self, update: OptimisticUpdate | None, args: dict[str, Any]) -> None:
-        self.update = update
-        self.args = args
-        # From the end of its handler until it is known when it was committed: results may show its effect already.
-        self.is_committing = False
-        self.committed_at: int | None = None
-
-
-class ClientQuery:
-    """One query of one client: the deployment's outcome of it, and what the client sees instead."""
-
-    def __init__(self, queries: ClientQueries, key: QueryKey, shared: SharedQuery, origin: Origin) -> None:
-        self._queries = queries
-        self.key = key
-        self.shared = shared
-        self.base = NOTHING_YET
-        self.outcome = NOTHING_YET
-        self.followers: tuple[Subscription | ClientLive, ...] = ()
-        # The deployment's change that the present error came with.
-        self._failure = 0
-        # Who is offered outcomes for it, as whom.
-        self.attachment: ClientQuery | Attachment = self
-        self.origin = origin
-
-    def __repr__(self) -> str:
-        return f"ClientQuery({self.path!r}, {self.args!r}, {len(self.followers)} followers)"
-
-    @property
-    def path(self) -> str:
-        """The function's path."""
-        return self.shared.path
-
-    @property
-    def args(self) -> dict[str, Any]:
-        """The arguments, normalised."""
-        return self.shared.args
-
-    @property
-    def loaded(self) -> Any:
-        """The result without optimistic updates; `UNDEFINED` if it is not loaded, or fails."""
-        return UNDEFINED if self.base is NOTHING_YET or self.base.error is not None else self.base.value
-
-    def offer(self, outcome: Outcome) -> None:  # noqa: ARG002 (taken over when all queries have run)
-        """The deployment has a newer outcome: the client is to move."""
-        self._queries.reactor.groups.expect(self._queries)
-
-    def close(self) -> None:
-        """The deployment closes: so does everything that follows."""
-        for follower in self.followers:
-            follower.close()
-
-    def move_to(self, attachment: Attachment, origin: Origin) -> None:
-        """Be the query of another identity from the next move on."""
-        self.shared, self.attachment, self.origin = attachment.shared, attachment, origin
-        self._failure = -1
-
-    def show(self, layers: Mapping[QueryKey, Any], told: Callable[[Exception, str], Exception]) -> bool:
-        """Take over what there is to see; whether it differs from before."""
-        old, base = self.outcome, self.base
-        value, error = base.value, base.error
-        if self.key in layers:
-            value, error = layers[self.key], None
-        if error is None:
-            changed = old.changes == 0 or old.error is not None or not _is_same(old.value, value)
-            value = value if changed else old.value
-        else:
-            changed = old.error is None or self._failure != base.changes
-            value = old.value
-            error = told(error, self.path) if changed else old.error
-            self._failure = base.changes
-        self.outcome = base._replace(changes=old.changes + changed, value=value, error=error)
-        return changed
-
-
-class Attachment:
-    """Stands for a query with the deployment, once its client has come to act for somebody else."""
-
-    def __init__(self, query: ClientQuery, shared: SharedQuery) -> None:
-        self._query = query
-        self.shared = shared
-
-    def offer(self, outcome: Outcome) -> None:
-        """The deployment has a newer outcome."""
-        self._query.offer(outcome)
-
-    def close(self) -> None:
-        """The deployment closes."""
-        self._query.close()
-
-
-class ClientLive:
-    """A query that a client follows without a callback."""
-
-    stale = False
-    """A client's queries are always of one moment."""
-
-    def __init__(self, queries: ClientQueries, query: ClientQuery) -> None:
-        self._queries = queries
-        self._query = query
-
-    @property
-    def value(self) -> Any:
-        """The last good value."""
-        value = self._query.outcome.value
-        # Pages have no way to be loading again.
-        return self._query.base.value if value is UNDEFINED else value
-
-    @property
-    def error(self) -> Exception | None:
-        """What it raises at present."""
-        return self._query.outcome.error
-
-    @property
-    def timestamp(self) -> int:
-        """The commit at which it ran last."""
-        return self._query.outcome.timestamp
-
-    @property
-    def duration_ms(self) -> float:
-        """How long its last run took."""
-        return self._query.outcome.duration_ms
-
-    @property
-    def tables(self) -> Iterable[str]:
-        """The tables that it reads."""
-        return self._query.outcome.read_set.tables()
-
-    @property
-    def reads_clock(self) -> bool:
-        """Whether its last run looked at the time."""
-        return self._query.outcome.reads_clock
-
-    def expire(self) -> None:
-        """Have it run again though no commit has touched it: time has passed."""
-        self._queries.reactor.expire(self._query.shared)
-
-    def offer(self, outcome: Outcome) -> None:
-        """Looked at when somebody wants to know."""
-
-    def close(self) -> None:
-        """Follow no longer."""
-        self._queries.leave(self._query, self)
 
 
 class Nudged(Protocol):
@@ -253,7 +103,7 @@ class ClientQueries:
 
     def follow(self, entry: Entry, given: Mapping[str, Any] | None) -> ClientLive:
         """Follow a query without."""
-        live = self._follow(entry, given, lambda query: ClientLive(self, query))
+        live = self._follow(entry, given, lambda query: ClientLive(self.reactor, self.leave, query))
         assert isinstance(live, ClientLive)
         return live
 
@@ -267,7 +117,7 @@ class ClientQueries:
         # Before it is anybody's: this runs the query, and no lock is held while user code runs.
         origin = self._origin()
         query = self.reactor.attach(
-            entry, given, lambda shared: ClientQuery(self, (name, same_key(shared.args)), shared, origin), origin
+            entry, given, lambda shared: ClientQuery(self._newer, (name, same_key(shared.args)), shared, origin), origin
         )
         with self._lock:
             kept = self._queries.setdefault(query.key, query)
@@ -287,6 +137,9 @@ class ClientQueries:
             changed = self._show() if waits else []
         self._announce(changed)
         return follower
+
+    def _newer(self) -> None:
+        self.reactor.groups.expect(self)
 
     def leave(self, query: ClientQuery, follower: Subscription | ClientLive) -> None:
         """A follower is closed; with the last one its query is forgotten."""
@@ -409,7 +262,3 @@ class ClientQueries:
             self.reactor.groups.arrive(self)
             if monotonic() > until:
                 break
-
-
-def _is_same(old: Any, new: Any) -> bool:
-    return old is new or (old is not UNDEFINED and new is not UNDEFINED and same_value(old, new))

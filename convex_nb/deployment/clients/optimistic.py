@@ -12,12 +12,26 @@ from convex_nb.language.ordering import compare_values, same_value
 from convex_nb.language.values import UNDEFINED, copy_value, to_value
 
 if TYPE_CHECKING:
-    from convex_nb.deployment.clients.client_queries import ClientQueries, QueryKey
+    from convex_nb.deployment.clients.client_queries import ClientQueries
+    from convex_nb.deployment.clients.client_query import QueryKey
     from convex_nb.functions.registry import Target
 
 OptimisticUpdate: TypeAlias = Callable[["OptimisticStore", dict[str, Any]], object]
 """Gets the results of the client's queries and the arguments of the mutation, and changes the results."""
 Page: TypeAlias = dict[str, Any]
+
+
+class Pending:
+    """The optimistic update of a mutation that has been asked for, until its effect is in what the client sees."""
+
+    __slots__ = ("args", "committed_at", "is_committing", "update")
+
+    def __init__(self, update: OptimisticUpdate | None, args: dict[str, Any]) -> None:
+        self.update = update
+        self.args = args
+        # From the end of its handler until it is known when it was committed: results may show its effect already.
+        self.is_committing = False
+        self.committed_at: int | None = None
 
 
 class OptimisticStore:

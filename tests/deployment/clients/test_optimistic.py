@@ -24,8 +24,7 @@ from convex_nb import (
     query,
     v,
 )
-from convex_nb.deployment.clients.client_queries import Pending
-from convex_nb.deployment.clients.optimistic import OptimisticStore
+from convex_nb.deployment.clients.optimistic import OptimisticStore, Pending
 from tests.functions.apps import SCHEMA, add_task, list_tasks, open_app
 
 
