@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -325,6 +326,69 @@ def test_what_cannot_be_started_is_refused(test: ConvexTest) -> None:
         workflows.define(charge)
     with pytest.raises(SchemaDefinitionError, match="use themselves"):
         workflows.define(lambda step, workflow: None)
+
+
+@mutation("program:put")
+def put(ctx: Any, n: int) -> int:
+    ctx.db.insert("rows", {"n": n})
+    return n
+
+
+@action("program:act")
+def run_put(ctx: Any, n: int) -> int:
+    ran.append(str(n))
+    if ctx.random.random() < 0.3:
+        raise ConvexError("busy")
+    return int(ctx.run_mutation(put, n=n))
+
+
+patient = Workflows(retry={"max_attempts": 50, "initial_backoff": 10, "base": 1.1})
+
+
+@patient.define("program:interpret")
+def interpret(step: Step, program: list[list[Any]]) -> Any:
+    results: list[Any] = []
+    for kind, numbers in program:
+        if kind == "sleep":
+            step.sleep(numbers[0])
+        elif kind == "one":
+            results += [step.run_mutation(put, n=n) for n in numbers]
+        else:
+            started = [step.start_action(run_put, n=n) for n in numbers]
+            results += [each.result() for each in reversed(started)]
+    return results
+
+
+@mutation("program:begin")
+def begin(ctx: Any, program: list[Any]) -> str:
+    return patient.start(ctx, interpret, program=program)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_program_comes_to_the_same_end_however_often_it_is_closed_on_the_way(seed: int, tmp_path: Path) -> None:
+    chance = Random(seed)
+    numbers = iter(range(100))
+    program: list[list[Any]] = []
+    for _ in range(6):
+        kind = chance.choice(["sleep", "one", "together"])
+        many = 1 if kind == "sleep" else chance.randrange(4)
+        program.append([kind, [next(numbers) for _ in range(many)]])
+    expected = [n for kind, ns in program if kind != "sleep" for n in (ns if kind == "one" else ns[::-1])]
+    clock = VirtualClock()
+    id = None
+    for _ in range(500):
+        with convex_nb.open(tmp_path / "a.convex", clock=clock) as dep:
+            dep.use(Workflows.definition)
+            dep.register(put, run_put, interpret, begin)
+            id = id or dep.mutation(begin, program=program)
+            for _ in range(chance.randrange(5)):
+                clock.advance(chance.randrange(20))
+            state = dep.components["workflows"].query("status", id=id)
+            if state["state"] != "running":
+                break
+    assert state == {"state": "success", "result": expected, "error": None}
+    with convex_nb.open(tmp_path / "a.convex") as dep:
+        assert sorted(dep.table("rows").df()["n"] if expected else []) == sorted(expected)
 
 
 KILLED = """
