@@ -28,6 +28,7 @@ from convex_nb.deployment.function_table import FunctionTable
 from convex_nb.deployment.jobs.schedules import Schedules
 from convex_nb.deployment.loading import load_modules
 from convex_nb.deployment.metrics import Metrics
+from convex_nb.deployment.remote.http_actions import check_mounts
 from convex_nb.deployment.remote.remote import Server
 from convex_nb.deployment.statistics import DeploymentStatistics
 from convex_nb.functions.definition import Function
@@ -184,7 +185,7 @@ class Deployment(Calling, Description):
         if not isinstance(http, HttpRouter | None):
             raise SchemaDefinitionError(f"push(http=...) takes `http_router()`, not {describe(http, 80)}.")
         providers = None if auth is None else check_providers(auth)
-        self._push(schema, crons, providers, components)
+        self._push(schema, crons, providers, components, http)
         self._router = http or self._router
 
     def _push(
@@ -193,12 +194,15 @@ class Deployment(Calling, Description):
         crons: CronJobs | None,
         providers: Sequence[Provider] | None,
         components: Uses | None,
+        http: HttpRouter | None = None,
         *,
         beside: bool = False,
     ) -> None:
         with self._pushing:
             tree = None if components is None else check_components(components, self._database.head, beside=beside)
             with installed(self._registry, tree):
+                if http is not None:
+                    check_mounts(http, self._registry.components)
                 wanted = None if crons is None else check_crons(crons, self._registry)
                 is_another, changes = push_with(
                     self._database,

@@ -77,6 +77,13 @@ def is_in_component(reference: Reference) -> bool:
     return reference._root == "components"
 
 
+def child_of(reference: object) -> str | None:
+    """Return the name of the component that `components.likes` stands for; `None` for anything else."""
+    if isinstance(reference, Reference) and reference._root == "components" and len(reference._parts) == 1:
+        return reference._parts[0]
+    return None
+
+
 def _offered(host: Host, root: Root) -> Iterator[tuple[str, Function]]:
     if root != "components":
         yield from host.functions.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,11 +10,17 @@ from convex_nb.deployment.asynchronous import run_coroutine
 from convex_nb.deployment.remote.telling import failure
 from convex_nb.functions.http.messages import Response
 from convex_nb.language.encoding import to_plain_json
+from convex_nb.language.errors import ComponentError
+from convex_nb.language.qualified_names import child_path, qualified
 from convex_nb.language.values import UNDEFINED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from convex_nb.deployment.calling import Calling
+    from convex_nb.functions.components.component import Component
     from convex_nb.functions.http.messages import Request
+    from convex_nb.functions.http.router import HttpRouter, Route
     from convex_nb.functions.origin import Origin
 
 SITE: Final = "http://localhost"
@@ -29,15 +36,47 @@ def respond(deployment: Calling, request: Request, origin: Origin) -> Response:
     router = deployment._router
     if router is None:
         return Response(NO_ROUTER, status=404)
-    route = router.lookup(request.path, request.method)
-    if route is None:
+    answering = _answering(deployment, router, request.path, request.method)
+    if answering is None:
         return Response(NO_ROUTE, status=404)
-    name = f"{route.method} {route.path}"
+    route, component = answering
+    name = qualified(component, f"{route.method} {route.path}")
 
     try:
-        return route.action.respond(deployment._runner, name, request, deployment._inside, origin, run_coroutine)
+        return route.action.respond(
+            deployment._runner, name, request, deployment._inside, origin, run_coroutine, component
+        )
     except Exception as error:
         return _failed(error, name, deployment)
+
+
+def _answering(
+    deployment: Calling, router: HttpRouter, path: str, method: str, component: str = ""
+) -> tuple[Route, str] | None:
+    """The route for a request, and the component whose it is: exact paths go first, then the longest prefix."""
+    route, mount = router.lookup(path, method), router.mounted(path)
+    if mount is None or (route is not None and (route.path == path or len(route.path) > len(mount.prefix))):
+        return None if route is None else (route, component)
+    inside = child_path(component, mount.component)
+    definition = deployment._registry.components.get(inside)
+    rest = path[len(mount.prefix) - 1 :]
+    return None if definition is None else _answering(deployment, definition.http, rest, method, inside)
+
+
+def check_mounts(router: HttpRouter, installed: Mapping[str, Component], component: str = "") -> None:
+    """Raise `ComponentError` for a mount of a component that is not installed."""
+    for prefix, name in router.mounts:
+        path = child_path(component, name)
+        definition = installed.get(path)
+        if definition is None:
+            near = difflib.get_close_matches(path, installed, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            raise ComponentError(
+                f'The router mounts the component "{path}" below {prefix}, and there is none of this name: nothing '
+                f"changed.{hint} Push `components=[...]` with it.",
+                component=path,
+            )
+        check_mounts(definition.http, installed, path)
 
 
 def _failed(error: Exception, name: str, deployment: Calling) -> Response:

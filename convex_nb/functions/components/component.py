@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 from convex_nb.functions.definition import Decorator, Function, Kind, Visibility, decorator
 from convex_nb.functions.execution import running
 from convex_nb.functions.host import get_host
+from convex_nb.functions.http.router import HttpRouter
 from convex_nb.functions.paths import join_path
 from convex_nb.language.errors import ComponentError, SchemaDefinitionError, describe
 from convex_nb.language.qualified_names import check_component_name, child_path
@@ -31,6 +32,8 @@ class Component:
         self.schema: Final = schema
         self._functions: dict[str, Function] = {}
         self._uses: dict[str, Component] = {}
+        self.http: Final = HttpRouter()
+        """Its HTTP actions: they answer where an application mounts them, `http.mount("/likes/", components.likes)`."""
         self.query = self._decorator("query", "public", "Make a query of this component.")
         self.mutation = self._decorator("mutation", "public", "Make a mutation of this component.")
         self.action = self._decorator("action", "public", "Make an action of this component.")

@@ -68,9 +68,14 @@ class HttpAction:
         calls_of: Callable[[Execution], Calls],
         origin: Origin,
         run: Callable[[Any], Any],
+        component: str = "",
     ) -> Response:
-        """Run it for a request; `run` runs the coroutine of an `async def`. Raises what it raises."""
+        """Run it for a request, as code of a component if it is one's; `run` runs the coroutine of an `async def`.
+
+        Raises what it raises.
+        """
         with runner.acting(path, origin) as execution:
+            execution.component = component
             ctx = ActionCtx(execution, calls_of(execution))
             if self.is_async:
                 response = run(self._awaited(execution, ctx, request))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args, overload
 
 from convex_nb.functions.http.http_action import HttpAction
+from convex_nb.functions.references import Reference, child_of
 from convex_nb.language.errors import SchemaDefinitionError, describe
 
 Handler: TypeAlias = Callable[..., Any]
@@ -23,6 +24,13 @@ class Route(NamedTuple):
     action: HttpAction
 
 
+class Mount(NamedTuple):
+    """A prefix below which a component answers, by its name where the router is."""
+
+    prefix: str
+    component: str
+
+
 class HttpRouter:
     """HTTP actions by path and method: an exact path goes before a prefix, a longer prefix before a shorter one.
 
@@ -33,10 +41,12 @@ class HttpRouter:
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, HttpAction]] = {}
         self._prefixes: dict[str, dict[str, HttpAction]] = {}
+        self._mounts: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return "\n".join([f"{method} {path}  {action.__name__}" for path, method, action in self.routes]) or "no routes"
+        lines = [f"{method} {path}  {action.__name__}" for path, method, action in self.routes]
+        return "\n".join([*lines, *[f"{prefix}*  component {name}" for prefix, name in self.mounts]]) or "no routes"
 
     @property
     def routes(self) -> list[Route]:
@@ -99,6 +109,36 @@ class HttpRouter:
             return action
 
         return add if handler is None else add(handler)
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """The components that answer below a prefix, by that."""
+        with self._lock:
+            return [Mount(*each) for each in sorted(self._mounts.items())]
+
+    def mount(self, prefix: str, component: Reference) -> None:
+        """Let the routes of a component answer all paths below a prefix: `http.mount("/likes/", components.likes)`.
+
+        They are those of its definition, `likes.http`, without the prefix. Raises `SchemaDefinitionError` for a prefix
+        that is none, or that another component has.
+        """
+        name = child_of(component)
+        if name is None:
+            raise SchemaDefinitionError(
+                f"mount() takes a component as it is installed, `components.likes`, not {describe(component, 80)}."
+            )
+        self._place(None, prefix)
+        with self._lock:
+            if self._mounts.setdefault(prefix, name) != name:
+                raise SchemaDefinitionError(
+                    f'The component "{self._mounts[prefix]}" answers below {prefix} already: give "{name}" another '
+                    "prefix, or make a new `http_router()`."
+                )
+
+    def mounted(self, path: str) -> Mount | None:
+        """The component that answers below the longest prefix of a path, or `None`. Costs O(mounts)."""
+        fitting = [each for each in self.mounts if path.startswith(each.prefix)]
+        return max(fitting, key=lambda each: len(each.prefix), default=None)
 
     def _place(self, path: str | None, prefix: str | None) -> tuple[dict[str, dict[str, HttpAction]], str]:
         given = path if prefix is None else prefix
