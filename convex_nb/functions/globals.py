@@ -41,24 +41,28 @@ class Bindings:
 
 
 class NotebookNames:
-    """The notebook's names that one handler reads, in its own code and in the functions and classes that it uses."""
+    """The notebook's names that one handler reads, in its own code and in the functions and classes that it uses.
 
-    __slots__ = ("__weakref__", "_bindings", "_handler", "_namespace")
+    With `warns` the user is warned of a name that it changes.
+    """
 
-    def __init__(self, handler: Any, namespace: Mapping[str, Any]) -> None:
+    __slots__ = ("__weakref__", "_bindings", "_handler", "_namespace", "_warns")
+
+    def __init__(self, handler: Any, namespace: Mapping[str, Any], *, warns: bool = True) -> None:
         self._handler = handler
+        self._warns = warns
         self._namespace = namespace
         self._bindings = self._bind()
         with _lock:
             _all.add(self)
 
     @classmethod
-    def of(cls, handler: Any) -> NotebookNames | None:
+    def of(cls, handler: Any, *, warns: bool = True) -> NotebookNames | None:
         """The names of a handler; `None` for one that was not defined in a notebook, or that reads none."""
         namespace = _namespace_of(handler)
         if namespace is None or namespace.get("__name__") != NOTEBOOK:
             return None
-        names = cls(handler, namespace)
+        names = cls(handler, namespace, warns=warns)
         return names if names._bindings.values else None
 
     def current(self) -> Bindings:
@@ -84,7 +88,7 @@ class NotebookNames:
             found = global_names(function.__code__)
             values |= {name: self._namespace.get(name, _UNBOUND) for name in found.read if name not in values}
             bound |= {change.name for change in found.changes if change.is_rebinding}
-            for change in found.changes:
+            for change in found.changes if self._warns else ():
                 if change.is_rebinding or isinstance(self._namespace.get(change.name), (list, dict, set)):
                     _warn(function, change)
         # What it rebinds itself would make it run for ever.

@@ -50,7 +50,8 @@ class Entry:
         self.namespace = Namespace.of(self.component)
         self.function = function
         adopt_names(getattr(inspect.unwrap(function.handler), "__globals__", {}))
-        self.names = NotebookNames.of(function.handler)
+        # An action runs once, and may do what it likes.
+        self.names = NotebookNames.of(function.handler, warns=function.kind != "action")
         self.version = next(_versions)
 
 

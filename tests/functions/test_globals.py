@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from convex_nb import Deployment, query
+from convex_nb import Deployment, action, query
 from convex_nb.deployment.cells import cell_begins, cell_ended
 from convex_nb.functions.definition import Function
 from convex_nb.functions.globals import NotebookNames
@@ -22,7 +22,7 @@ class Notebook:
     """A namespace in which cells run; each is one, with a beginning and an end."""
 
     def __init__(self, dep: Deployment | None = None) -> None:
-        self.names: dict[str, Any] = {"__name__": "__main__", "dep": dep, "query": query}
+        self.names: dict[str, Any] = {"__name__": "__main__", "dep": dep, "query": query, "action": action}
 
     def run(self, source: str) -> None:
         cell_begins()
@@ -330,6 +330,14 @@ def test_a_handler_that_changes_the_notebook_is_warned_of_once(
         notebook.run(cell)
         dep.query("m:w")
         dep.query("m:w")
+
+
+def test_an_action_may_change_the_notebook(dep: Deployment, notebook: Notebook) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notebook.run("GOT = []\n@action('m:a')\ndef a(ctx):\n    GOT.append(1)\ndep.register(a)")
+    dep.action("m:a")
+    assert notebook["GOT"] == [1]
 
 
 def test_objects_that_only_look_like_a_list_are_not_warned_of(dep: Deployment, notebook: Notebook) -> None:
