@@ -178,8 +178,9 @@ def _too_long(limit: float, used: float) -> LimitError:
 
 
 def _exceeded(what: str, limit: int, used: int, advice: str) -> LimitError:
+    unit = " bytes" if what.startswith("bytes") else ""
     return LimitError(
-        f"Too many {what} in a single function execution (limit: {limit}). Nothing was written. {advice}",
+        f"Too many {what} in a single function execution (limit: {limit}{unit}). Nothing was written. {advice}",
         kind=what.replace(" ", "_"),
         limit=limit,
         used=used,

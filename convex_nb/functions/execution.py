@@ -221,6 +221,23 @@ class Execution:
         return found
 
 
+def note_outside(call: str, instead: str) -> None:
+    """Say in the log of the query or mutation that runs here, once, that what it has just called is no part of it."""
+    execution = running.get()
+    if execution is None or execution.kind == "action":
+        return
+    if not any(code == _OUTSIDE for *_, code in execution.lines or ()):
+        execution.write_line(
+            "WARN",
+            f"`dep.{call}` was called inside this {execution.kind}: it is no part of the transaction, and what it "
+            f"reads is not followed. Write `{instead}`.",
+            code=_OUTSIDE,
+        )
+
+
+_OUTSIDE: Final = "OutsideTransaction"
+
+
 class Ended:
     """Stands for the transaction of a call that is over, so that a `ctx.db` which was kept cannot be used any more."""
 

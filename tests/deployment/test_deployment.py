@@ -25,8 +25,10 @@ from convex_nb import (
     SchemaDefinitionError,
     SchemaValidationError,
     WriteConflictError,
+    action,
     define_schema,
     define_table,
+    mutation,
     query,
     v,
 )
@@ -271,6 +273,30 @@ def test_an_ad_hoc_transaction_returns_its_value_and_retries() -> None:
         dep.mutation(add_to_counter, name="n")
         assert dep.transact(increments) == {2}
         assert dep.query(counter_value, name="n") == 12
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda dep: dep.query(list_tasks), "query"),
+        (lambda dep: dep.mutation(add_task, text="b"), "mutation"),
+        (lambda dep: dep.transact(lambda db: db.query("tasks").count()), "transact"),
+        (lambda dep: dep.table("tasks").count(), "table"),
+        (lambda dep: dep.sql("select 1").rows(), "sql"),
+    ],
+)
+@pytest.mark.parametrize("kind", [query, mutation, action])
+def test_what_a_handler_does_beside_its_transaction_is_said(call: Any, name: str, kind: Any) -> None:
+    with open_app() as dep:
+
+        def handler(ctx: Any) -> None:
+            call(dep)
+            call(dep)
+
+        dep.run(kind(handler))
+        lines = dep.logs.df()
+        said = lines[lines.system_code == "OutsideTransaction"].message.tolist()
+        assert [f"`dep.{name}` was called" in line for line in said] == ([True] if kind is not action else [])
 
 
 def test_an_ad_hoc_transaction_is_a_plain_function() -> None:

@@ -50,8 +50,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("by", ["package", "folder", "path", "module"])
 def test_a_package_is_loaded_by_paths_relative_to_it(app: Path, by: str) -> None:
     with convex_nb.open() as dep:
-        names = {"package": lambda: "my_app", "folder": lambda: str(app), "path": lambda: app}
-        name: Any = names.get(by, lambda: import_module("my_app"))()
+        names: dict[str, Any] = {"package": lambda: "my_app", "folder": lambda: str(app), "path": lambda: app}
+        name = names.get(by, lambda: import_module("my_app"))()
         assert dep.load(name) == {"elsewhere:hidden", "sub/deep:f", "tasks:list"}
         assert [dep.query("tasks:list"), dep.query("sub/deep:f"), dep.query("elsewhere:hidden")] == ["tasks", "deep", 1]
         assert dep.load(name) == frozenset()

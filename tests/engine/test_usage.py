@@ -97,7 +97,8 @@ def test_the_last_one_is_too_many(uses: list[Callable[[Usage], None]], kind: str
         uses[-1](usage)
     assert (caught.value.kind, caught.value.limit) == (kind, limit)
     assert caught.value.used > limit
-    assert "Nothing was written" in str(caught.value)
+    unit = " bytes" if kind.startswith("bytes") else ""
+    assert f"(limit: {limit}{unit}). Nothing was written" in str(caught.value)
 
 
 def test_counters() -> None:

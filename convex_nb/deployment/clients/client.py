@@ -20,7 +20,7 @@ from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import Origin
-from convex_nb.language.errors import DeploymentClosedError, DeterminismError, InvalidValueError
+from convex_nb.language.errors import DeploymentClosedError, DeterminismError, InvalidValueError, describe
 
 if TYPE_CHECKING:
     from convex_nb.deployment.calling import Calling
@@ -133,10 +133,11 @@ class Client:
                 "ever. Call it with `ctx.run_mutation`.",
                 operation="client.mutation",
             )
-        if inspect.iscoroutinefunction(optimistic):
+        if inspect.iscoroutinefunction(optimistic) or not (optimistic is None or callable(optimistic)):
+            what = "an `async def`" if callable(optimistic) else describe(optimistic, 80)
             raise InvalidValueError(
                 f'"{entry.path}" did not run: its optimistic update is a plain `def`, since it is made anew over each '
-                "new result, not an `async def`.",
+                f"new result, not {what}.",
                 value=optimistic,
             )
         given = merge_arguments(entry.path, args, kwargs)

@@ -17,6 +17,7 @@ from convex_nb.deployment.data.tables import Table, Tables
 from convex_nb.deployment.data.transfer import Transfer
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.system_tables import is_system_table
+from convex_nb.functions.execution import note_outside
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.qualified_names import component_of, local_name, qualified
@@ -57,6 +58,7 @@ class Data(Transfer, Feed, Forking, Backups):
 
         Of the application, or of the `component` at this path.
         """
+        note_outside("table", "ctx.db.query(...)")
         return Table(name, self._head, component)
 
     def clear_tables(self, *names: str, component: str = "") -> int:
@@ -119,6 +121,7 @@ class Data(Transfer, Feed, Forking, Backups):
         """
         from convex_nb.deployment.data.sql import run_sql
 
+        note_outside("sql", "ctx.db.query(...)")
         return run_sql(self._head(), sql, {**(parameters or {}), **given})
 
     def save(self, path: str | PathLike[str], *, durability: Durability = "full") -> None:

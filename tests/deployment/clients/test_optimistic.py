@@ -125,6 +125,8 @@ def test_an_update_that_raises_stops_the_mutation() -> None:
 
         with pytest.raises(convex_nb.InvalidValueError, match="is a plain `def`"):
             client.mutation(add_task, text="a", optimistic=later)
+        with pytest.raises(convex_nb.InvalidValueError, match="new result, not 5"):
+            client.mutation(add_task, text="a", optimistic=5)  # type: ignore[arg-type]
         assert seen == [[]]
         assert dep.query(texts) == []
         client.mutation(add_task, text="b")
