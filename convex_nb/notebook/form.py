@@ -42,10 +42,9 @@ def form(function: Any, args: Mapping[str, Any] | None = None, /, **kwargs: Any)
 
 
 def show_runners(functions: Sequence[Function]) -> None:
-    """Display a form for each of these, closed; nothing where there is no browser, or on paper."""
-    if get_session().twins.shows_widgets:
-        for function in functions:
-            display(_open(Runner, function, {}))
+    """Display a form for each of these, closed."""
+    for function in functions:
+        display(_open(Runner, function, {}))
 
 
 def _open(kind: type[V], function: Any, given: Mapping[str, Any]) -> V:
@@ -97,6 +96,15 @@ class FormFunction:
         if self._current().kind == "mutation":
             note += f", wrote {written(calls.writes())}"
         return value, note
+
+    def store(self, data: bytes, media: str | None) -> str:
+        """Store a file; return its id."""
+        return self._deployment.files.store(data, content_type=media)
+
+    def forget(self, id: str) -> None:
+        """Delete a file that was stored in vain. What an action has done with it before it failed is not known here."""
+        if self._function.kind != "action":
+            self._deployment.files.delete(id)
 
     def choices(self, table: str) -> Sequence[tuple[str, str]]:
         """Return the newest ids of a table, each with the beginning of its document."""

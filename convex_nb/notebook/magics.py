@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -280,8 +281,9 @@ class ConvexMagics(Magics):
     def _define(self, kind: Kind, body: CellBody, options: Namespace) -> Defined:
         visibility: Visibility = "internal" if options.internal else "public"
         defined = define(self.shell, current(), body, kind, module=options.module, visibility=visibility)
-        self._say(defined.card, options)
-        if kind != "query" and not options.quiet:
+        has_runners = kind != "query" and not options.quiet and get_session().twins.shows_widgets
+        self._say(replace(defined.card, has_widgets=has_runners), options)
+        if has_runners:
             show_runners(defined.functions)
         return defined
 

@@ -78,11 +78,17 @@ class Twins:
 
     def show_form(self, form: FormView) -> None:
         """Display a form: what it would ask for, where nobody can enter it."""
+        sheet = form.sheet()
         bundle, metadata = form._repr_mimebundle_() or ({}, {})
         if WIDGET_VIEW not in bundle or not self.shows_widgets:
-            display(form.sheet())
-        else:
+            display(sheet)
+        elif "google.colab" in sys.modules:
             display(bundle, metadata=metadata, raw=True)
+        else:
+            if sheet.title:
+                display(sheet)
+            widget = {"text/plain": repr(form), "text/html": EMPTY_HTML, WIDGET_VIEW: bundle[WIDGET_VIEW]}
+            display(widget, metadata=metadata, raw=True)
 
     def discard(self, view: LiveView) -> None:
         """Leave the output of a closed view as it is."""

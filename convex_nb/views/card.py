@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal, TypeAlias
 
+from convex_nb.views.sheet import without_widgets
+
 Style: TypeAlias = Literal["plain", "name", "code", "soft", "ok", "warn", "bad"]
 Part: TypeAlias = tuple[Style, str]
 
@@ -27,11 +29,14 @@ class Card:
     """Lines of parts, each a style and a text."""
 
     lines: Sequence[Sequence[Part]]
+    has_widgets: bool = False
+    """Whether widgets follow it, of which nothing is to be seen where there is no kernel."""
 
     def html(self) -> str:
         """Return the card as HTML; every text is escaped."""
         lines = "".join(f"<div>{' '.join(map(_marked, line))}</div>" for line in self.lines)
-        return f'<div class="convex-card">{lines}</div>'
+        rule = without_widgets(".convex-card", "~") if self.has_widgets else ""
+        return f'<div class="convex-card">{lines}{rule}</div>'
 
     def text(self) -> str:
         """Return the card as lines of text."""

@@ -24,9 +24,11 @@ from convex_nb.views.cells import number_text, preview
 from convex_nb.views.columns import label_of
 
 FieldKind: TypeAlias = Literal[
-    "string", "number", "boolean", "null", "bytes", "id", "choice", "array", "object", "record", "union", "any"
+    "string", "number", "boolean", "null", "bytes", "id", "file", "choice", "array", "object", "record", "union", "any"
 ]
 
+FILES: Final = "_storage"
+"""The table whose ids are those of stored files."""
 HINT_MOST: Final = 60
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 _KINDS: Final[Mapping[str, FieldKind]] = {
@@ -43,8 +45,8 @@ class Field(TypedDict):
     """One field as the browser draws it.
 
     What it sends back is an entry: a text for texts, numbers, ids, bytes and JSON, true or false for a boolean, the
-    number of a choice, a list or an object of entries, pairs for a record, `[member, entry]` for a union, and nothing
-    for an optional field that is not set.
+    number of a choice, `{"file": number}` for a file that was sent before (or its id), a list or an object of entries,
+    pairs for a record, `[member, entry]` for a union, and nothing for an optional field that is not set.
     """
 
     kind: FieldKind
@@ -84,6 +86,8 @@ def field_of(validator: Validator, **rest: Any) -> Field:
         field |= {"kind": "array", "item": field_of(validator.element)}
     elif isinstance(validator, RecordValidator):
         field |= {"kind": "record", "item": field_of(validator.value)}
+    elif isinstance(validator, IdValidator) and validator.table_name == FILES:
+        field |= {"kind": "file", "type": "file"}
     elif isinstance(validator, IdValidator):
         field |= {"kind": "id", "table": validator.table_name}
     else:
@@ -206,6 +210,8 @@ def _read(validator: Validator, entry: Any) -> Any:
         return None
     if validator.kind == "boolean":
         return bool(entry)
+    if isinstance(validator, IdValidator) and validator.table_name == FILES:
+        return _of_type(entry, str, "a file")
     text = _of_type(entry, str, "an entry")
     if isinstance(validator, NumberValidator):
         return _number(text)

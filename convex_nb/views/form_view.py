@@ -17,8 +17,10 @@ from convex_nb.language.validators import ObjectValidator, Validator
 from convex_nb.views.cells import encode_cell, preview
 from convex_nb.views.form_fields import EntryError, Field, field_of, fields_of, place_of, reason_of, value_of, values_of
 from convex_nb.views.hearing import hear_beside
+from convex_nb.views.marks import next_mark
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.problem import problem_of
+from convex_nb.views.sent_files import FileStore, SentFiles
 from convex_nb.views.sheet import Heading, Sheet
 from convex_nb.views.tree import tree_of
 from convex_nb.views.window import kind_of
@@ -37,7 +39,7 @@ class Asked:
     defaults: Mapping[str, Any]
 
 
-class Called(Protocol):
+class Called(FileStore, Protocol):
     """The function behind a form."""
 
     def asked(self) -> Asked: ...
@@ -61,6 +63,7 @@ class FormView(anywidget.AnyWidget):
     _esm = bundle("form.js")
     _css = style("live.css", "form.css")
 
+    mark = traitlets.Unicode().tag(sync=True)
     shape = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     value = traitlets.Any(None, allow_none=True)
@@ -77,10 +80,11 @@ class FormView(anywidget.AnyWidget):
         self.path = path
         self._on_close = on_close
         self._lock = threading.RLock()
+        self._files = SentFiles()
         self.call(called, fixed)
-        super().__init__(shape=self._shape, answer={"state": "idle"})
+        super().__init__(shape=self._shape, answer={"state": "idle"}, mark=next_mark())
         hear_beside(self)
-        self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
+        self.on_msg(lambda _view, content, buffers: self._from_browser(content, buffers))
 
     def call(self, called: Called, fixed: Callable[[], Mapping[str, Any] | None] = dict) -> None:
         """Run this function from now on; `fixed` gives the arguments that are not asked for."""
@@ -105,6 +109,7 @@ class FormView(anywidget.AnyWidget):
             rows,
             title=f"{self.path}: {self._asked.kind}",
             caption="run the notebook to use this form",
+            mark=self.mark,
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -135,9 +140,11 @@ class FormView(anywidget.AnyWidget):
 
     # -- what is entered
 
-    def _from_browser(self, content: Mapping[str, Any]) -> None:
+    def _from_browser(self, content: Mapping[str, Any], buffers: Sequence[Any] = ()) -> None:
         kind = content.get("type")
-        if kind == "choices":
+        if kind == "file":
+            self._files.take(content["number"], content["start"], content["media"], buffers[0])
+        elif kind == "choices":
             found = self._called.choices(content["table"])
             self.send({"type": "choices", "table": content["table"], "choices": [list(choice) for choice in found]})
         elif kind == "submit":
@@ -156,6 +163,8 @@ class FormView(anywidget.AnyWidget):
         error: Exception | None = None
         try:
             self._answer(entries)
+        except EntriesError as refused:
+            self._end("error", {"errors": [[list(error.path), str(error)] for error in refused.errors]})
         except Exception as raised:
             error = raised
             place = list(place_of(raised)) if isinstance(raised, ArgumentValidationError) else []
@@ -175,18 +184,8 @@ class FormView(anywidget.AnyWidget):
         if fixed is None:
             self._end("error", {"problem": {"message": "An argument is not there yet.", "traceback": ""}})
             return
-        errors: list[EntryError] = []
-        if isinstance(args, ObjectValidator):
-            values, errors = values_of(args, entries)
-        else:
-            try:
-                values = value_of(args, entries.get(_WHOLE))
-            except EntryError as error:
-                errors = [EntryError(str(error), (_WHOLE, *error.path))]
-        if errors:
-            self._end("error", {"errors": [[list(error.path), str(error)] for error in errors]})
-            return
-        value, note = self._called.run({**fixed, **values})
+        with self._files.stored(entries, self._called) as placed:
+            value, note = self._called.run({**fixed, **_values(args, placed)})
         self.value = value
         shown: dict[str, Any] = {"note": note}
         if value is not None:
@@ -198,3 +197,24 @@ class FormView(anywidget.AnyWidget):
     def _end(self, status: str, answer: dict[str, Any]) -> None:
         self.status = status
         self.answer = {"state": status, "errors": [], **answer}
+
+
+class EntriesError(Exception):
+    """Entries that are no values of their fields; nothing has run."""
+
+    def __init__(self, errors: Sequence[EntryError]) -> None:
+        super().__init__(*map(str, errors))
+        self.errors = errors
+
+
+def _values(args: Validator, entries: Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(args, ObjectValidator):
+        values, errors = values_of(args, entries)
+        if errors:
+            raise EntriesError(errors)
+        return values
+    try:
+        value: Mapping[str, Any] = value_of(args, entries.get(_WHOLE))
+    except EntryError as error:
+        raise EntriesError([EntryError(str(error), (_WHOLE, *error.path))]) from None
+    return value

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
-from uuid import uuid4
 
 import anywidget
 import traitlets
@@ -22,6 +19,7 @@ from convex_nb.views.drawing import draw
 from convex_nb.views.editing import Editing, answer_to
 from convex_nb.views.export import NOWHERE, Exports, Origin
 from convex_nb.views.hearing import hear_beside
+from convex_nb.views.marks import next_mark
 from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.panel import Panel
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
 
 SLOW_MS: Final = 300
 """Milliseconds from which a run is worth a sign that it is under way."""
-_SESSION: Final = os.environ.get("CONVEX_NB_SEED") or uuid4().hex[:8]
-_numbers = count(1)
-
 
 Watch: TypeAlias = Callable[[Mapping[str, Any]], Followed]
 """Starts a live query with these arguments."""
@@ -118,7 +113,7 @@ class LiveView(anywidget.AnyWidget):
         self._screen = Screen(self._picture, lambda update: self._carrier.send(self, update), is_busy)
         # Before the widget opens, so that it opens with its first page, or not at all if the query is refused.
         self.ask(arguments)
-        super().__init__(mark=f"{_SESSION}-{next(_numbers)}")
+        super().__init__(mark=next_mark())
         hear_beside(self)
         self._carrier.join(self)
         self.on_msg(lambda _view, content, _buffers: self._from_browser(content))

@@ -294,7 +294,16 @@ class AskChoices(TypedDict):
     table: str
 
 
-FormRequest: TypeAlias = Submit | AskChoices
+class SendFile(TypedDict):
+    """A part of a file, as a buffer, for the entries that will name its number; a file begins with the part at 0."""
+
+    type: Literal["file"]
+    number: int
+    media: str
+    start: int
+
+
+FormRequest: TypeAlias = Submit | AskChoices | SendFile
 
 
 class TurnTo(TypedDict):

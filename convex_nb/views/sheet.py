@@ -35,10 +35,11 @@ class Sheet:
     def html(self) -> str:
         """Return the table as HTML without scripts and without styles that a sanitiser would miss."""
         mark = f' data-convex-static="{escape(self.mark)}"' if self.mark else ""
+        rule = without_widgets(".convex-static", "+") if self.mark else ""
         title = f"<div><code>{escape(self.title)}</code></div>" if self.title else ""
         said = "; ".join(filter(None, (self.caption, self.hint)))
         caption = f"<div><small>{escape(said)}</small></div>" if said else ""
-        return f'<div class="convex-static"{mark}>{title}{self._table() if self.headings else ""}{caption}</div>'
+        return f'<div class="convex-static"{mark}>{title}{self._table() if self.headings else ""}{caption}{rule}</div>'
 
     def _table(self) -> str:
         head = "".join(f"<th{_side(heading)}>{escape(heading.name)}</th>" for heading in self.headings)
@@ -80,6 +81,13 @@ class Sheet:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:  # noqa: ARG002
         return {"text/plain": self.text(), "text/html": self.html()}
+
+
+def without_widgets(before: str, relation: str) -> str:
+    """Return a rule for JupyterLab that hides what it says of a widget without a kernel, in the outputs that follow the
+    one that has `before`: the next one (`+`) or all (`~`). A widget that is there has elements, and is not touched."""
+    follows = f".jp-OutputArea-child:has({before}) {relation} .jp-OutputArea-child"
+    return f"<style>{follows} > .jupyter-widgets:not(:has(*)) {{ display: none; }}</style>"
 
 
 def _side(heading: Heading) -> str:

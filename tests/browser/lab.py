@@ -176,6 +176,37 @@ class NotebookPage:
         # The notebook's own indicator says idle even before there is a kernel, and what runs then is lost.
         self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
 
+    def save(self, notebook: str) -> None:
+        """Saves by the keyboard; returns when the file is written."""
+        file = self.lab.folder / notebook
+        before = file.stat().st_mtime_ns
+        # With the focus in a widget nothing would be saved.
+        self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("Control+s")
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while file.stat().st_mtime_ns == before:
+            assert time.monotonic() < deadline, "the notebook was not saved"
+            time.sleep(0.05)
+
+    def end_kernels(self) -> None:
+        """Ends all kernels and closes the page, which would start another one."""
+        self.page.goto("about:blank")
+        for session in json.loads(self._ask("/api/sessions")):
+            self._ask(f"/api/sessions/{session['id']}", "DELETE")
+
+    def reload(self, notebook: str) -> None:
+        """Opens a notebook anew; returns when it is drawn, whether or not it has a kernel."""
+        address = f"{self.lab.url}/lab/tree/{notebook}?reset&token={self.lab.token}"
+        self.page.goto(address, wait_until="domcontentloaded")
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+
+    def _ask(self, path: str, method: str = "GET") -> bytes:
+        request = urllib.request.Request(f"{self.lab.url}{path}?token={self.lab.token}", method=method)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            body: bytes = reply.read()
+            return body
+
     def cell(self, id: str) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(self.positions[id])
 

@@ -55,6 +55,18 @@ def test_only_the_live_one_of_the_static_pair_is_visible(notebook: NotebookPage)
     twin = notebook.cell("chat-recent").locator("[data-convex-static]")
     assert twin.count() == 1
     assert not twin.is_visible()
+    notebook.cell("chat-send").get_by_role("button", name="run this function").wait_for()
+    notebook.save("tour.ipynb")
+    notebook.end_kernels()
+    notebook.reload("tour.ipynb")
+    twin.wait_for()
+    assert "messages:recent" in twin.inner_text()
+    widgets = notebook.page.locator(".jp-Cell .jupyter-widgets")
+    notebook.page.wait_for_function(
+        "() => [...document.querySelectorAll('.jupyter-widgets')].some((each) => /not found/.test(each.textContent))"
+    )
+    assert not any(widget.is_visible() for widget in widgets.all())
+    notebook.errors[:] = [error for error in notebook.errors if "model not found" not in error]
 
 
 def test_a_dropdown_of_the_page_moves_a_board_of_real_flights(notebook: NotebookPage, screens: Path) -> None:

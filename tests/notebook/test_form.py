@@ -171,3 +171,48 @@ def test_a_query_cell_that_lacks_an_argument_asks_for_it(forms: Notebook) -> Non
     assert submit(ran.value, author="Ada")["tree"]["size"] == "1 item"
     assert forms.ok(cell, "q").value is ran.value
     assert forms.ok(cell.replace("messages\n", "messages -q\n"), "r").value is None
+
+
+ATTACH = """%%convex_mutation files -q
+def attach(ctx, file: Id["_storage"], name: str, more: list[Id["_storage"]] | None = None):
+    if name == "bad":
+        raise ConvexError("a bad name")
+    return ctx.db.insert("attached", {"file": file, "more": more})
+"""
+
+
+def send_file(view: FormView, number: int, *parts: bytes) -> None:
+    start = 0
+    for part in parts:
+        message = {"type": "file", "number": number, "media": "text/plain", "start": start}
+        view._from_browser(message, [memoryview(part)])
+        start += len(part)
+
+
+def test_a_file_is_stored_and_its_id_passed(forms: Notebook) -> None:
+    forms.ok(ATTACH)
+    view = forms.ok("form(attach)").value
+    assert view.shape["fields"][0] == {"kind": "file", "type": "file", "name": "file"}
+    assert submit(view, file=None, name="x")["errors"] == [[["file"], "This needs a file."]]
+    send_file(view, 1, b"old")
+    send_file(view, 1, b"hello ", b"world")
+    send_file(view, 2, b"")
+    answer = submit(view, file={"file": 1}, name="x", more=[0, [{"file": 2}]])
+    assert answer["state"] == "ok", answer
+    document: Any = forms.deployment.transact(lambda db: db.get(view.value))
+    files = forms.deployment.files
+    stored = [files[id] for id in (document["file"], *document["more"])]
+    assert [(bytes(file), file.content_type) for file in stored] == [
+        (b"hello world", "text/plain"),
+        (b"", "text/plain"),
+    ]
+    assert len(files) == 2
+
+
+@pytest.mark.parametrize("entries", [{"name": "bad"}, {"name": 5}])
+def test_a_file_of_a_call_that_fails_does_not_stay(forms: Notebook, entries: dict[str, Any]) -> None:
+    forms.ok(ATTACH)
+    view = forms.ok("form(attach)").value
+    send_file(view, 1, b"hello")
+    assert submit(view, file={"file": 1}, **entries)["state"] == "error"
+    assert len(forms.deployment.files) == 0

@@ -1,18 +1,9 @@
 // A model in the kernel and its views on the page: one update in flight, all views of a page drawn in one frame.
 
 import { Download } from "./download.js";
-import { element } from "./elements.js";
 import { drawSoon, pageOf } from "./page.js";
 import { applyUpdate } from "./state.js";
-
-/** Hide the static twin of this view, the table that readers without a kernel see. */
-function hideTwin(mark) {
-  if (!mark) return () => {};
-  const style = element("style");
-  style.textContent = `.jp-OutputArea-child:has([data-convex-static="${CSS.escape(mark)}"]) { display: none; }`;
-  document.head.append(style);
-  return () => style.remove();
-}
+import { hideTwin } from "./twin.js";
 
 /** Serve one model: its state here, its views beside it. `make` makes one of them. */
 export function connect(make) {

@@ -4,10 +4,12 @@
 import { drawCell, oneLine, shortId } from "./cells.js";
 import { button, copy, element, play, reducedMotion } from "./elements.js";
 import { drawTree } from "./tree.js";
+import { hideTwin } from "./twin.js";
 
 /** @typedef {{kind: string, type: string, name?: string, optional?: boolean, hint?: string, initial?: any, table?: string, choices?: string[], fields?: Field[], item?: Field, members?: Field[]}} Field */
 
 const VERBS = { query: "Ask", mutation: "Run", action: "Run" };
+const PART = 1 << 20; // bytes of a file in one message: servers refuse long ones
 const PLACEHOLDERS = { number: "0", bytes: "00 ff 1a", any: '"text", 5, [1, 2], {"a": true}', id: "id" };
 let numbers = Math.floor(Math.random() * 1e12); // each form has a module of its own, and ids are the page's
 
@@ -17,6 +19,7 @@ class Form {
     this.ask = ask; // for the ids of a table
     this.slots = new Map();
     this.lists = new Map();
+    this.files = new Set(); // inputs whose files are sent before the entries
   }
 
   /** A field with its label, and below it what is wrong with it. `read` gives its entry, undefined if it is not set. */
@@ -65,6 +68,8 @@ class Form {
         Object.assign(box, { type: "checkbox", id, checked: field.initial === true });
         return { node: box, read: () => box.checked, focus: () => box.focus() };
       }
+      case "file":
+        return this.file(id);
       case "choice":
         return this.choice(field.choices, id, field.initial);
       case "null":
@@ -95,6 +100,20 @@ class Form {
       box.addEventListener("focus", () => this.ask(field.table));
     }
     return { node: box, read: () => box.value, focus: () => box.focus() };
+  }
+
+  /** A file to be stored: its entry is the number under which it is sent, null where none is chosen. */
+  file(id) {
+    const box = element("input", "cx-file");
+    Object.assign(box, { type: "file", id });
+    const number = ++numbers;
+    this.files.add({ box, number });
+    return { node: box, read: () => (box.files.length ? { file: number } : null), focus: () => box.focus() };
+  }
+
+  /** The chosen files that are to be seen, with their numbers. */
+  chosen() {
+    return [...this.files].filter(({ box }) => box.isConnected && !box.closest("[hidden]") && box.files.length);
   }
 
   /** The ids of a table to choose from; they are fetched when a field that wants them is entered. */
@@ -244,10 +263,11 @@ function draw({ model, el }) {
 
   let form = null;
   let parts = [];
+  let sent = false;
   const build = () => {
     const { path, kind: what, fields, fixed } = model.get("shape");
     form = new Form((table) => model.send({ type: "choices", table }));
-    parts = fields.map((field) => [field.name, form.field(field, [field.name])]);
+    parts = fields.map((field) => ({ ...form.field(field, [field.name]), field, name: field.name }));
     const chips = fixed.map(([name, text]) => {
       const chip = element("span", "cx-argument");
       chip.append(element("span", "cx-key", name), element("span", "cx-mono", text));
@@ -259,8 +279,20 @@ function draw({ model, el }) {
     run.title = "Ctrl+Enter";
     root.setAttribute("aria-label", path);
     entries.setAttribute("aria-label", `arguments of ${path}`);
-    entries.replaceChildren(...parts.map(([, part]) => part.row), ...form.lists.values(), foot);
+    entries.replaceChildren(...parts.map((part) => part.row), ...form.lists.values(), foot);
     root.dataset.path = path;
+  };
+  /** Empty what has no default for the next entry; only where this one came from. */
+  const clear = () => {
+    const hadFocus = entries.contains(document.activeElement);
+    for (const part of parts) {
+      const { field } = part;
+      if (field.optional || field.initial !== undefined) continue;
+      const { row } = part;
+      Object.assign(part, form.field(field, [field.name]));
+      row.replaceWith(part.row);
+    }
+    if (hadFocus || document.activeElement === document.body) focusIn(entries);
   };
   const show = (first) => {
     const answer = model.get("answer");
@@ -293,9 +325,23 @@ function draw({ model, el }) {
       output.append(cell);
     }
     if (answer.state === "ok" && !first && !reducedMotion()) play(note, "cell");
+    if (answer.state === "ok" && sent && model.get("shape").kind !== "query") clear();
+    sent = false;
   };
-  const submit = () => {
-    if (!run.disabled) model.send({ type: "submit", entries: entriesOf(parts) });
+  const submit = async () => {
+    if (run.disabled) return;
+    run.disabled = true;
+    const filled = entriesOf(parts.map((part) => [part.name, part]));
+    for (const { box, number } of form.chosen()) {
+      const [file] = box.files;
+      for (let start = 0; start === 0 || start < file.size; start += PART) {
+        note.textContent = `sending ${file.name}…`;
+        const part = await file.slice(start, start + PART).arrayBuffer();
+        model.send({ type: "file", number, media: file.type, start }, undefined, [part]);
+      }
+    }
+    sent = true;
+    model.send({ type: "submit", entries: filled });
   };
   output.addEventListener("click", (event) => {
     const id = event.target.closest(".cx-jump");
@@ -324,10 +370,12 @@ function draw({ model, el }) {
   };
   const answered = () => show(false);
   rebuild();
+  const showTwin = hideTwin(model.get("mark"));
   model.on("change:shape", rebuild);
   model.on("change:answer", answered);
   model.on("msg:custom", receive);
   return () => {
+    showTwin();
     model.off("change:shape", rebuild);
     model.off("change:answer", answered);
     model.off("msg:custom", receive);

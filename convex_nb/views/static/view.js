@@ -101,7 +101,7 @@ export class View {
       });
       this.title.replaceChildren(element("span", "cx-path", head.path), ...chips);
     }
-    this.word.textContent = WORDS[shown] ?? shown;
+    this.word.textContent = WORDS[shown] ?? (head.state === "loading" && head.note ? "waiting" : shown);
     const paused = head.state === "paused";
     this.hold.textContent = paused ? "▶" : "❚❚";
     this.hold.title = paused ? "catch up with the newest commit" : "pause this view";
@@ -180,13 +180,12 @@ export class View {
 
   drawFooter(head) {
     const facts = [];
-    if (head.kind === "table" && !this.middle.hidden) {
-      const total = counted(head.total, "row");
-      facts.push(head.filter ? `${grouped(head.rows)} of ${total}` : total);
-    }
     if (head.state !== "loading") {
-      facts.push(took(head.duration));
-      facts.push(clock(commitDate(head.timestamp)));
+      if (head.kind === "table" && !this.middle.hidden) {
+        const total = counted(head.total, "row");
+        facts.push(head.filter ? `${grouped(head.rows)} of ${total}` : total);
+      }
+      facts.push(took(head.duration), clock(commitDate(head.timestamp)));
     }
     this.facts.textContent = facts.join(" · ");
     this.facts.title = head.timestamp === "0" ? "" : `commit ${head.timestamp}: ${commitDate(head.timestamp).toISOString()}`;
