@@ -61,11 +61,7 @@ class Shape:
         elif isinstance(value, dict):
             self.objects += 1
             for name, item in value.items():
-                field = self.fields.get(name)
-                if field is None:
-                    field = self.fields[name] = (Shape(), [0])
-                field[0].add(item)
-                field[1][0] += 1
+                self.add_field(name, 1).add(item)
         elif isinstance(value, list):
             if self.element is None:
                 self.element = Shape()
@@ -73,6 +69,14 @@ class Shape:
                 self.element.add(item)
         else:
             self.atoms[_ATOMS[kind]] = None
+
+    def add_field(self, name: str, count: int) -> Shape:
+        """Return the shape of a field, which `count` more of the objects have."""
+        field = self.fields.get(name)
+        if field is None:
+            field = self.fields[name] = (Shape(), [0])
+        field[1][0] += count
+        return field[0]
 
     def validator(self, tables: Mapping[int, str]) -> Validator:
         """Return the validator of everything seen; texts that all are ids of one of `tables` become `v.id`."""
@@ -120,11 +124,14 @@ class Shape:
         values = list(members)
         return RecordValidator(StringValidator(), values[0] if len(values) == 1 else UnionValidator(*values))
 
-    def document_validator(self, tables: Mapping[int, str]) -> Validator:
-        """Return the validator of whole documents: an object, or `v.any()` where there are too many fields for one."""
-        if len(self.fields) > Limits.convex().object_fields:
-            return AnyValidator()
-        return self._fields(tables)
+    def add_document(self, document: Mapping[str, Any]) -> None:
+        """Take a document into account, less its system fields."""
+        self.add({name: value for name, value in document.items() if not name.startswith("_")})
+
+    def table(self, tables: Mapping[int, str]) -> TableDefinition:
+        """Return a table of all the documents seen, of `v.any()` where they have too many fields for an object."""
+        too_many = len(self.fields) > Limits.convex().object_fields
+        return define_table(AnyValidator() if too_many else self._fields(tables))
 
 
 def infer_table(documents: Iterable[Mapping[str, Any]], tables: Mapping[int, str] | None = None) -> TableDefinition:
@@ -134,8 +141,8 @@ def infer_table(documents: Iterable[Mapping[str, Any]], tables: Mapping[int, str
     """
     shape = Shape()
     for document in documents:
-        shape.add({name: value for name, value in document.items() if not name.startswith("_")})
-    return define_table(shape.document_validator(tables or {}))
+        shape.add_document(document)
+    return shape.table(tables or {})
 
 
 def infer_schema(

@@ -19,10 +19,8 @@ from convex_nb.engine.names import check_table_name
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.functions.execution import note_outside
 from convex_nb.language.errors import InvalidValueError
-from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.qualified_names import component_of, local_name, qualified
 from convex_nb.language.schema import define_schema
-from convex_nb.language.schema_inference import infer_table
 from convex_nb.services.whole_tables import clear_tables, drop_table
 
 if TYPE_CHECKING:
@@ -88,6 +86,8 @@ class Data(Transfer, Feed, Forking, Backups):
         Of the application, or of the `component` at this path. Indexes are those in force. Costs O(documents). Raises
         `InvalidValueError` for a table that does not exist.
         """
+        from convex_nb.engine.inference import shape_of
+
         head = self._head()
         inferred: dict[str, TableDefinition] = {}
         numbers = self._database.table_names.items()
@@ -96,7 +96,7 @@ class Data(Transfer, Feed, Forking, Backups):
             state = head.tables.get(qualified(component, name))
             if state is None or is_system_table(name):
                 raise InvalidValueError(f"There is no table {name!r} to infer a schema from.", value=name)
-            table = infer_table(state.scan(1, MIN_KEY, MAX_KEY, reverse=False), names)
+            table = shape_of(state).table(names)
             for index in () if state.definition is None else state.definition.indexes:
                 table = table.index(index.name, list(index.fields), staged=index.staged)
             if state.definition is not None:
