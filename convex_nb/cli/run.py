@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb.cli.component import add_component, call_inside
+from convex_nb.cli.call import Call
+from convex_nb.cli.component import add_component
 from convex_nb.cli.json5 import read_json5
-from convex_nb.cli.loading import add_load, find_function, load, sources_of, user_code, within
+from convex_nb.cli.loading import add_load, find_function, sources_of, user_code, within
 from convex_nb.cli.place import add_create, add_place, open_to_read, open_to_write, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
 from convex_nb.language.errors import InvalidValueError, describe
@@ -16,7 +17,6 @@ from convex_nb.language.errors import InvalidValueError, describe
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
     from convex_nb.cli.options import OptionParser
-    from convex_nb.deployment.deployment import Deployment
 
 DESCRIPTION: Final = """\
 Call a query, mutation or action, public or internal, and print what it returns as JSON.
@@ -49,34 +49,6 @@ def configure(parser: OptionParser) -> None:
     )
     parser.add_argument("--watch", action="store_true", help="go on printing what a query returns, whenever it changes")
     add_create(parser)
-
-
-class Call(NamedTuple):
-    """What is to be called: a function, found in the sources, as the deployment's owner unless for an identity."""
-
-    sources: list[str]
-    component: str
-    path: str
-    arguments: dict[str, Any]
-    identity: dict[str, Any] | None
-
-    def on(self, deployment: Deployment, console: Console) -> Any:
-        """Call it; what it logs is printed, also when it raises."""
-        with user_code():
-            functions = load(deployment, self.sources)
-            if self.component:
-                functions = deployment.components[self.component].functions
-            function = functions[self.path]
-            try:
-                if self.component:
-                    return call_inside(deployment.components[self.component], function.kind, self.path, self.arguments)
-                if self.identity is None:
-                    return deployment.run(function, self.arguments)
-                with deployment.client(self.identity) as client:
-                    calls = {"query": client.query, "mutation": client.mutation, "action": client.action}
-                    return calls[function.kind](self.path, self.arguments)
-            finally:
-                console.logged((line.path, line.level, line.message) for line in deployment.logs)
 
 
 def run(options: Namespace, console: Console) -> int:

@@ -14,9 +14,9 @@ from convex_nb.cli.place import SharedPlace, open_to_read
 from convex_nb.language.encoding import to_json
 
 if TYPE_CHECKING:
+    from convex_nb.cli.call import Call
     from convex_nb.cli.console import Console
     from convex_nb.cli.place import Place
-    from convex_nb.cli.run import Call
     from convex_nb.deployment.deployment import Deployment
 
 LOOK_SECONDS: Final = 0.2

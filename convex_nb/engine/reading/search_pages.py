@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from convex_nb.engine.reading.pagination import AFTER, END, FINGERPRINT, Page, PageOptions, begin_page, cursor_of
 from convex_nb.engine.reading.planner import passes
-from convex_nb.engine.reading.search_query import documents_in_batches
-from convex_nb.engine.search.ranking import Place
+from convex_nb.engine.search.ranking import Place, documents_in_batches
 
 if TYPE_CHECKING:
     from convex_nb.engine.reading.filters import Expression

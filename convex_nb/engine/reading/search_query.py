@@ -144,6 +144,8 @@ class SearchQuery:
         return self._looked_through(hits, most)
 
     def _looked_through(self, hits: Sequence[Hit], most: int) -> Iterator[Document]:
+        from convex_nb.engine.search.ranking import documents_in_batches
+
         for number, document in enumerate(documents_in_batches(hits), 1):
             if number > most:
                 raise too_many(most)
@@ -164,16 +166,6 @@ class SearchQuery:
         if plans is not None:
             plans.append(self.explain().of_call(call))
         return read()
-
-
-def documents_in_batches(hits: Sequence[Hit]) -> Iterator[Document]:
-    """The documents that were found, decoded some at a time."""
-    from convex_nb.engine.search.ranking import documents_of
-
-    start, size = 0, 32
-    while start < len(hits):
-        yield from documents_of(hits[start : start + size])
-        start, size = start + size, size * 4
 
 
 def too_many(most: int) -> LimitError:

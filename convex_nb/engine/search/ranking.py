@@ -320,3 +320,11 @@ def documents_of(hits: Sequence[Hit]) -> list[Document]:
         for place, document in zip(places, found, strict=True):
             documents[place] = document
     return documents  # type: ignore[return-value]
+
+
+def documents_in_batches(hits: Sequence[Hit]) -> Iterator[Document]:
+    """The same, decoded some at a time: whoever reads them may stop early."""
+    start, size = 0, 32
+    while start < len(hits):
+        yield from documents_of(hits[start : start + size])
+        start, size = start + size, size * 4
