@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from convex_nb.engine.search.keyspace import TermKeyspace
+from convex_nb.engine.search.keyspace import Keyspace
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Interval(NamedTuple):
     """The keys ``lo <= key < hi`` of one index: everything that a read consumed, absence included.
 
-    Of a search the index is the `TermKeyspace` of its terms.
+    Of a search the index is the `Keyspace` of its terms, or of its vector.
     """
 
     table: str
@@ -89,7 +89,7 @@ class ReadSet:
         """The first document of ``commit`` that this read set depends on, or ``None``."""
         ids = self.ids
         spans = self.merged()
-        searched = [(table, index) for table, index in spans if isinstance(index, TermKeyspace)]
+        searched = [(table, index) for table, index in spans if isinstance(index, Keyspace)]
         for write in commit.writes:
             if write.id in ids:
                 return Dependency(write.table, write.id)

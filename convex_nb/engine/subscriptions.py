@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.engine.interrupts import deferred
-from convex_nb.engine.search.keyspace import TermKeyspace
+from convex_nb.engine.search.keyspace import Keyspace
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Subscriptions:
         self._lock = threading.Lock()
         self._indexes: dict[tuple[str, str], IntervalIndex] = {}
         # Those of `_indexes` that are searches, by table.
-        self._keyspaces: dict[str, set[TermKeyspace]] = {}
+        self._keyspaces: dict[str, set[Keyspace]] = {}
         self._ids: dict[str, set[Token]] = {}
         self._read_sets: dict[Token, ReadSet] = {}
 
@@ -238,7 +238,7 @@ class Subscriptions:
                 intervals = self._indexes.get((table, index))
                 if intervals is None:
                     intervals = self._indexes[(table, index)] = IntervalIndex()
-                    if isinstance(index, TermKeyspace):
+                    if isinstance(index, Keyspace):
                         self._keyspaces.setdefault(table, set()).add(index)
                 intervals.add(lo, hi, token)
 
@@ -313,7 +313,7 @@ class Subscriptions:
                     ids.setdefault(id, set()).add(token)
             actual = {where: intervals.held() for where, intervals in self._indexes.items()}
             assert actual == expected, f"subscriptions {actual} are not the read sets {expected}"
-            keyspaces = {where for where in actual if isinstance(where[1], TermKeyspace)}
+            keyspaces = {where for where in actual if isinstance(where[1], Keyspace)}
             held = {(table, index) for table, indexes in self._keyspaces.items() for index in indexes}
             assert held == keyspaces, f"searches {held} are not those of the read sets, {keyspaces}"
             assert self._ids == ids, f"watched ids {self._ids} are not those read {ids}"
@@ -338,5 +338,5 @@ class Subscriptions:
             intervals.remove(lo, hi, token)
             if not len(intervals):
                 del self._indexes[(table, index)]
-                if isinstance(index, TermKeyspace):
+                if isinstance(index, Keyspace):
                     self._keyspaces[table].discard(index)

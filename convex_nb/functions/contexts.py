@@ -24,7 +24,7 @@ _HINTS = {
     "db": " An action reads and writes by `ctx.run_query` and `ctx.run_mutation`.",
     "run_mutation": " A query only reads; mutations and actions have it.",
     "scheduler": " A query only reads; mutations and actions schedule.",
-    "vector_search": " Only actions have it: their results are not followed. Text is searched by `with_search_index`.",
+    "vector_search": " Only actions have it. Here it is `ctx.db.vector_search`; for text, `with_search_index`.",
     "run_action": " Only actions have it: queries and mutations do nothing that could not be done again.",
 }
 

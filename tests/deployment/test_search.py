@@ -104,3 +104,26 @@ def test_text_is_searched_in_columns_of_a_file(tmp_path: Any) -> None:
         )
         assert found[0]["_score"] == 1.0
         dep.check()
+
+
+def test_vector_search_that_is_followed() -> None:
+    runs: list[int] = []
+
+    @convex_nb.query("notes:near")
+    def near(ctx: Any, vector: list[float]) -> Any:
+        runs.append(1)
+        return [
+            ctx.db.get(each["_id"])["text"]
+            for each in ctx.db.vector_search("notes", "by_vector", vector=vector, limit=1)
+        ]
+
+    with convex_nb.open() as dep:
+        table = define_table({"text": v.string(), "vector": v.array(v.float64())})
+        dep.push(define_schema({"notes": table.vector_index("by_vector", "vector", 2)}))
+        seen: list[Any] = []
+        dep.subscribe(near, {"vector": [1.0, 0.0]}, seen.append)
+        for text, vector in [("up", [0.0, 1.0]), ("right", [1.0, 0.1]), ("left", [-1.0, 0.0]), ("more", [1.0, 0.0])]:
+            dep.transact(lambda db, text=text, vector=vector: db.insert("notes", {"text": text, "vector": vector}))  # type: ignore[misc]
+        assert seen == [[], ["up"], ["right"], ["more"]]
+        # What is farther away than the nearest does not run it.
+        assert len(runs) == 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from convex_nb.engine.bulk.import_frames import Frame, is_frame
@@ -15,6 +15,7 @@ from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
     from convex_nb.engine.namespaces import Namespace
+    from convex_nb.engine.search.vector_search import VectorFilterFunction, VectorMatches
     from convex_nb.engine.transaction import Transaction
     from convex_nb.language.documents import Document
 
@@ -55,6 +56,24 @@ class DatabaseReader:
     def query(self, table: str) -> QueryInitializer:
         """Start a query of a table. One that does not exist yet is empty."""
         return QueryInitializer(self._transaction, Range.whole(self._namespace.table(table)))
+
+    def vector_search(
+        self,
+        table: str,
+        index: str,
+        *,
+        vector: Sequence[float],
+        limit: int = 10,
+        filter: VectorFilterFunction | None = None,
+    ) -> VectorMatches:
+        """The ids of the ``limit`` documents whose vectors are nearest to ``vector``, and their ``_score``, -1 to 1.
+
+        As `ctx.vector_search` of actions, at this transaction's moment; a live query runs again when a commit changes
+        a document as near as the last one. Convex has no such search in queries. Raises `SearchError`.
+        """
+        from convex_nb.engine.search.nearness import search_in
+
+        return search_in(self._transaction, self._namespace.table(table), index, vector, limit, filter)
 
     @property
     def system(self) -> SystemReader:

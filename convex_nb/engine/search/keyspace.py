@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,32 @@ if TYPE_CHECKING:
 _LENGTH = 4
 
 
-class TermKeyspace(str):
+class Keyspace(str):
+    """The keys that documents have for a kind of search.
+
+    It is a name of an index as read sets have them, and computes the keys itself: a commit has none of them, since
+    almost nobody asks.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def keys_of(self, document: Mapping[str, Any] | None) -> set[bytes]:
+        """The keys of a document, none of ``None``."""
+
+    def changed_keys(self, write: Write) -> set[bytes]:
+        """The keys of a document before and after a write."""
+        return self.keys_of(write.old) | self.keys_of(write.new)
+
+    @abstractmethod
+    def touches(self, segment: Segment, lo: bytes, hi: bytes) -> bool:
+        """Whether a document of a segment has a key in an interval of this keyspace."""
+
+
+class TermKeyspace(Keyspace):
     """The keys that documents have for searches of one field that are filtered by the same fields.
 
-    A document has one for each different term: the values that it is filtered by, then the term. It is a name of an
-    index as read sets have them, and computes the keys itself: a commit has none of them, since almost nobody asks.
+    A document has one for each different term: the values that it is filtered by, then the term.
     """
 
     __slots__ = ("field", "filter_fields")
@@ -51,11 +73,7 @@ class TermKeyspace(str):
         prefix = _prefix([encode_value(field_at(document, field)) for field in self.filter_fields])
         return {prefix + term.encode() + b"\x00" for term in terms_of(text)}
 
-    def changed_keys(self, write: Write) -> set[bytes]:
-        """The keys of a document before and after a write."""
-        return self.keys_of(write.old) | self.keys_of(write.new)
-
-    def touches(self, segment: Segment, lo: bytes, _hi: bytes) -> bool:
+    def touches(self, segment: Segment, lo: bytes, hi: bytes) -> bool:  # noqa: ARG002 (a term ends it)
         """Whether a document of a segment has a key in an interval of this keyspace."""
         from convex_nb.engine.search.filter_values import FilterValues
         from convex_nb.engine.search.text_index import TextIndex

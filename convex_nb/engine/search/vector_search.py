@@ -94,6 +94,29 @@ def vector_search(
     Costs a product of all vectors, about 0.1 nanoseconds a number; vectors that are new are read first. Raises
     ``IndexNotFoundError`` and ``SearchError``.
     """
+    return nearest(state, checked_search(state, name, vector, limit, filter, limits))
+
+
+class VectorSearch(NamedTuple):
+    """What is looked for in which index."""
+
+    definition: VectorIndexDefinition
+    unit: NDArray[np.float32]
+    """The vector, of length one."""
+    limit: int
+    filters: Sequence[tuple[str, bytes]] | None
+    """The fields and the keys of which a document must have one; ``None`` for all documents."""
+
+
+def checked_search(
+    state: TableState,
+    name: str,
+    vector: Any,
+    limit: int,
+    filter: VectorFilterFunction | None,
+    limits: Limits,
+) -> VectorSearch:
+    """What is looked for. Raises ``IndexNotFoundError`` and ``SearchError``."""
     definition = vector_index(state, name)
     where = f"{state.name}.{name}"
     asked = _checked_vector(vector, definition, where)
@@ -104,12 +127,16 @@ def vector_search(
             table=state.name,
             index=name,
         )
-    filters = _checked_filter(filter, definition, where, limits)
+    return VectorSearch(definition, asked, limit, _checked_filter(filter, definition, where, limits))
+
+
+def nearest(state: TableState, search: VectorSearch) -> VectorMatches:
+    """The documents of a table that a search finds."""
     found = [
-        _Stretch(source, vectors, chosen, _products(vectors, chosen, asked))
-        for source, vectors, chosen in _chosen(state, definition, filters)
+        _Stretch(source, vectors, chosen, _products(vectors, chosen, search.unit))
+        for source, vectors, chosen in chosen_vectors(sources_of(state), search)
     ]
-    return _nearest(found, asked, limit, state.name)
+    return _nearest(found, search.unit, search.limit, state.name)
 
 
 def vector_index(state: TableState, name: str) -> VectorIndexDefinition:
@@ -174,15 +201,16 @@ class _Stretch(NamedTuple):
     """Of each of them, about its similarity."""
 
 
-def _chosen(
-    state: TableState, definition: VectorIndexDefinition, filters: Sequence[tuple[str, bytes]] | None
+def chosen_vectors(
+    sources: Sequence[Source], search: VectorSearch
 ) -> Generator[tuple[Source, Vectors, Numbers], None, None]:
-    for source in sources_of(state):
-        index = VectorIndex.of(source.segment, definition.vector_field, definition.dimensions)
+    """The vectors that a search is among, and the numbers of those that pass its filter."""
+    for source in sources:
+        index = VectorIndex.of(source.segment, search.definition.vector_field, search.definition.dimensions)
         kept = source.alive
-        if filters is not None:
+        if search.filters is not None:
             passing = np.zeros(source.segment.num_rows, np.bool_)
-            for field, key in filters:
+            for field, key in search.filters:
                 passing |= FilterValues.of(source.segment, field).equal(key)
             kept = passing if kept is None else kept & passing
         for number in range(len(index)):
