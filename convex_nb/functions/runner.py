@@ -36,6 +36,9 @@ RETRIES: Final = 4
 FIRST_DELAY: Final = 0.01
 LONGEST_DELAY: Final = 2.0
 NOTHING_WRITTEN: Final = "Nothing was written."
+NOT_AWAITED: Final = (
+    "`ctx.run_query`, `ctx.run_mutation` and `ctx.run_action` give their value at once: write them without `await`."
+)
 
 
 class Result:
@@ -288,6 +291,8 @@ class Runner:
             yield execution
         except Exception as error:
             strip(error)
+            if isinstance(error, TypeError) and "can't be used in 'await' expression" in str(error):
+                error.add_note(NOT_AWAITED)
             ended = perf_counter()
             execution.handler_seconds = ended - started
             self.log.ran(execution, started, ended, 0, error)

@@ -183,11 +183,17 @@ class SchemaValidationError(ValidationError):
 
 
 class ConvexError(ConvexNbError):
-    """An application's own error: `data` is any Convex value and reaches the caller as it is."""
+    """An application's own error: `data` is any Convex value and reaches the caller as it is.
+
+    Raises `InvalidValueError` for data that is none.
+    """
 
     def __init__(self, data: Any = None) -> None:
-        self.data = data
-        super().__init__(data if isinstance(data, str) else describe(data))
+        # It raises the errors of this module.
+        from convex_nb.language.normalisation import to_value
+
+        self.data = to_value(data)
+        super().__init__(self.data if isinstance(self.data, str) else describe(self.data))
 
 
 class ServerError(ConvexNbError, RuntimeError):

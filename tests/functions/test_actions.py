@@ -198,3 +198,13 @@ def test_an_action_that_forgets_to_await_is_told() -> None:
 
     with open_app() as dep, pytest.raises(InvalidValueError, match="was not awaited"):
         dep.action(forgets)
+
+
+def test_what_is_not_awaited_is_said() -> None:
+    @action
+    async def waits(ctx: ActionCtx) -> Any:
+        return await ctx.run_query(list_tasks)
+
+    with open_app() as dep, pytest.raises(TypeError, match="await") as caught:
+        dep.action(waits)
+    assert any("write them without `await`" in note for note in caught.value.__notes__)

@@ -197,3 +197,14 @@ def test_descriptions_are_short_whatever_they_describe() -> None:
     for value in (deep, cycle, huge, "x" * 10_000_000, Document(a=huge), [Broken()], 10**5000, {1, "a" * 1000}):
         assert len(describe(value)) <= 400
     assert describe([Broken()]) == "[<Broken whose repr raises RuntimeError>]"
+
+
+def test_the_data_of_an_application_error_is_a_value() -> None:
+    given = {"code": ("a", bytearray(b"b"))}
+    error = errors.ConvexError(given)
+    assert error.data == {"code": ["a", b"b"]}
+    given["code"] = ()
+    assert error.data == {"code": ["a", b"b"]}
+    for data in ({1, 2}, {"a": object()}, 2**60, float):
+        with pytest.raises(errors.InvalidValueError):
+            errors.ConvexError(data)
