@@ -120,7 +120,7 @@ class LogTail:
 def _is_wanted(event: dict[str, Any], success: bool, component: str) -> bool:
     if component and event.get("function", {}).get("component_path") != component:
         return False
-    return success or event["topic"] != "function_execution" or event.get("status") != "success"
+    return success or event["topic"] == "console" or event.get("status") == "failure"
 
 
 def _print(events: Iterable[dict[str, Any]], console: Console) -> None:
@@ -137,7 +137,8 @@ def _print(events: Iterable[dict[str, Any]], console: Console) -> None:
             level = "OK" if event.get("status") == "success" else "FAILED"
             text = " ".join(filter(None, (event.get("error_message"), f"({took})")))
         else:
-            level, text = event.get("log_level", "LOG"), event.get("message", "")
+            said = {name: value for name, value in event.items() if name not in ("topic", "timestamp", "convex")}
+            level, text = event.get("log_level", "LOG"), event.get("message", json.dumps(said))
         print(time_text(event.get("timestamp", 0)), path, level, one_line(str(text), 4096), sep="  ", flush=True)
 
 

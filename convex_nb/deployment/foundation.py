@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from convex_nb.deployment.audit import Audit
 from convex_nb.deployment.following import Following
 from convex_nb.deployment.jobs.scheduling import RunsActions, Scheduling
+from convex_nb.deployment.observability.stream import Stream
 from convex_nb.deployment.remote.follow_up import FollowUp
 from convex_nb.deployment.worker import HAS_THREADS, IDLE_SECONDS, Worker
 from convex_nb.engine.wal.protocol import SharedLog
@@ -78,6 +79,8 @@ class Foundation:
         output.capture()
         determinism.install()
         self._scheduling = Scheduling(self._runner, self._reactor, cast(RunsActions, self))
+        executor = self._scheduling.executor
+        self._log.sinks.gather = Stream(self._log, self._audit, executor.statistics, executor.now_ms).look
         self._services["scheduler"] = SchedulerService(self._scheduling.after_commit)
         self._services["storage"] = StorageService(self._urls, self._scheduling.after_commit)
         self._database.on_push += [self._reactor.invalidate, self._scheduling.released]

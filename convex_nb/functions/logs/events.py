@@ -59,13 +59,18 @@ def console_event(line: LogLine, record: ExecutionRecord | None, deployment: Eve
     return event
 
 
+def kind_of(record: ExecutionRecord) -> str:
+    """The kind of a call, in which those that answer requests are one of their own: their paths are `POST /path`."""
+    return "http_action" if record.kind == "action" and " /" in record.path else record.kind
+
+
 def _named(path: str) -> Event:
     component = component_of(path)
     return {"component_path": component, "path": local_name(path)} if component else {"path": path}
 
 
 def _function(record: ExecutionRecord) -> Event:
-    function: Event = {"type": record.kind, **_named(record.path), "request_id": record.request_id}
+    function: Event = {"type": kind_of(record), **_named(record.path), "request_id": record.request_id}
     if record.kind == "query":
         function["cached"] = record.cached
     return function

@@ -203,7 +203,15 @@ class ExecutionLog:
         """Hand on to this one no more, after what has happened so far."""
         self.sinks.remove(sink)
 
-    def _events(self, call: tuple[tuple[Any, ...] | None, list[LogLine]]) -> Iterable[Event]:
+    def tell(self, topic: str, time_ms: float, fields: Event) -> None:
+        """Hand on to the sinks what no call tells of."""
+        if self.sinks.any:
+            self.sinks.put({"topic": topic, "timestamp": int(time_ms), **fields})
+
+    def _events(self, call: Event | tuple[tuple[Any, ...] | None, list[LogLine]]) -> Iterable[Event]:
+        if isinstance(call, dict):
+            yield {**call, "convex": self.describe()}
+            return
         raw, lines = call
         record = None if raw is None else _record(raw, self.request_id)
         deployment = self.describe()

@@ -37,6 +37,8 @@ class Sinks:
         self.wake: Callable[[], object] = lambda: None
         self.open_address: Callable[[str, Mapping[str, Any]], Sink] = _no_addresses
         """Makes a sink of an address and options, for whoever has threads."""
+        self.gather: Callable[[], object] = lambda: None
+        """Called before each delivery, by one thread at a time: puts what nobody has put yet."""
         self.any = False
         """Whether there is one: asked at every call."""
         self.dropped = 0
@@ -84,6 +86,7 @@ class Sinks:
             return
         # Taken even if nothing waits: another thread may be about to deliver what did.
         with self._lock:
+            self.gather()
             if not self._waiting:
                 return
             self._deliverer = threading.get_ident()
