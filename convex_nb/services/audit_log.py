@@ -57,11 +57,12 @@ def write_down(transaction: Transaction, former: SchemaDefinition | None, source
 
     Costs a few look-ups for those that change nothing of the kind.
     """
-    events = list(_events(transaction, former, source))
-    if events:
-        writer = SystemWriter(transaction)
-        for what, name, action, detail in events:
-            writer.insert(TABLE, {"what": what, "name": name, "action": action, "detail": detail})
+    whole_tables = transaction.replaced or transaction.parts
+    if transaction.snapshot.schema is former and not whole_tables and _FIELDS.keys().isdisjoint(transaction.changed):
+        return
+    writer = SystemWriter(transaction)
+    for what, name, action, detail in list(_events(transaction, former, source)):
+        writer.insert(TABLE, {"what": what, "name": name, "action": action, "detail": detail})
 
 
 def note(database: Database, what: str, name: str, action: str, detail: str = "") -> None:

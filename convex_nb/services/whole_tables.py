@@ -67,9 +67,10 @@ def _check_droppable(head: Snapshot, table: str) -> None:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise InvalidValueError(f"There is no table {name!r}{whose}: nothing was dropped.{hint}", value=name)
     if head.schema is not None and table in head.schema.tables:
-        how = f"Install {component!r} with" if component else "Push"
+        how = f"Install {component!r} with a" if component else "Push a"
+        what = "" if component else ", `dep.push(define_schema({...}))`,"
         raise InvalidValueError(
-            f"The schema{whose} names the table {name!r}: nothing was dropped. {how} a schema without it first, and "
+            f"The schema{whose} names the table {name!r}: nothing was dropped. {how} schema without it first{what} and "
             "then drop it.",
             value=name,
         )
