@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
+from math import isfinite
 from typing import Final, Protocol
 from weakref import WeakSet
+
+from convex_nb.language.errors import InvalidValueError, describe
 
 NEW_YEAR_2025: Final = 1_735_689_600_000.0
 """Where a virtual clock starts unless told otherwise, milliseconds since the epoch."""
@@ -46,11 +50,18 @@ class VirtualClock:
         """Let a follower run what is due, at its time, whenever the clock is moved. It is held weakly."""
         self._followers.add(follower)
 
-    def advance(self, ms: float) -> None:
+    def advance(self, ms: float | timedelta) -> None:
         """Move the clock by so many milliseconds; what is due on the way runs, at its own time, before this returns.
 
-        Negative ones move it back, as clocks of real machines do; nothing runs then.
+        Negative ones move it back, as clocks of real machines do; nothing runs then. Raises `InvalidValueError`.
         """
+        if isinstance(ms, timedelta):
+            ms = ms / timedelta(milliseconds=1)
+        if isinstance(ms, bool) or not isinstance(ms, (int, float)) or not isfinite(ms):
+            raise InvalidValueError(
+                f"advance() takes a number of milliseconds or a timedelta, not {describe(ms, 80)}. The clock stands.",
+                value=ms,
+            )
         if ms < 0:
             with self._lock:
                 self._now_ns += _nanoseconds(ms)

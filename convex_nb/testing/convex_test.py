@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -92,7 +93,7 @@ class ConvexTest(ActingTest):
         """
         return ActingTest(self.deployment, Origin("user", to_identity({**(identity or {}), **claims})))
 
-    def advance(self, ms: float) -> None:
+    def advance(self, ms: float | timedelta) -> None:
         """Move the clock by so many milliseconds; what is scheduled on the way runs, each job at its own time.
 
         An action that takes longer than a second of real time goes on while this returns: see

@@ -200,7 +200,7 @@ def test_descriptions_are_short_whatever_they_describe() -> None:
 
 
 def test_the_data_of_an_application_error_is_a_value() -> None:
-    given = {"code": ("a", bytearray(b"b"))}
+    given: dict[str, Any] = {"code": ("a", bytearray(b"b"))}
     error = errors.ConvexError(given)
     assert error.data == {"code": ["a", b"b"]}
     given["code"] = ()

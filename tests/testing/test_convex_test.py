@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from convex_nb import DeploymentClosedError, MutationCtx, action, mutation, query
+from convex_nb import DeploymentClosedError, InvalidValueError, MutationCtx, action, mutation, query
 from convex_nb.testing import ConvexTest, VirtualClock, strategies
 from tests.functions.apps import SCHEMA, add_task, list_tasks
 
@@ -72,3 +73,13 @@ def test_a_virtual_clock() -> None:
 
 def test_strategies_are_there_when_they_are_asked_for() -> None:
     assert strategies.__name__ == "convex_nb.testing.strategies"
+
+
+def test_how_far_a_clock_is_moved() -> None:
+    clock = VirtualClock(1000)
+    clock.advance(timedelta(seconds=2))
+    assert clock.now == 3000
+    for given in ("5", None, float("nan"), float("inf"), True):
+        with pytest.raises(InvalidValueError, match="The clock stands"):
+            clock.advance(given)  # type: ignore[arg-type]
+    assert clock.now == 3000
