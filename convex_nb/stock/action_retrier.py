@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ActionRetrier:
-    """Runs actions, each until it succeeds or has failed `max_attempts` times. A work pool without a limit.
+    """Runs actions, each until it succeeds or has failed `max_attempts` times: a work pool of its own.
 
     An attempt happens at most once; an action happens as often as there are attempts, so let it be one that may. An
     attempt whose process was killed has failed, which is noticed within half a minute of the next process.
@@ -34,12 +34,13 @@ class ActionRetrier:
         max_attempts: int = USUAL["max_attempts"],
         initial_backoff: float = USUAL["initial_backoff"],
         base: float = USUAL["base"],
+        max_parallelism: int | None = 10,
     ) -> None:
         """It waits `initial_backoff` milliseconds after the first failure, `base` times as long after each further
         one, and of that between half and one and a half."""
         place(component, "ActionRetrier", components.workpool)
         retry = to_retry({"max_attempts": max_attempts, "initial_backoff": initial_backoff, "base": base})
-        self._pool = Workpool(component, name=name, max_parallelism=None, retry=retry)
+        self._pool = Workpool(component, name=name, max_parallelism=max_parallelism, retry=retry)
         self._component = component
 
     def __repr__(self) -> str:

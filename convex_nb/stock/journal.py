@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb import components, define_component, define_schema, define_table, v
 from convex_nb.stock import work
 from convex_nb.stock.retries import RETRY
-from convex_nb.stock.work import ABSENT_MS, KEPT_MS, OUTCOME, missing, said
+from convex_nb.stock.work import ABSENT_MS, KEPT_MS, OUTCOME, longer, missing, said, telling
 from convex_nb.stock.workpool import Workpool
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ component = define_component(
     ),
 )
 component.use(work.component)
+_tell = telling(component)
 _runs = Workpool(components.workpool, name="runs", max_parallelism=None)
 
 
@@ -147,7 +148,7 @@ def forget(ctx: MutationCtx, id: str) -> bool:
 
 
 @component.internal_mutation
-def advance(ctx: MutationCtx, id: str) -> None:
+def advance(ctx: MutationCtx, id: str, wait: float = ABSENT_MS) -> None:
     """Run the handler as far as its journal goes, and put under way what it asks for there."""
     workflow = ctx.db.get(id)
     if workflow is None or workflow["state"] != "running":
@@ -171,7 +172,7 @@ def advance(ctx: MutationCtx, id: str) -> None:
         over = [_put_under_way(ctx, workflow, number, request) for number, request in requests]
         if absent is not None:
             ctx.db.patch(id, {"error": f'It waits until "{absent}" is defined.'})
-            _go_on(ctx, id, ABSENT_MS)
+            _go_on(ctx, id, run_after=wait, args={"wait": longer(wait)})
             return
         if run["done"]:
             _end(ctx, workflow, {"kind": "success", "result": run["result"]})
@@ -206,8 +207,8 @@ def ended(ctx: MutationCtx, id: str | None, context: Any, outcome: Any) -> None:
 _OF_ENTRY: Final = ("number", "kind", "function", "args", "outcome", "completed")
 
 
-def _go_on(ctx: MutationCtx, id: str, delay: float = 0) -> None:
-    _runs.enqueue_mutation(ctx, advance, id=id, run_after=delay, on_complete=advanced, context=id)
+def _go_on(ctx: MutationCtx, id: str, run_after: float = 0, args: Mapping[str, Any] | None = None) -> None:
+    _runs.enqueue_mutation(ctx, advance, args, id=id, run_after=run_after, on_complete=advanced, context=id)
 
 
 def _journal(ctx: QueryCtx, id: str) -> list[Document]:
@@ -265,9 +266,8 @@ def _end(ctx: MutationCtx, workflow: Document, outcome: Mapping[str, Any]) -> No
             "completed": ctx.now(),
         },
     )
-    if workflow["on_complete"] is not None:
-        args = {"id": workflow["_id"], "context": workflow["context"], "outcome": outcome}
-        ctx.scheduler.run_after(0, workflow["on_complete"], args)
+    args = {"id": workflow["_id"], "context": workflow["context"], "outcome": outcome}
+    _tell.handler(ctx, workflow["on_complete"], args, ctx.now() + KEPT_MS)
     upto = ctx.now() - KEPT_MS
     old = ctx.db.query("workflows").with_index("by_completed", lambda q: q.gt("completed", None).lte("completed", upto))
     for each in old.take(_SWEPT):

@@ -27,11 +27,14 @@ from convex_nb.stock.retries import RETRY, backoff
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx, Document, MutationCtx, QueryCtx
+    from convex_nb.functions.components.component import Component
+    from convex_nb.functions.definition import Function
 
 WATCHED_MS: Final = 30_000
 """How long after its beginning, and again, it is looked whether an attempt is still at it."""
 ABSENT_MS: Final = 5_000
-"""How long a function that is not defined, as after a restart, is waited for before the next look."""
+"""How long until the next look for a function that is not defined, as after a restart; then twice as long."""
+_LONGEST_ABSENCE_MS: Final = 60_000
 KEPT_MS: Final = 7 * 86_400_000
 """How long a work can be looked at once it is over."""
 _SWEPT: Final = 10
@@ -145,15 +148,18 @@ def forget(ctx: MutationCtx, id: str) -> bool:
     return True
 
 
-def missing(*handles: str | None) -> str | None:
-    """The path of a function that is not defined, or no more; `None` if all are."""
-    for handle in handles:
-        try:
-            if handle is not None:
-                create_function_handle(handle)
-        except FunctionNotFoundError as error:
-            return error.path
+def missing(handle: str) -> str | None:
+    """The path of a function that is not defined, or no more; `None` if it is."""
+    try:
+        create_function_handle(handle)
+    except FunctionNotFoundError as error:
+        return error.path
     return None
+
+
+def longer(wait: float) -> float:
+    """How long to wait for what is still not defined."""
+    return min(2 * wait, _LONGEST_ABSENCE_MS)
 
 
 def said(error: BaseException) -> str:
@@ -167,20 +173,38 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:2000] + where
 
 
+def telling(component: Component) -> Function:
+    """Make the function of a component that has mutations told of an end: once, as soon as they are defined."""
+
+    @component.internal_mutation
+    def tell(ctx: MutationCtx, on_complete: str | None, args: Any, until: float, wait: float = ABSENT_MS) -> None:
+        if on_complete is None:
+            return
+        if missing(on_complete) is None:
+            ctx.scheduler.run_after(0, on_complete, args)
+        elif ctx.now() < until:
+            again = {"on_complete": on_complete, "args": args, "until": until, "wait": longer(wait)}
+            ctx.scheduler.run_after(wait, tell, again)
+
+    return tell
+
+
+tell: Final = telling(component)
+
+
 # -- how a work goes on, each a job of its own -------------------------------------------------------------------
 
 
 @component.internal_mutation
-def begin(ctx: MutationCtx, id: str) -> None:
+def begin(ctx: MutationCtx, id: str, wait: float = ABSENT_MS) -> None:
     """It is due."""
     work = ctx.db.get(id)
     if work is None or work["phase"] != "scheduled":
         return
     _sweep(ctx)
-    absent = missing(work["function"], work["on_complete"])
+    absent = missing(work["function"])
     if absent is not None:
-        job = ctx.scheduler.run_after(ABSENT_MS, begin, id=id)
-        ctx.db.patch(id, {"job": job, "error": f'It waits until "{absent}" is defined.'})
+        _await(ctx, work, absent, wait)
     elif work["parallelism"] is None:
         _start(ctx, work)
     else:
@@ -207,6 +231,9 @@ def mutate(ctx: MutationCtx, id: str, attempt: float) -> None:
     work = _current(ctx, id, attempt)
     if work is None:
         return
+    if missing(work["function"]) is not None:
+        put_back.handler(ctx, id, attempt)
+        return
     ctx.scheduler.cancel(work["watch"])
     try:
         ctx.run_mutation(mutate_and_keep, id=id)
@@ -231,6 +258,9 @@ def act(ctx: ActionCtx, id: str, attempt: float) -> None:
     """An attempt at an action."""
     work = ctx.run_query(current, id=id, attempt=attempt)
     if work is None:
+        return
+    if missing(work["function"]) is not None:
+        ctx.run_mutation(put_back, id=id, attempt=attempt)
         return
     outcome: dict[str, Any] = {"kind": "canceled"}
     if work["outcome"] is None:
@@ -262,13 +292,28 @@ def settle(ctx: MutationCtx, id: str, attempt: float, outcome: Any, is_final: bo
 
 
 @component.internal_mutation
+def put_back(ctx: MutationCtx, id: str, attempt: float) -> None:
+    """An attempt of a former process has its turn in this one, in which its function is not defined yet."""
+    work = _current(ctx, id, attempt)
+    absent = None if work is None else missing(work["function"])
+    if work is None or absent is None:
+        return
+    ctx.scheduler.cancel(work["watch"])
+    if work["outcome"] is None:
+        _await(ctx, work, absent, ABSENT_MS)
+        _give_place(ctx, work)
+    else:
+        _settle(ctx, work, work["outcome"])
+
+
+@component.internal_mutation
 def watch(ctx: MutationCtx, id: str, attempt: float) -> None:
     """Look whether an attempt is still at it. One whose process was killed is not, and has told nobody."""
     work = _current(ctx, id, attempt)
     if work is None:
         return
     state = _state_of_job(ctx, work)
-    if state["kind"] in ("pending", "inProgress") or missing(work["on_complete"]) is not None:
+    if state["kind"] in ("pending", "inProgress"):
         ctx.db.patch(id, {"watch": ctx.scheduler.run_after(WATCHED_MS, watch, id=id, attempt=attempt)})
     elif state["kind"] == "canceled":
         _settle(ctx, work, {"kind": "canceled"})
@@ -305,16 +350,25 @@ def _settle(ctx: MutationCtx, work: Document, outcome: Mapping[str, Any], *, is_
         if not told:
             _tell(ctx, work, outcome)
         ctx.db.patch(work["_id"], {"phase": "over", "completed": ctx.now()})
+    _give_place(ctx, work)
+
+
+def _give_place(ctx: MutationCtx, work: Document) -> None:
     if work["parallelism"] is not None:
         # In a transaction of its own: whoever ends would conflict with all that begin.
         ctx.scheduler.run_after(0, fill, pool=work["pool"])
 
 
+def _await(ctx: MutationCtx, work: Document, absent: str, wait: float) -> None:
+    job = ctx.scheduler.run_after(wait, begin, id=work["_id"], wait=longer(wait))
+    error = f'It waits until "{absent}" is defined.'
+    ctx.db.patch(work["_id"], {"phase": "scheduled", "job": job, "watch": None, "error": error})
+
+
 def _tell(ctx: MutationCtx, work: Document, outcome: Mapping[str, Any]) -> None:
     ctx.db.patch(work["_id"], {"outcome": outcome})
-    if work["on_complete"] is not None:
-        args = {"id": work["_id"], "context": work["context"], "outcome": outcome}
-        ctx.scheduler.run_after(0, work["on_complete"], args)
+    args = {"id": work["_id"], "context": work["context"], "outcome": outcome}
+    tell.handler(ctx, work["on_complete"], args, ctx.now() + KEPT_MS)
 
 
 def _cancel(ctx: MutationCtx, work: Document) -> None:

@@ -273,13 +273,16 @@ def test_one_that_catches_everything_waits_all_the_same(test: ConvexTest) -> Non
 
 
 def test_functions_that_are_not_defined_yet_are_waited_for(test: ConvexTest) -> None:
-    id = start(test, fulfil, {"order": "tea", "days": 0})
-    test.deployment.unregister("shop:fulfil")
+    id = start(test, fulfil, {"order": "tea", "days": 0}, on_complete=done)
+    test.deployment.unregister("shop:fulfil", "shop:done")
     test.advance(0)
     assert status(test, id)["error"] == 'It waits until "shop:fulfil" is defined.'
     test.deployment.register(fulfil)
-    test.finish_all_scheduled_functions()
+    test.advance(60 * SECOND)
     assert status(test, id)["state"] == "success"
+    test.deployment.register(done)
+    test.finish_all_scheduled_functions()
+    assert table(test, "told", "kind") == [["success"]]
 
     @workflows.define("shop:by_path")
     def by_path(step: Step) -> Any:

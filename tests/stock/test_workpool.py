@@ -187,9 +187,40 @@ def test_one_whose_function_is_not_defined_yet_waits_for_it(test: ConvexTest) ->
     test.advance(0)
     waiting = 'It waits until "work:write" is defined.'
     assert status(test, id) == {"state": "pending", "failures": 0, "result": None, "error": waiting}
+    test.deployment.unregister("work:done")
     test.deployment.register(write)
+    test.advance(60 * SECOND)
+    assert (states(test, id), written(test), told(test)) == (["success"], ["x"], [])
+    later = enqueue(test, "y", function=write, run_after=DAY, on_complete="work:write")
+    test.deployment.unregister("work:write")
+    assert test.run(lambda ctx: pool.cancel(ctx, later)) is True
+    # Who is to be told is waited for too.
+    test.deployment.register(done)
+    test.advance(60 * SECOND)
+    assert told(test) == ["x success"]
+
+
+def test_one_whose_function_is_gone_when_its_turn_comes_lets_others_pass(test: ConvexTest) -> None:
+    gate.clear()
+    first, second = (enqueue(test, name, other) for name in "ab")
+    test.advance(0)
+    until(lambda: running == ["a"])
+    third = enqueue(test, "c", other, function=write)
+    test.deployment.unregister("work:act")
+    gate.set()
+    test.finish_in_progress_scheduled_functions()
+    assert states(test, first, second, third) == ["success", "pending", "success"]
+    test.deployment.register(act)
     test.finish_all_scheduled_functions()
-    assert (states(test, id), written(test)) == (["success"], ["x"])
+    assert (states(test, second), status(test, second)["failures"], len(most)) == (["success"], 0, 2)
+
+
+def test_who_is_to_be_told_is_not_waited_for_forever(test: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convex_nb.stock.work.KEPT_MS", 600 * SECOND)
+    enqueue(test, "x", function=write)
+    test.deployment.unregister("work:done")
+    test.finish_all_scheduled_functions()
+    assert 600 <= (test.clock.now - VirtualClock().now) / SECOND <= 660
 
 
 def test_what_is_over_goes_after_a_week(test: ConvexTest) -> None:
