@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from convex_nb.functions.live.groups import Groups
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.functions.live.live_query import SharedQuery
@@ -56,6 +58,16 @@ class FarQueries:
         """It has run, and there is news."""
         self.changed[query] = None
         self.on_due()
+
+    def forget(self, query: SharedQuery) -> None:
+        """Nobody follows it any more."""
+        self.due.pop(query, None)
+        self.changed.pop(query, None)
+
+    def check(self, followed: AbstractSet[SharedQuery]) -> None:
+        """Verify that only followed queries wait. Raises `AssertionError`."""
+        waiting = self.due.keys() | self.changed.keys()
+        assert waiting <= followed, f"{waiting - followed} are forgotten but waiting"
 
     def round(self, run: Run, waits: Callable[[SharedQuery], bool]) -> bool:
         """Run what is due and quick, all at one snapshot, and announce it; whether more is. Some may have to wait."""

@@ -29,6 +29,7 @@ from convex_nb.functions.live.live_query import (
 )
 from convex_nb.functions.live.reactor_statistics import ReactorStatistics
 from convex_nb.functions.live.remote_query import RemoteQuery
+from convex_nb.functions.live.waiting import Waiting
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.runner import Result
 from convex_nb.functions.tracebacks import strip
@@ -76,15 +77,7 @@ class Reactor:
         self._registry = registry
         self._cache = cache
         self._queries: dict[Hashable, SharedQuery] = {}
-        # Ordered sets. Of eager queries those to run and those to announce; of watched ones those to run, those whose
-        # views are to be told so, and those with news that no refresh has reported.
-        self._due: dict[SharedQuery, None] = {}
-        self._changed: dict[SharedQuery, None] = {}
-        self._stale: dict[SharedQuery, None] = {}
-        self._marks: dict[SharedQuery, None] = {}
-        self._news: dict[SharedQuery, None] = {}
-        # Eager ones that wait for the running cell.
-        self._held: dict[SharedQuery, None] = {}
+        self._waiting = Waiting()
         self._footing = Footing()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -160,14 +153,10 @@ class Reactor:
             query.views = tuple([each for each in query.views if each is not follower])
             if not query.subscriptions and not query.views and self._queries.get(query.key) is query:
                 del self._queries[query.key]
-                for queries in self._sets():
-                    queries.pop(query, None)
+                self._waiting.forget(query)
+                self.far.forget(query)
                 self._footing.discard(query)
                 self._database.subscriptions.remove(query)
-
-    def _sets(self) -> tuple[dict[SharedQuery, None], ...]:
-        far = self.far
-        return self._due, self._changed, self._stale, self._marks, self._news, self._held, far.due, far.changed
 
     def close(self) -> None:
         """Forget every query. Nobody is called any more."""
@@ -245,17 +234,14 @@ class Reactor:
         query.stale = True
         if isinstance(query, RemoteQuery):
             self.far.invalidate(query)
-        elif query.is_eager:
-            self._due[query] = None
         else:
-            self._stale[query] = self._marks[query] = None
+            self._waiting.mark(query)
 
     def _look_again(self) -> None:
         """Mark what rests on code, or on names of the notebook, that is not the same any more."""
         moved = self._footing.moved(self._registry)
         with self._lock:
-            self._due |= self._held
-            self._held = {}
+            self._waiting.release()
             for query in moved:
                 self._invalidate(query)
 
@@ -266,11 +252,11 @@ class Reactor:
         me = threading.get_ident()
         if self._flusher == me:
             return
-        if (self._footing or self._held) and not foreground.holds_off():
+        if (self._footing or self._waiting.held) and not foreground.holds_off():
             self._look_again()
             if self.far.due:
                 self.far.wake()
-        while (self._due or self._changed or self._marks) and not self.paused:
+        while self._waiting and not self.paused:
             try:
                 with self._lock:
                     if self._flusher is not None:
@@ -279,7 +265,7 @@ class Reactor:
                     self.handed_over = False
                 for _ in range(MOST_ROUNDS):
                     self._round()
-                    if not (self._due or self._changed or self._marks):
+                    if not self._waiting:
                         break
                 else:
                     if self.hand_over is not None:
@@ -307,35 +293,38 @@ class Reactor:
 
     def offer_held(self) -> None:
         """Call `on_held` if this is the running cell's thread and views wait for it."""
-        if self.on_held is not None and foreground.is_here() and any(query.reads_data for query in list(self._stale)):
+        if (
+            self.on_held is not None
+            and foreground.is_here()
+            and any(query.reads_data for query in list(self._waiting.stale))
+        ):
             self.on_held()
 
     def _round(self) -> None:
         self._rounds += 1
+        waiting = self._waiting
         with self._lock:
-            marks, self._marks = self._marks, {}
+            marks, waiting.marks = waiting.marks, {}
         for query in marks:
             for view in query.views:
                 view.mark()
         snapshot = self._database.head
-        for query in self._in_order(self._due):
+        for query in self._in_order(waiting.due):
             if self._has_to_wait(query):
                 with self._lock:
-                    if query in self._due:
-                        del self._due[query]
-                        self._held[query] = None
+                    waiting.hold(query)
             else:
                 self._run(query, snapshot)
         # Only now, so that a callback which looks at another subscription finds the same moment there.
-        for query in self._in_order(self._changed):
+        for query in self._in_order(waiting.changed):
             # Before its callbacks, which may bring about the next change.
-            self._changed.pop(query, None)
+            waiting.changed.pop(query, None)
             try:
                 for subscription in query.subscriptions:
                     subscription.offer(query.outcome)
             except BaseException:
                 with self._lock:
-                    self._changed[query] = None
+                    waiting.announce(query)
                 raise
         self.groups.move(snapshot)
 
@@ -346,7 +335,7 @@ class Reactor:
         with self._refreshing:
             self._run_stale()
             with self._lock:
-                news, self._news = self._news, {}
+                news, self._waiting.news = self._waiting.news, {}
                 moved = []
                 for query in news:
                     for view in query.views:
@@ -374,13 +363,12 @@ class Reactor:
                 pass
             with self._refreshing:
                 self._run_stale()
-            for query in self._in_order(self._news):
+            for query in self._in_order(self._waiting.news):
                 for view in query.views:
                     view.mark()
             with self._idle:
-                stale = not all(self._has_to_wait(query) for query in self._stale)
-                waiting = stale or self._due or self._changed or self._marks
-                if self._flusher == me or not (self._flusher or waiting):
+                stale = not all(self._has_to_wait(query) for query in self._waiting.stale)
+                if self._flusher == me or not (self._flusher or stale or self._waiting):
                     return
                 if self._flusher is not None:
                     self._idle.wait()
@@ -390,9 +378,9 @@ class Reactor:
             return sorted(queries, key=_number)
 
     def _run_stale(self) -> None:
-        if self._stale and not self.paused:
+        if self._waiting.stale and not self.paused:
             snapshot = self._database.head
-            for query in self._in_order(self._stale):
+            for query in self._in_order(self._waiting.stale):
                 if not self._has_to_wait(query):
                     self._run(query, snapshot)
 
@@ -401,10 +389,7 @@ class Reactor:
 
     def _run(self, query: SharedQuery, snapshot: Snapshot) -> None:
         with self._lock:
-            self._due.pop(query, None)
-            self._stale.pop(query, None)
-            self._marks.pop(query, None)
-            self._held.pop(query, None)
+            self._waiting.begin(query)
             self.far.due.pop(query, None)
             # Before it runs, so that a commit which comes meanwhile marks it anew.
             query.stale = False
@@ -465,7 +450,7 @@ class Reactor:
                     if isinstance(query, RemoteQuery):
                         self.far.announce(query)
                     else:
-                        (self._changed if query.is_eager else self._news)[query] = None
+                        self._waiting.announce(query)
                 if touched or self._database.head.catalog is not snapshot.catalog:
                     self._invalidate(query)
                 return
@@ -491,8 +476,8 @@ class Reactor:
             queries = set(self._queries.values())
             for query in queries:
                 assert query.subscriptions or query.views, f"{query!r} is kept for nobody"
-                waiting = any(query in each for each in (self._stale, self._due, self._held, self.far.due))
+                waiting = self._waiting.has_to_run(query) or query in self.far.due
                 assert query.stale == waiting, f"{query!r} is stale: {query.stale}, waiting to run: {waiting}"
             assert self._footing.queries <= queries, f"{self._footing.queries - queries} are forgotten but rest on code"
-            for each in self._sets():
-                assert each.keys() <= queries, f"{each.keys() - queries} are forgotten but waiting"
+            self._waiting.check(queries)
+            self.far.check(queries)
