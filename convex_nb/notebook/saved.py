@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
+from convex_nb.notebook.placed import Placed
+
 if TYPE_CHECKING:
     from convex_nb.views.form_view import FormView
     from convex_nb.views.live_view import LiveView
@@ -35,7 +37,7 @@ class Twin:
     """The static output of a view on the page."""
 
     view: LiveView
-    handle: DisplayHandle
+    handle: DisplayHandle | Placed
     shown: Any  # the sheet that it shows or, of a rendered view, the moment
 
 
@@ -47,6 +49,7 @@ class Twins:
         self.static = starts_static()
         """Whether views are shown as tables only."""
         self._twins: dict[int, Twin] = {}
+        self._placed: dict[int, Placed] = {}
         self._refreshed = 0.0
         self._called = 0.0
         self._drawing = threading.RLock()
@@ -76,6 +79,15 @@ class Twins:
             display(widget, metadata=metadata, raw=True)
             self._twins[id(view)] = Twin(view, handle, sheet)
 
+    def place(self, view: LiveView) -> str:
+        """Return the name of the widget that shows in a box what `render` makes of a view."""
+        placed = self._placed.get(id(view))
+        if placed is None:
+            moment = view.moment
+            placed = self._placed[id(view)] = Placed(view)
+            self._twins[id(placed)] = Twin(view, placed, moment)
+        return placed.model_id
+
     def show_form(self, form: FormView) -> None:
         """Display a form: what it would ask for, where nobody can enter it."""
         sheet = form.sheet()
@@ -93,6 +105,10 @@ class Twins:
     def discard(self, view: LiveView) -> None:
         """Leave the output of a closed view as it is."""
         self._twins.pop(id(view), None)
+        placed = self._placed.pop(id(view), None)
+        if placed is not None:
+            self._twins.pop(id(placed), None)
+            placed.close()
 
     def settle(self) -> None:
         """Return when nothing is being drawn: what a cell draws with must not be used by two at a time."""

@@ -128,6 +128,7 @@ class Session:
                 on_active=self.flush.mark,
                 on_behind=self._catch_up,
                 carrier=self.carrier,
+                place=self.twins.place,
             )
         else:
             self._unbind(view)

@@ -54,6 +54,7 @@ class LiveView(anywidget.AnyWidget):
 
     shown_as: ClassVar[str] = "view"
     """Tells views of one query from its pages: a cell that runs again gets back what it had."""
+    _is_made = False
     _esm = bundle("live.js")
     _css = style("live.css")
 
@@ -81,6 +82,7 @@ class LiveView(anywidget.AnyWidget):
         window: Window | None = None,
         editing: Editing | None = None,
         carrier: Carrier | None = None,
+        place: Callable[[LiveView], str] | None = None,
     ) -> None:
         self.path = path
         self.render = render
@@ -89,6 +91,7 @@ class LiveView(anywidget.AnyWidget):
         """How cells are changed; None where they are not."""
         self._watch = watch
         self._surroundings = surroundings
+        self._place = place
         self._on_close = on_close
         self._on_active = on_active
         self._on_behind = on_behind
@@ -115,8 +118,17 @@ class LiveView(anywidget.AnyWidget):
         self.ask(arguments)
         super().__init__(mark=next_mark())
         hear_beside(self)
+        self._is_made = True
         self._carrier.join(self)
         self.on_msg(lambda _view, content, _buffers: self._from_browser(content))
+
+    @property
+    def model_id(self) -> str | None:
+        """What a box of widgets names the view by: what `render` has made, where it has a `render`."""
+        if self._is_made and self.render is not None and self._place is not None:
+            return self._place(self)
+        id: str | None = super().model_id
+        return id
 
     # -- the query
 
@@ -138,7 +150,7 @@ class LiveView(anywidget.AnyWidget):
     @property
     def moment(self) -> tuple[object, ...]:
         """What the view shows now, to be compared by identity: as long as it is the same, so is the picture."""
-        return (self._value, self._error, self._status)
+        return (self._value, self._error, self._status, self.render)
 
     def ask(self, arguments: Mapping[str, Any] | None, watch: Watch | None = None) -> None:
         """Watch the query with these arguments from now on; None watches nothing, and the view says "loading".
@@ -265,6 +277,8 @@ class LiveView(anywidget.AnyWidget):
             self._carrier.leave(self)
             if self._on_close is not None:
                 self._on_close(self)
+        # ipywidgets knows the view by its own name.
+        self._is_made = False
         super().close()
 
     # -- the result

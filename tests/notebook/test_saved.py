@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from ipywidgets.widgets import widget as widget_module
 from nbclient import NotebookClient
 
 from tests.notebook.conftest import CHAT, Notebook
@@ -179,3 +180,25 @@ def test_between_cells_tables_are_refreshed_in_a_pause(chat: Notebook, monkeypat
     now[0] += 1
     assert chat.session.flush.now() is None
     assert refreshed[-1] == now[0]
+
+
+def test_a_box_shows_what_render_makes(chat: Notebook) -> None:
+    chat.use_browser()
+    cell = (
+        "import ipywidgets\nfrom IPython.display import HTML\n"
+        "view = live(recent, render=lambda rows: HTML(f'<b>{len(rows)}</b>'))\n"
+        "box = ipywidgets.HBox([view, live(recent)])"
+    )
+    chat.ok(cell, "box")
+    view, box = chat["view"], chat["box"]
+    picture, table = (widget_module._instances[child[len("IPY_MODEL_") :]] for child in box.get_state()["children"])
+    assert table is box.children[1]
+    assert picture.outputs[0]["data"]["text/html"] == "<b>0</b>"
+    chat.ok('send(author="Ada", body="x")')
+    assert picture.outputs[0]["data"]["text/html"] == "<b>1</b>"
+    chat.ok(cell.replace("<b>", "<i>"), "box")
+    assert chat["view"] is view
+    assert picture.outputs[0]["data"]["text/html"] == "<i>1</b>"
+    chat.ok("None", "box")
+    assert picture.comm is None
+    assert chat.session.twins._placed == {}
