@@ -13,6 +13,7 @@ from convex_nb.language.values import Value, size_of, to_value
 document_limits: Final = Limits.convex()
 """Stored documents keep the reference's limits under every profile."""
 
+_SYSTEM_FIELDS = ("_id", "_creationTime")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _known_names: set[str] = set()
 
@@ -20,6 +21,8 @@ _known_names: set[str] = set()
 def field_name_fault(name: str) -> str | None:
     """Return why documents cannot have a top-level field of this name, or None."""
     shown = shorten(repr(name), 80)
+    if name in _SYSTEM_FIELDS:
+        return f"Field {shown} is the system's: each document gets its own. Leave it out."
     if name.startswith("_"):
         return f"Field {shown} starts with an underscore, as only the system's own fields do. Rename it."
     if len(name) > document_limits.field_name_length:
