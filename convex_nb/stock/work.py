@@ -295,12 +295,12 @@ def settle(ctx: MutationCtx, id: str, attempt: float, outcome: Any, is_final: bo
 def put_back(ctx: MutationCtx, id: str, attempt: float) -> None:
     """An attempt of a former process has its turn in this one, in which its function is not defined yet."""
     work = _current(ctx, id, attempt)
-    absent = None if work is None else missing(work["function"])
-    if work is None or absent is None:
+    if work is None:
         return
     ctx.scheduler.cancel(work["watch"])
     if work["outcome"] is None:
-        _await(ctx, work, absent, ABSENT_MS)
+        # It may have been defined since the attempt looked: then the next one finds it.
+        _await(ctx, work, work["function"].removeprefix("function://"), ABSENT_MS)
         _give_place(ctx, work)
     else:
         _settle(ctx, work, work["outcome"])
