@@ -20,6 +20,7 @@ _ADVICE: Final = {
     "42501": "Grant the role that privilege, or open the deployment with `read_only=True`.",
     "25006": "The server lets nobody write: it may be a standby. `read_only=True` looks at it.",
     "53100": "When there is room on the server, it can be written again.",
+    "55P03": "A transaction of another program has a row of `convex_nb_head` and does not end: see pg_locks.",
     "53300": "Every kernel takes up to three connections: raise `max_connections`, or close some.",
 }
 

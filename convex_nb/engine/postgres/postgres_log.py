@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.postgres.postgres_errors import refusing_damage, talking
-from convex_nb.engine.postgres.session import NewRecord
+from convex_nb.engine.postgres.session import PATIENCE_SECONDS, NewRecord
 from convex_nb.engine.wal.checkpoint import ChunkWriter, in_pieces
 from convex_nb.engine.wal.protocol import Arrival, LoggedEntry, Moved, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
@@ -97,7 +97,7 @@ class PostgresLog:
             records.append(NewRecord(position, entry.timestamp, data, blobs))
             sizes.append(size)
         if not self._session.append(expected_head, records):
-            moved = self.appended(expected_head)
+            moved = self.appended(expected_head, patience=PATIENCE_SECONDS)
             assert moved is not None, f"the log refuses to be appended to after {expected_head}, and has nothing more"
             return moved
         for record, size in zip(records, sizes, strict=True):
@@ -160,9 +160,9 @@ class PostgresLog:
 
     # -- following ---------------------------------------------------------------------------------------------
 
-    def appended(self, after: int) -> Moved | None:
+    def appended(self, after: int, *, patience: float = 0.0) -> Moved | None:
         """What others have appended after a position, some hundreds at a time. Raises ``StorageError``."""
-        head, records = self._session.tail(after)
+        head, records = self._session.tail(after, patience=patience)
         if head == after:
             return None
         if head < after:

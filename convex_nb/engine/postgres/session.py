@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -96,12 +97,28 @@ class Session:
                 return in_doubt and self._is_there(connection, records)
             except driver().Error as error:
                 if connection is not None and not connection.closed:
-                    raise refusal(self._address, "commit", error) from None
+                    if not in_doubt:
+                        raise refusal(self._address, "commit", error) from None
+                    outcome = self._outcome(connection, expected, records)
+                    if outcome is not None:
+                        return outcome
                 in_doubt |= connection is not None
                 if monotonic() + pause > deadline:
                     raise self._given_up(error, in_doubt) from None
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _outcome(self, connection: psycopg.Connection[Any], expected: int, records: Sequence[NewRecord]) -> bool | None:
+        """What became of records that may have arrived, though the server refuses to append any now.
+
+        ``None`` where nothing is in their place: a server that has not noticed yet that a connection is lost may still
+        be at it.
+        """
+        with suppress(driver().Error):
+            row = connection.execute("select position from convex_nb_head").fetchone()
+            if row != (expected,):
+                return self._is_there(connection, records)
+        return None
 
     def _is_there(self, connection: psycopg.Connection[Any], records: Sequence[NewRecord]) -> bool:
         first = records[0].position
@@ -124,19 +141,26 @@ class Session:
             path=self._address.text,
         )
 
-    def tail(self, after: int) -> Tail:
-        """The end of the log after a position. Raises ``StorageError``."""
+    def tail(self, after: int, *, patience: float = 0.0) -> Tail:
+        """The end of the log after a position. Raises ``StorageError``, of a server that is gone after so many seconds
+        only."""
+        deadline = monotonic() + patience
         while True:
+            was_lost = self._is_lost()
             try:
-                was_lost = self._connection is None or self._connection.closed
                 with self._connected().cursor(binary=True) as cursor:
                     rows = cursor.execute(_READ, (after, _PAGE)).fetchall()
             except driver().Error as error:
-                if was_lost or self._connection is None or not self._connection.closed:
+                # That it was lost since the last time is not known before somebody tries.
+                if not self._is_lost() or (was_lost and monotonic() > deadline):
                     raise refusal(self._address, "read the log", error) from None
-                # It was lost since the last time: that is not known before somebody tries.
+                if was_lost:
+                    sleep(_FIRST_PAUSE)
                 continue
             return Tail(rows[0][0], [row[1:] for row in rows if row[1] is not None])
+
+    def _is_lost(self) -> bool:
+        return self._connection is None or self._connection.closed
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -149,6 +173,8 @@ class Session:
                     "where current_setting('synchronous_commit') = 'off'"
                 )
             self._connection.execute("set default_transaction_isolation = 'read committed'")
+            # Whoever has a row of ours in a transaction that does not end must not hold up commits for ever.
+            self._connection.execute(f"set lock_timeout = {PATIENCE_SECONDS * 1000:.0f}")
         return self._connection
 
     def close(self) -> None:

@@ -164,7 +164,7 @@ def machine(server: Server, uri: str, monkeypatch: pytest.MonkeyPatch) -> type[S
 
 
 def test_two_kernels_against_the_model(machine: type[SharedMachine]) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=5, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(max_examples=4, stateful_step_count=40))
 
 
 @pytest.mark.soak
