@@ -87,7 +87,8 @@ class Authenticate(Message, tag="Authenticate"):
     token_type: Literal["User", "Admin", "None"]
     value: str | None = None
     impersonating: Json | None = None
-    acting_as: Json | None = None
+    # By this name some clients call it, with its underscore.
+    acting_as: Json | None = msgspec.field(default=None, name="acting_as")
 
 
 class Event(Message, tag="Event"):

@@ -192,12 +192,13 @@ def test_a_page_keeps_its_end_over_a_reconnection(app: Deployment, server: Serve
         assert [each["n"] for each in wire.values[number]["page"]] == [1, 1.5, 1.75, 2]
 
 
-def test_the_owner_sees_more_and_acts_for_others(app: Deployment, server: Server) -> None:
+@pytest.mark.parametrize("name", ["impersonating", "acting_as"])
+def test_the_owner_sees_more_and_acts_for_others(app: Deployment, server: Server, name: str) -> None:
     with Wire(server) as wire:
         number, asked = wire.add(("secret:number", {}), ("auth:who", {}))
         wire.until(lambda: number in wire.errors)
         identity = {"subject": "ada", "issuer": "https://me"}
-        wire.send("Authenticate", baseVersion=0, tokenType="Admin", value=server.admin_key, impersonating=identity)
+        wire.send("Authenticate", baseVersion=0, tokenType="Admin", value=server.admin_key, **{name: identity})
         wire.until(lambda: wire.values.get(number) == 42)
         assert wire.version["identity"] == 1
         assert wire.values[asked] == "ada"
