@@ -81,13 +81,15 @@ class Database:
         self.on_commit: list[Callable[[Commit], None]] = []
         """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
         self.on_writing: list[Callable[[Transaction, SchemaDefinition | None, str], object]] = []
-        """Called with each transaction that is about to be committed, the schema before it, and its source."""
+        """Called with each transaction that is about to be committed, written or not, the schema before it, its source."""
         self.on_push: list[Callable[[], None]] = []
         """Called in the same way once another kernel's push is published."""
         self.files = FileStore(random_bytes)
         self._collection = Collection(self)
         self._maintenance = Maintenance(self)
         self.register = TableRegister(self.limits.tables, self._dropped_tables)
+        self.table_names: Mapping[int, str] = self.register.names
+        """Table names by number, as they are at any time."""
         self._lock = threading.Lock()
         self._maintaining = threading.Lock()
         self._creation_time = creation_time
@@ -189,8 +191,7 @@ class Database:
 
     def commit(self, transaction: Transaction, source: str = "") -> Commit | None:
         """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``: nothing was written then."""
-        if transaction.has_writes:
-            self._writing(transaction, transaction.snapshot.schema, source)
+        self._writing(transaction, transaction.snapshot.schema, source)
         return self.committer.commit(transaction, source, self._committed)
 
     def _writing(self, transaction: Transaction, former: SchemaDefinition | None, source: str) -> None:
@@ -288,11 +289,6 @@ class Database:
         if local_name(name) not in SYSTEM_TABLES:
             check_table_name(local_name(name))
         return TableState.create(name, self.register.number(name), definition_of(name, catalog.schema))
-
-    @property
-    def table_names(self) -> Mapping[int, str]:
-        """Table names by number."""
-        return self.register.names
 
     def _dropped_tables(self) -> int:
         head = self.head

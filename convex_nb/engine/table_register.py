@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from convex_nb.engine.namespaces import ROOT, Namespace
 from convex_nb.engine.system_tables import SYSTEM_TABLES
@@ -23,18 +23,14 @@ class TableRegister:
         self._most = most
         self._gone = gone
         self._numbers: dict[str, int] = {}
-        self._names: dict[int, str] = {}
+        self.names: dict[int, str] = {}
+        """Table names by number. Only read by others."""
         self._former_names: dict[int, str] = {}
         self._next_number = FIRST_USER_TABLE
         self._prefixes: dict[str, str] = {}
         self._lock = threading.Lock()
         for name, table in SYSTEM_TABLES.items():
             self.remember(name, table.number)
-
-    @property
-    def names(self) -> Mapping[int, str]:
-        """Table names by number."""
-        return self._names
 
     def number(self, name: str) -> int:
         """The number of a table, which is given out if it has none. Raises ``LimitError``."""
@@ -71,10 +67,10 @@ class TableRegister:
         """This is the number of that table, now and later."""
         # It may have been another's: an import keeps the ids that it brings.
         self._prefixes.clear()
-        former = self._names.get(number, name)
+        former = self.names.get(number, name)
         if former != name and self._numbers.get(former) == number:
             del self._numbers[former]
-        self._names[number] = name
+        self.names[number] = name
         self._numbers[name] = number
         self._next_number = max(self._next_number, number + 1)
 
@@ -86,7 +82,7 @@ class TableRegister:
     def named_by(self, id: object) -> str | None:
         """The whole name of the table whose number ``id`` carries; ``None`` if it is no id, or of no table."""
         try:
-            return self._names.get(decode_id(id)[0]) if isinstance(id, str) else None
+            return self.names.get(decode_id(id)[0]) if isinstance(id, str) else None
         except InvalidIdError:
             return None
 
@@ -127,7 +123,7 @@ class TableRegister:
             number, _ = decode_id(id)
         except InvalidIdError as error:
             raise InvalidIdError(f"Invalid argument `id` for `db.{operation}`: {error}", id=id) from None
-        name = self._names.get(number) or self._former_names.get(number)
+        name = self.names.get(number) or self._former_names.get(number)
         if name is not None and not namespace.holds(name):
             # The system reads its own tables by the numbers that it has given out, so this is somebody's mistake.
             raise InvalidIdError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from convex_nb.engine.namespaces import Namespace
 from convex_nb.functions.components.boundary import not_inside
@@ -46,6 +46,10 @@ class Calls(Protocol):
     async def action_async(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any: ...
 
 
+# Every call makes a context, which need not go through the one that refuses what handlers set.
+_put: Final = object.__setattr__
+
+
 class Context:
     """What all contexts have: services by name, and a generator of random numbers."""
 
@@ -54,9 +58,10 @@ class Context:
     _withheld: ClassVar[frozenset[str]] = frozenset()
     """The services that this kind of function does not have."""
     env: Variables
+    _execution: Execution
 
     def __init__(self, execution: Execution) -> None:
-        self._execution = execution
+        _put(self, "_execution", execution)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._execution.path!r})"
@@ -108,8 +113,8 @@ class QueryCtx(Context):
     db: DatabaseReader
 
     def __init__(self, execution: Execution, db: DatabaseReader) -> None:
-        self._execution = execution
-        self.db = db
+        _put(self, "_execution", execution)
+        _put(self, "db", db)
 
     @property
     def storage(self) -> StorageReader:
