@@ -114,13 +114,13 @@ def run_definitions(shell: InteractiveShell, body: CellBody) -> ast.Expression |
 
 
 def run_cell(shell: InteractiveShell, body: CellBody, offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Run the cell over the notebook's namespace; what it binds is returned and bound nowhere.
+    """Run the cell over the notebook's namespace; what it binds is returned, in its order, and bound nowhere.
 
     `offered` are names that it may use without importing them; the notebook's own come first.
     """
     scope = {**offered, **shell.user_ns}
     exec(_compile(shell, body.tree, body.filename, "exec"), scope)
-    return {name: scope[name] for name in body.bound if name in scope}
+    return {name: value for name, value in scope.items() if name in body.bound}
 
 
 def run_apart(shell: InteractiveShell, body: CellBody, offered: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def run_apart(shell: InteractiveShell, body: CellBody, offered: Mapping[str, Any
     read = {node.id for node in ast.walk(body.tree) if isinstance(node, ast.Name)}
     scope = {name: shell.user_ns[name] for name in read if name in shell.user_ns} | {"__name__": "__main__", **offered}
     exec(_compile(shell, body.tree, body.filename, "exec"), scope)
-    return {name: scope[name] for name in body.bound if name in scope}
+    return {name: value for name, value in scope.items() if name in body.bound}
 
 
 def evaluate(shell: InteractiveShell, body: CellBody, expression: ast.Expression) -> Any:

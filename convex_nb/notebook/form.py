@@ -68,6 +68,7 @@ class FormFunction:
         self._deployment = deployment
         self._function = find_function(deployment, target)
         self._name: Any = lasting_name(deployment, self._function)
+        self._has_begun = False
         self.path = self._function.path or self._function.__name__
 
     def check(self, given: Mapping[str, Any]) -> None:
@@ -91,6 +92,7 @@ class FormFunction:
         calls.listen(self._deployment)
         calls.begin()
         started = perf_counter()
+        self._has_begun = True
         value = self._deployment.run(self._current(), arguments)
         note = f"ok in {milliseconds((perf_counter() - started) * 1e3)}"
         if self._current().kind == "mutation":
@@ -99,11 +101,12 @@ class FormFunction:
 
     def store(self, data: bytes, media: str | None) -> str:
         """Store a file; return its id."""
+        self._has_begun = False
         return self._deployment.files.store(data, content_type=media)
 
     def forget(self, id: str) -> None:
         """Delete a file that was stored in vain. What an action has done with it before it failed is not known here."""
-        if self._function.kind != "action":
+        if self._function.kind != "action" or not self._has_begun:
             self._deployment.files.delete(id)
 
     def choices(self, table: str) -> Sequence[tuple[str, str]]:

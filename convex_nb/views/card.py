@@ -34,7 +34,7 @@ class Card:
 
     def html(self) -> str:
         """Return the card as HTML; every text is escaped."""
-        lines = "".join(f"<div>{' '.join(map(_marked, line))}</div>" for line in self.lines)
+        lines = "".join(f"<div{_inset(line)}>{' '.join(map(_marked, line))}</div>" for line in self.lines)
         rule = without_widgets(".convex-card", "~") if self.has_widgets else ""
         return f'<div class="convex-card">{lines}{rule}</div>'
 
@@ -47,6 +47,11 @@ class Card:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:  # noqa: ARG002
         return {"text/plain": self.text(), "text/html": self.html()}
+
+
+def _inset(line: Sequence[Part]) -> str:
+    """A line that says more of the one before it stands below it, a step to the right."""
+    return ' style="padding-left: 1.5em"' if line and line[0][1].startswith("· ") else ""
 
 
 def _marked(part: Part) -> str:

@@ -216,3 +216,15 @@ def test_a_file_of_a_call_that_fails_does_not_stay(forms: Notebook, entries: dic
     send_file(view, 1, b"hello")
     assert submit(view, file={"file": 1}, **entries)["state"] == "error"
     assert len(forms.deployment.files) == 0
+
+
+def test_a_file_that_an_action_has_seen_stays(forms: Notebook) -> None:
+    forms.ok('%%convex_action files -q\ndef keep(ctx, file: Id["_storage"], n: int):\n    raise ValueError("late")')
+    view = forms.ok("form(keep)").value
+    for entry, left in (("many", 0), ("1", 1)):
+        send_file(view, 1, b"hello")
+        submit(view, file={"file": 1}, n=entry)
+        deadline = time.monotonic() + 30
+        while view.status == "running" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (view.status, len(forms.deployment.files)) == ("error", left)

@@ -275,6 +275,12 @@ def test_a_schema_cell_needs_no_imports(notebook: Notebook) -> None:
     assert "v" not in notebook.shell.user_ns
 
 
+def test_tables_are_named_in_the_order_of_their_cell(notebook: Notebook) -> None:
+    names = [f"table_{letter}" for letter in "fbdaec"]
+    said = notebook.ok("%%convex_schema\n" + "\n".join(f"{name} = define_table({{}})" for name in names)).text
+    assert [name for name in said.split() if name.startswith("table_")] == names
+
+
 def test_a_schema_cell_without_a_table_is_refused(notebook: Notebook) -> None:
     assert "declares no table" in notebook.run("%%convex_schema\nx = 5").text
 
