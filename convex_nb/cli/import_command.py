@@ -76,6 +76,9 @@ def run(options: Namespace, console: Console) -> int:
         raise UsageError("Which file is to be imported? See convex-nb import --help.")
     is_zip = options.format == "zip" or (options.format is None and options.source.lower().endswith(".zip"))
     _check(options, is_zip)
+    # Before a deployment is begun, or asked what it would replace.
+    if options.source != "-" and not Path(options.source).expanduser().exists():
+        raise InvalidValueError(f"There is no file {options.source}: nothing was imported.", value=options.source)
     with open_to_write(place_of(options), create=options.create) as deployment:
         return _import_zip(deployment, options, console) if is_zip else _import(deployment, options, console)
 

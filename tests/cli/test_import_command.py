@@ -33,6 +33,13 @@ def test_a_new_table(rows: Path, cli: Cli) -> None:
     assert [(each["author"], each["n"]) for each in documents] == [("Ada", 1), ("Bob", 2)]
 
 
+def test_a_file_that_is_not_there_begins_no_deployment(app: Path, cli: Cli) -> None:
+    for place in ("app.convex", "new.convex"):
+        said = cli("import", place, "none.csv", "--table", "messages", "--create")
+        assert (said.code, said.err) == (1, "error: There is no file none.csv: nothing was imported.\n")
+    assert not (app / "new.convex").exists()
+
+
 def test_a_table_that_has_documents_is_refused(rows: Path, cli: Cli) -> None:
     said = cli("import", "app.convex", "rows.csv", "--table", "messages")
     assert (said.code, said.out) == (1, "")
