@@ -81,7 +81,7 @@ class Database:
         self.on_commit: list[Callable[[Commit], None]] = []
         """Called on the committing thread once a commit is published, interrupts still deferred: only mark."""
         self.on_writing: list[Callable[[Transaction, SchemaDefinition | None, str], object]] = []
-        """Called with each transaction that is about to be committed, written or not, the schema before it, its source."""
+        """Called with each transaction that is about to be committed, the schema before it, and its source."""
         self.on_push: list[Callable[[], None]] = []
         """Called in the same way once another kernel's push is published."""
         self.files = FileStore(random_bytes)
