@@ -142,15 +142,7 @@ class PostgresLog:
         """Write a blob that is kept until a record refers to it, or ``wanted`` gives ``None``."""
         number = self._copies.new_number()
         self._upkeep.staged[number] = wanted
-        writer = ChunkWriter(self._store, purpose)
-        steps = writer.write(number, chunks)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                writer.flush()
-                blob: Blob = end.value
-                return blob
+        return ChunkWriter(self._store, purpose).write_whole(number, chunks)
 
     def _refuse(self) -> NoReturn:
         raise ReadOnlyError(

@@ -17,7 +17,8 @@ from convex_nb.engine.postgres.postgres_errors import refusal, talking
 from convex_nb.engine.postgres.session import PATIENCE_SECONDS
 from convex_nb.engine.postgres.store import PostgresStore
 from convex_nb.engine.postgres.tables import LOCK, create_tables
-from convex_nb.engine.wal.checkpoint import Checkpoint, complete, write_checkpoint
+from convex_nb.engine.steps import finished
+from convex_nb.engine.wal.checkpoint import Checkpoint, write_checkpoint
 from convex_nb.engine.wal.milestones import Milestones
 from convex_nb.language.errors import CommitInDoubtError
 
@@ -67,13 +68,13 @@ def _save(
 
     connection.execute("begin")
     create_tables(connection, store.address, root, retention)
-    complete(checkpoint_of(database.head))
+    finished(checkpoint_of(database.head))
     chunks = PostgresChunks(store)
     files = Move(database, chunks)
     files.copy()
 
     def finish(head: Snapshot) -> PostgresLog:
-        checkpoint = complete(checkpoint_of(head))
+        checkpoint = finished(checkpoint_of(head))
         with files.rest(head):
             _commit(store.address, connection, root["file"])
             store.lasts = True

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from convex_nb.engine.steps import finished
 from convex_nb.engine.wal.records import encode_documents
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
@@ -23,6 +24,7 @@ from convex_nb.language.schema_json import schema_from_json, schema_to_json
 if TYPE_CHECKING:
     from convex_nb.engine.part import Part
     from convex_nb.engine.snapshot import Snapshot
+    from convex_nb.engine.steps import Steps
     from convex_nb.engine.table import TableState
     from convex_nb.engine.wal.milestones import Milestones
     from convex_nb.engine.wal.storage import Storage
@@ -148,7 +150,7 @@ class ChunkWriter:
         self._waiting: list[tuple[int, int, bytes]] = []
         self._bytes = 0
 
-    def write(self, number: int, chunks: Iterable[bytes]) -> Generator[None, None, Blob]:
+    def write(self, number: int, chunks: Iterable[bytes]) -> Steps[Blob]:
         """Write a blob; a step ends where a transaction does. The last chunks wait for the next ``flush``."""
         place = 0
         for chunk in chunks:
@@ -159,6 +161,12 @@ class ChunkWriter:
             self._bytes += len(chunk)
             place += 1
         return Blob(number, place)
+
+    def write_whole(self, number: int, chunks: Iterable[bytes]) -> Blob:
+        """Write a blob to its end."""
+        blob = finished(self.write(number, chunks))
+        self.flush()
+        return blob
 
     def flush(self) -> None:
         """Write what waits, in a transaction."""
@@ -189,7 +197,7 @@ def write_checkpoint(
     following: Milestones,
     head: Snapshot,
     creation_time: float,
-) -> Generator[None, None, Checkpoint]:
+) -> Steps[Checkpoint]:
     """Write a checkpoint of ``head`` in steps. It counts from the last one on, which writes the root with it.
 
     ``following`` are the milestones that there will be, this one as the newest.
@@ -210,16 +218,6 @@ def write_checkpoint(
     return Checkpoint(root, milestones)
 
 
-def complete(steps: Generator[None, None, Checkpoint]) -> Checkpoint:
-    """Write it to its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            checkpoint: Checkpoint = end.value
-            return checkpoint
-
-
 class _SnapshotWriter:
     """Writes those parts of a snapshot that the file has no copy of yet."""
 
@@ -229,7 +227,7 @@ class _SnapshotWriter:
         self.fresh: list[tuple[object, Blob]] = []
         """What was written: copies once the checkpoint is complete."""
 
-    def write(self, head: Snapshot) -> Generator[None, None, list[TableEntry]]:
+    def write(self, head: Snapshot) -> Steps[list[TableEntry]]:
         """Write in steps; what the snapshot then consists of."""
         tables: list[TableEntry] = []
         for state in head.tables.values():
@@ -247,7 +245,7 @@ class _SnapshotWriter:
             tables.append(TableEntry(state.name, state.number, parts, recent))
         return tables
 
-    def _copy(self, thing: object, chunks: Callable[[], Iterable[bytes]]) -> Generator[None, None, Blob]:
+    def _copy(self, thing: object, chunks: Callable[[], Iterable[bytes]]) -> Steps[Blob]:
         blob = self._copies.find(thing)
         if blob is None:
             blob = yield from self._writer.write(self._copies.new_number(), chunks())

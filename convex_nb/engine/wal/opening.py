@@ -15,8 +15,9 @@ from convex_nb.engine.database import Database, SystemClock
 from convex_nb.engine.files.moving import Move
 from convex_nb.engine.files.sqlite_chunks import ReadOnlyChunks, SqliteChunks
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
+from convex_nb.engine.steps import finished
 from convex_nb.engine.wal.archive import Archive
-from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, complete, write_checkpoint
+from convex_nb.engine.wal.checkpoint import Checkpoint, Copies, write_checkpoint
 from convex_nb.engine.wal.disk import remove, sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.milestones import Milestones
@@ -269,13 +270,13 @@ def _save(
 
         with file.transaction("save"):
             file.write_first_root(root)
-        complete(checkpoint_of(database.head))
+        finished(checkpoint_of(database.head))
         files = Move(database, SqliteChunks(file))
         files.copy()
         file.sync()
 
         def finish(head: Snapshot) -> SqliteLog:
-            checkpoint = complete(checkpoint_of(head))
+            checkpoint = finished(checkpoint_of(head))
             with files.rest(head):
                 file.finish(path)
                 try:
