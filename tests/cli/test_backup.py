@@ -39,7 +39,8 @@ def test_a_folder_gets_a_file_named_after_the_moment(project: Path, cli: Cli) ->
     assert len(list(project.glob("backup_*.convex"))) == 1
     for command in ("backup", "export"):
         made = Path(cli(command, "app.convex", "made/of/", "--json").json["path"])
-        assert made.parent == Path("made/of") and made.is_file()
+        assert made.parent == Path("made/of")
+        assert made.is_file()
 
 
 def test_beside_a_notebook(app: Path, cli: Cli) -> None:
