@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.storage_file import Durability
 
-_PURPOSE: Final = "save it there"
+_PURPOSE: Final = "save to PostgreSQL"
 _PAUSE: Final = 0.2
 
 
@@ -43,8 +43,10 @@ def save_shared_database(database: Database, uri: str, kernel: str, *, durabilit
     """
     address = Address(uri)
     before = database.log
-    with talking(address, _PURPOSE):
+    try:
         connection = address.connect()
+    except driver().Error as error:
+        raise refusal(address, _PURPOSE, error) from None
     store = PostgresStore(address, connection, lasts=False)
     try:
         with talking(address, _PURPOSE):

@@ -53,7 +53,8 @@ def test_it_goes_on_there_and_is_shared_and_comes_back(uri: str, tmp_path: Path)
         heard: list[int] = []
         dep.subscribe("tasks:list", {}, lambda tasks: heard.append(len(tasks)))
         dep.mutation("jobs:plan")
-        assert began.wait(60)
+        # The first run of the cron, and the job: both go on while everything moves.
+        until(lambda: began.is_set() and kinds(dep) == ["inProgress", "pending"])
         moment = dep.timestamp
         dep.save(uri)
         assert (dep.path, dep.place) == (None, "postgresql://owner@/" + uri.split("@/")[1].split("?")[0])
@@ -63,6 +64,7 @@ def test_it_goes_on_there_and_is_shared_and_comes_back(uri: str, tmp_path: Path)
             other.register(list_tasks, add_task)
             # What the first one is at is not over for that.
             assert kinds(other) == ["inProgress", "pending"]
+            assert other.schedules.crons["hourly"]["state"]["kind"] == "inProgress"
             assert (other.schema, list(other.schedules.crons), other.files[file].read()) == (SCHEMA, ["hourly"], BYTES)
             assert texts(other) == texts(dep)
             other.mutation("tasks:add", {"text": "theirs"})
@@ -124,7 +126,7 @@ def test_a_connection_that_is_lost_at_the_end_is_looked_for(
         if after:
             dep.save(uri)
         else:
-            with pytest.raises(StorageError, match=r"Could not save it there.*Nothing was written"):
+            with pytest.raises(StorageError, match=r"Could not save to PostgreSQL.*Nothing was written"):
                 dep.save(uri)
         assert (dep.place is None) is not after
         dep.mutation("tasks:add", {"text": "two"})
