@@ -48,6 +48,7 @@ class TransactionBlock:
         assert self._transaction is not None
         assert self._db is not None
         self._db._transaction = ENDED
+        self._transaction.over = True
         if error is None:
             self._deployment.commit_block(self._transaction)
         elif isinstance(error, Exception):

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from convex_nb.engine.snapshot import Snapshot
 
 _NONE: Final[frozenset[str]] = frozenset()
+OVER: Final = (
+    "The call that this `ctx.db` belongs to is over: nothing was read or written. Use the context inside the function "
+    "that it was given to."
+)
 _IN_ERRORS: Final[Mapping[str, str]] = {"patch": "update"}
 """What the reference's errors call an operation, where that is not its name."""
 
@@ -64,6 +68,7 @@ class Transaction:
         "database",
         "journal",
         "materialised",
+        "over",
         "paginated",
         "snapshot",
         "usage",
@@ -89,6 +94,13 @@ class Transaction:
         # Where an earlier run of the same query ended its page, or None; and where this one did, once it has.
         self.journal: str | None = None
         self.paginated = False
+        # Whether the call that it belongs to has ended, so that what was kept of it reads nothing any more.
+        self.over = False
+
+    def check_going_on(self) -> None:
+        """Raise ``ReadOnlyError`` where the call that this belongs to has ended."""
+        if self.over:
+            raise ReadOnlyError(OVER)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

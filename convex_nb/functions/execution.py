@@ -10,6 +10,7 @@ from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.engine.transaction import OVER
 from convex_nb.functions.origin import ADMINISTRATOR
 from convex_nb.language.errors import LimitError, ReadOnlyError
 from convex_nb.language.qualified_names import qualified
@@ -244,10 +245,7 @@ class Ended:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        raise ReadOnlyError(
-            "The call that this `ctx.db` belongs to is over: nothing was read or written. Use the context inside the "
-            "function that it was given to."
-        )
+        raise ReadOnlyError(OVER)
 
 
 ENDED: Final[Any] = Ended()

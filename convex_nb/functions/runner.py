@@ -149,6 +149,7 @@ class Runner:
         finally:
             running.reset(token)
             db._transaction = ENDED
+            transaction.over = True
             if materialised is not None:
                 materialised.turn()
         self._near.warn(execution)
@@ -208,6 +209,7 @@ class Runner:
             finally:
                 running.reset(token)
                 db._transaction = ENDED
+                transaction.over = True
             try:
                 commit = database.commit(transaction, path)
             except Conflict as conflict:

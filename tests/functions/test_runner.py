@@ -262,6 +262,27 @@ def test_a_context_that_was_kept_is_dead() -> None:
                 db.query("tasks").collect()
 
 
+def test_a_query_object_that_was_kept_is_dead() -> None:
+    kept: list[Any] = []
+
+    def keeps(db: Any) -> None:
+        db.insert("tasks", {"text": "uncommitted", "done": False})
+        kept.extend([db.query("tasks"), iter(db.query("tasks")), db.query("tasks").filter(lambda q: True)])
+        raise OwnError
+
+    with open_app() as dep:
+        with pytest.raises(OwnError):
+            dep.transact(keeps)
+        with pytest.raises(OwnError), dep.transaction() as db:
+            keeps(db)
+        dep.query(query(lambda ctx: kept.append(ctx.db.query("tasks"))))
+        assert len(kept) == 7
+        for each in kept:
+            with pytest.raises(ReadOnlyError, match="is over"):
+                list(each)
+        assert tasks(dep) == []
+
+
 def test_an_interrupt_ends_the_call_and_writes_nothing() -> None:
     @mutation
     def interrupted(ctx: MutationCtx) -> None:

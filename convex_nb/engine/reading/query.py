@@ -183,6 +183,7 @@ class OrderedQuery:
 
     def __iter__(self) -> Iterator[Document]:
         """One document after another; what is not asked for is not read."""
+        self._transaction.check_going_on()
         plans = recorded.get()
         if plans is None:
             yield from self._iterate()
@@ -203,6 +204,7 @@ class OrderedQuery:
 
     def _read(self, read: Callable[[], T], method: str, *arguments: object) -> T:
         """What ``read`` gives; where somebody wants to know how, that is recorded."""
+        self._transaction.check_going_on()
         plans = recorded.get()
         if plans is None:
             return read()

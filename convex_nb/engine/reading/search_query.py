@@ -162,6 +162,7 @@ class SearchQuery:
 
     def _reading(self, call: str, read: Callable[[], T]) -> T:
         """What ``read`` gives; where somebody wants to know how, that is recorded."""
+        self._transaction.check_going_on()
         plans = recorded.get()
         if plans is not None:
             plans.append(self.explain().of_call(call))
