@@ -17,7 +17,7 @@ def test_status_says_what_there_is(chat: Notebook) -> None:
     assert lines[0].startswith("convex_nb ")
     assert "messages (1)" in lines[1]
     assert lines[2] == "functions: 1 mutation, 1 query"
-    assert lines[3] == "now: 1 live view, 1 commit"
+    assert lines[3] == "now: 1 live view, 2 commits"  # the schema is one, since the audit log keeps it
     assert "explain" in lines[4]
 
 
