@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convex_nb.language.encoding import to_json
 from convex_nb.language.errors import SchemaDefinitionError, describe
@@ -398,5 +399,16 @@ class _Builder:
     def __repr__(self) -> str:
         return "v"
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            known = [each for each in vars(_Builder) if not each.startswith("_")]
+            near = [_PYTHON[name]] if name in _PYTHON else get_close_matches(name, known, n=1)
+            hint = f" Did you mean `v.{near[0]}`?" if near else f" There are {', '.join(known)}."
+            raise AttributeError(f"v has no {name!r}.{hint}", name=name, obj=self)
+
+
+_PYTHON = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+"""What the types of Python are called here."""
 
 v = _Builder()

@@ -252,3 +252,12 @@ def test_quoted_texts_are_python(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a", "'", '"', "'\"", "\\", '\\"', "\n", "é", "{x}"])
 def test_quoted_corners(text: str) -> None:
     assert eval(quoted(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("strin", "`v.string`"), ("str", "`v.string`"), ("int", "`v.number`"), ("zzz", "string, number")]
+)
+def test_a_validator_that_there_is_not(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError, match=f"^v has no '{name}'. .*{hint}"):
+        getattr(v, name)
+    assert not hasattr(v, "_private")
