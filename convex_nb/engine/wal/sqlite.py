@@ -163,15 +163,7 @@ class SqliteLog:
         """Write a blob that is kept until a record refers to it, or ``wanted`` gives ``None``."""
         number = self._copies.new_number()
         self._staged[number] = wanted
-        writer = ChunkWriter(self.file, purpose)
-        steps = writer.write(number, chunks)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                writer.flush()
-                blob: Blob = end.value
-                return blob
+        return ChunkWriter(self.file, purpose).write_whole(number, chunks)
 
     # -- upkeep ------------------------------------------------------------------------------------------------
 
