@@ -20,7 +20,8 @@ from benchmarks.engine import ROWS, SCHEMA, event, event_columns, settle
 from benchmarks.harness import Line
 from convex_nb import mutation
 from convex_nb.engine.wal.opening import open_database
-from convex_nb.engine.wal.storage_file import Record, StorageFile
+from convex_nb.engine.wal.rows import Record
+from convex_nb.engine.wal.storage_file import StorageFile
 
 THREADS = 8
 EACH = 50

@@ -15,9 +15,9 @@ from convex_nb.engine.wal.checkpoint import ChunkWriter, in_pieces
 from convex_nb.engine.wal.protocol import Arrival, LoggedEntry, Moved, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
 from convex_nb.engine.wal.recovery import Contents, Recovery
+from convex_nb.engine.wal.rows import CHUNK_BYTES, Blob
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, Blob
 from convex_nb.language.errors import ReadOnlyError, StorageError
 
 if TYPE_CHECKING:

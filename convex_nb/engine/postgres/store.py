@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.postgres.address import driver
 from convex_nb.engine.postgres.postgres_errors import talking
+from convex_nb.engine.wal.rows import Blob, Record
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import Blob, Record
 from convex_nb.language.errors import DeploymentClosedError
 
 if TYPE_CHECKING:

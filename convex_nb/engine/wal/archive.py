@@ -15,16 +15,17 @@ from convex_nb.engine.database import Database
 from convex_nb.engine.wal.checkpoint import Copies
 from convex_nb.engine.wal.milestones import places_of_root
 from convex_nb.engine.wal.recovery import Contents
+from convex_nb.engine.wal.rows import CHUNK_BYTES
 from convex_nb.engine.wal.storage_errors import DamagedError, damaged_past
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, StorageFile
+from convex_nb.engine.wal.storage_file import StorageFile
 from convex_nb.language.errors import StorageError
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Commit
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.recovery import LoggedRecord
+    from convex_nb.engine.wal.rows import Blob
     from convex_nb.engine.wal.storage import Storage
-    from convex_nb.engine.wal.storage_file import Blob
 
 PAGE_RECORDS: Final = 256
 _PAGE_BYTES: Final = 4 * CHUNK_BYTES

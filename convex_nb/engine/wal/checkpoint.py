@@ -16,9 +16,9 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from convex_nb.engine.steps import finished
 from convex_nb.engine.wal.records import encode_documents
+from convex_nb.engine.wal.rows import CHUNK_BYTES, Blob
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, Blob
 from convex_nb.language.schema_json import schema_from_json, schema_to_json
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from convex_nb.engine.wal.storage_file import Blob
+from convex_nb.engine.wal.rows import Blob
 
 EVERY: Final = 2
 """One checkpoint in so many stays, so that no state of the past takes long to read."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from convex_nb.engine.commit import Commit, Push
+from convex_nb.engine.wal.rows import CHUNK_BYTES, Blob
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, Blob
 from convex_nb.language.documents import Document, freeze
 from convex_nb.language.encoding import from_json, to_json
 from convex_nb.language.errors import ConvexNbError

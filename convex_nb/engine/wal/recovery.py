@@ -26,9 +26,9 @@ from convex_nb.engine.wal.records import (
     decode_documents,
     decode_record,
 )
+from convex_nb.engine.wal.rows import Blob
 from convex_nb.engine.wal.segment_chunks import segment_of_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError, of_table
-from convex_nb.engine.wal.storage_file import Blob
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry

@@ -21,10 +21,11 @@ from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.milestones import places_of_root
 from convex_nb.engine.wal.records import CommitRecord, ElsewhereRecord, decode_documents, decode_record
 from convex_nb.engine.wal.recovery import replay
+from convex_nb.engine.wal.rows import Blob
 from convex_nb.engine.wal.segment_chunks import read_rows
 from convex_nb.engine.wal.sidecar import breaks_off_early
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import PAGE_BYTES, Blob, StorageFile
+from convex_nb.engine.wal.storage_file import PAGE_BYTES, StorageFile
 from convex_nb.language.errors import StorageCorruptError
 
 if TYPE_CHECKING:

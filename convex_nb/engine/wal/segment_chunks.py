@@ -14,8 +14,8 @@ from convex_nb.engine.segments.columns import LARGE, VARIABLE, Column, joining_t
 from convex_nb.engine.segments.layout import Field
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.steps import finished
+from convex_nb.engine.wal.rows import CHUNK_BYTES
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,9 +16,10 @@ from convex_nb.engine.wal.archive import Archive
 from convex_nb.engine.wal.checkpoint import ChunkWriter, Copies, in_pieces, write_checkpoint
 from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
+from convex_nb.engine.wal.rows import CHUNK_BYTES, Blob, Record
 from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES, PAGE_BYTES, Blob, Record, StorageFile
+from convex_nb.engine.wal.storage_file import PAGE_BYTES, StorageFile
 from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError, StorageError
 
 if TYPE_CHECKING:

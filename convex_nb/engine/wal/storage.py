@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from convex_nb.engine.wal.storage_file import Blob, Record
+    from convex_nb.engine.wal.rows import Blob, Record
 
 
 class Storage(Protocol):

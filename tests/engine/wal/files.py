@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.wal import checkpoint, records, segment_chunks, sqlite, storage_file
+from convex_nb.engine.wal import checkpoint, records, rows, segment_chunks, sqlite, storage_file
 from convex_nb.engine.wal.opening import open_database
 from tests.engine.databases import TickingClock
 
@@ -20,7 +20,7 @@ def small_files(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sqlite, "LOG_RECORDS", 4)
     patch.setattr(storage_file, "SIDECAR_BYTES", 100_000)
     patch.setattr(segment_chunks, "_OVERHEAD", 0)
-    for module in (checkpoint, records, segment_chunks, sqlite, storage_file):
+    for module in (checkpoint, records, rows, segment_chunks, sqlite):
         patch.setattr(module, "CHUNK_BYTES", SMALL_CHUNK)
 
 

@@ -15,7 +15,8 @@ import pytest
 from convex_nb.engine.database import Database
 from convex_nb.engine.wal import connections, storage_file
 from convex_nb.engine.wal.opening import open_database, save_database
-from convex_nb.engine.wal.storage_file import Record, StorageFile, nothing
+from convex_nb.engine.wal.rows import Record
+from convex_nb.engine.wal.storage_file import StorageFile, nothing
 from convex_nb.language.errors import DeploymentClosedError
 from tests.engine.databases import insert_all
 

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given, strategies as st
 
 from convex_nb.engine.wal.milestones import EVERY, Milestones, places_of_root
-from convex_nb.engine.wal.storage_file import Blob
+from convex_nb.engine.wal.rows import Blob
 
 
 def followed(milestones: Milestones, number: int, since: int) -> Milestones:

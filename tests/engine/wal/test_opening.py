@@ -360,7 +360,7 @@ def test_a_sidecar_without_its_file_is_not_taken_for_somebody_elses(path: Path) 
 
 def test_a_file_that_cannot_be_made_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(storage_file, "_TABLES", ("create nonsense",))
+        patch.setattr(storage_file, "TABLES", ("create nonsense",))
         with pytest.raises(sqlite3.Error):
             open_quickly(path)
     assert list(path.parent.iterdir()) == []

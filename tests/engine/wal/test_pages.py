@@ -14,8 +14,9 @@ from convex_nb.engine.database import Database
 from convex_nb.engine.files.sqlite_chunks import SqliteChunks
 from convex_nb.engine.wal import sqlite, storage_file
 from convex_nb.engine.wal.pages import is_sound, verify_pages
+from convex_nb.engine.wal.rows import Record
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import Record, StorageFile
+from convex_nb.engine.wal.storage_file import StorageFile
 from convex_nb.language.errors import StorageCorruptError
 from tests.engine.databases import insert_all, transact
 from tests.engine.wal.files import open_quickly

@@ -23,8 +23,8 @@ from convex_nb.engine.wal.records import (
     encode_elsewhere,
     encode_push,
 )
+from convex_nb.engine.wal.rows import Blob
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import Blob
 from convex_nb.language.schema import SchemaDefinition
 from convex_nb.language.values import Id
 from convex_nb.testing.strategies import schemas

@@ -11,9 +11,9 @@ from hypothesis import given, strategies as st
 
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.wal import segment_chunks
+from convex_nb.engine.wal.rows import CHUNK_BYTES
 from convex_nb.engine.wal.segment_chunks import read_rows, segment_of_chunks, segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
-from convex_nb.engine.wal.storage_file import CHUNK_BYTES
 from convex_nb.language.values import Id
 from tests.engine.documents import documents_of, field_lists, id_of, same_documents
 
