@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -65,6 +66,10 @@ def server() -> Iterator[Server]:
         yield server
         app.check()
         app.settle()
+        # The server hears of the last client's end a moment after the client does.
+        deadline = time.monotonic() + 30
+        while app.statistics().reactor.queries and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert app.statistics().reactor.queries == 0
 
 
