@@ -14,6 +14,7 @@ SAMPLE_SECONDS = 0.01
 
 MIN_ROUNDS, MAX_ROUNDS = 5, 61
 SLOW_SECONDS, SLOW_ROUNDS = 1.0, 3
+LONG_SECONDS, LONG_ROUNDS = 10.0, 1
 """Of rounds that take this long, fewer are enough: what disturbs a short sample is small beside them."""
 
 
@@ -90,7 +91,9 @@ def measure(line: Line) -> Figure:
 
 def _fewest(rounds: int, seconds: float) -> int:
     """How many rounds there have to be, after so many in so many seconds."""
-    return SLOW_ROUNDS if seconds > rounds * SLOW_SECONDS else MIN_ROUNDS
+    if seconds > rounds * SLOW_SECONDS:
+        return LONG_ROUNDS if seconds > rounds * LONG_SECONDS else SLOW_ROUNDS
+    return MIN_ROUNDS
 
 
 def _sample(line: Line, operation: Callable[[], object], repeats: int) -> float:
@@ -103,8 +106,10 @@ def _sample(line: Line, operation: Callable[[], object], repeats: int) -> float:
 
 
 def _repeats(line: Line, operation: Callable[[], object]) -> int:
-    _sample(line, operation, 1)  # the first call pays for imports and caches
     once = _sample(line, operation, 1)
+    if once < SLOW_SECONDS:
+        # The first call has paid for imports and caches.
+        once = _sample(line, operation, 1)
     if line.before is not None:
         return 1
     return max(1, round(SAMPLE_SECONDS / max(once, 1e-7)))

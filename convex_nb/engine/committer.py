@@ -64,14 +64,12 @@ class Committer:
         self._publish = threading.Lock()
         self._closed = False
 
-    def commit(self, transaction: Transaction, source: str, committed: Callable[[Entry], None]) -> Commit | None:
-        """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``.
+    def commit(self, transaction: Transaction, source: str, committed: Callable[[Entry], None]) -> Commit:
+        """Commit a transaction that has written something. Raises ``Conflict``.
 
         ``committed`` is called with the commit once it is published, before an interrupt can be delivered: it must
         only mark what has to follow. So it is with what others have appended to the log before.
         """
-        if not transaction.has_writes:
-            return None
         for name, part in transaction.parts:
             self.log.stage(name, transaction.changed[name].number, part.segment)
         with deferred:

@@ -191,12 +191,11 @@ class Database:
 
     def commit(self, transaction: Transaction, source: str = "") -> Commit | None:
         """Commit a transaction; ``None`` if it wrote nothing. Raises ``Conflict``: nothing was written then."""
-        self._writing(transaction, transaction.snapshot.schema, source)
-        return self.committer.commit(transaction, source, self._committed)
-
-    def _writing(self, transaction: Transaction, former: SchemaDefinition | None, source: str) -> None:
+        if not transaction.has_writes:
+            return None
         for amend in self.on_writing:
-            amend(transaction, former, source)
+            amend(transaction, transaction.snapshot.schema, source)
+        return self.committer.commit(transaction, source, self._committed)
 
     def follow(self, log: SharedLog) -> bool:
         """Publish what other kernels have appended to the log; whether there was something. Raises ``StorageError``."""
@@ -266,7 +265,8 @@ class Database:
 
         def amended(head: Snapshot) -> Transaction:
             transaction = follow(head)
-            self._writing(transaction, self.head.schema, source)
+            for amend in self.on_writing:
+                amend(transaction, self.head.schema, source)
             return transaction
 
         return self.committer.push(change, amended, source, self._committed)
