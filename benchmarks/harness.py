@@ -14,8 +14,9 @@ SAMPLE_SECONDS = 0.01
 
 MIN_ROUNDS, MAX_ROUNDS = 5, 61
 SLOW_SECONDS, SLOW_ROUNDS = 1.0, 3
-LONG_SECONDS, LONG_ROUNDS = 10.0, 1
 """Of rounds that take this long, fewer are enough: what disturbs a short sample is small beside them."""
+LONG_SECONDS = 10.0
+"""Of calls that take this long the first is enough: so is what only a first one pays for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Line:
     returned: bool = False
     before: Callable[[], object] | None = None
     calls: int = 1
-    seconds: float = 2.5
+    seconds: float = 2.2
     """How long the line may take altogether; a few rounds are made whatever they take. Half of it without a target."""
 
 
@@ -72,7 +73,10 @@ def measure(line: Line) -> Figure:
     """Takes alternating samples of both sides until the line's time is used up."""
     if line.unit != "seconds" or line.returned:
         return _figure(line, [_returned(line.ours)], [_returned(line.peer)])
-    ours_repeats, peer_repeats = _repeats(line, line.ours), _repeats(line, line.peer)
+    ours_once, ours_repeats = _repeats(line, line.ours)
+    peer_once, peer_repeats = _repeats(line, line.peer)
+    if min(ours_once, peer_once) > LONG_SECONDS:
+        return _figure(line, [ours_once], [peer_once])
     ours: list[float] = []
     peer: list[float] = []
     gc.collect()
@@ -91,9 +95,7 @@ def measure(line: Line) -> Figure:
 
 def _fewest(rounds: int, seconds: float) -> int:
     """How many rounds there have to be, after so many in so many seconds."""
-    if seconds > rounds * SLOW_SECONDS:
-        return LONG_ROUNDS if seconds > rounds * LONG_SECONDS else SLOW_ROUNDS
-    return MIN_ROUNDS
+    return SLOW_ROUNDS if seconds > rounds * SLOW_SECONDS else MIN_ROUNDS
 
 
 def _sample(line: Line, operation: Callable[[], object], repeats: int) -> float:
@@ -105,14 +107,15 @@ def _sample(line: Line, operation: Callable[[], object], repeats: int) -> float:
     return (perf_counter() - start) / repeats
 
 
-def _repeats(line: Line, operation: Callable[[], object]) -> int:
+def _repeats(line: Line, operation: Callable[[], object]) -> tuple[float, int]:
+    """How long one call takes, and how many make a sample."""
     once = _sample(line, operation, 1)
     if once < SLOW_SECONDS:
         # The first call has paid for imports and caches.
         once = _sample(line, operation, 1)
     if line.before is not None:
-        return 1
-    return max(1, round(SAMPLE_SECONDS / max(once, 1e-7)))
+        return once, 1
+    return once, max(1, round(SAMPLE_SECONDS / max(once, 1e-7)))
 
 
 def _returned(operation: Callable[[], object]) -> float:

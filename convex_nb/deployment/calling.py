@@ -17,7 +17,7 @@ from convex_nb.deployment.remote.http_actions import SITE, respond
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.components.boundary import crossing
 from convex_nb.functions.definition import Function, merge_arguments
-from convex_nb.functions.execution import note_outside
+from convex_nb.functions.execution import note_outside, running
 from convex_nb.functions.http.messages import HeadersLike, Request, Response
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
@@ -42,13 +42,15 @@ class Calling(Foundation):
 
     def query(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a query at the newest commit, or answer it from the cache. Raises what it raises."""
-        note_outside("query", "ctx.run_query(...)")
+        if running.get() is not None:
+            note_outside("query", "ctx.run_query(...)")
         entry = self._find(function, "query")
         return crossing(entry, "", self._query(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR))
 
     def mutation(self, function: Target, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
         """Run a mutation and commit it, again on a conflict. Raises what it raises; nothing is written then."""
-        note_outside("mutation", "ctx.run_mutation(...)")
+        if running.get() is not None:
+            note_outside("mutation", "ctx.run_mutation(...)")
         entry = self._find(function, "mutation")
         return crossing(entry, "", self._mutation(entry, merge_arguments(entry.path, args, kwargs), ADMINISTRATOR))
 

@@ -16,15 +16,13 @@ class Footing:
     """
 
     def __init__(self) -> None:
-        self._queries: dict[Ran, dict[SharedQuery, None]] = {}
-
-    def __len__(self) -> int:
-        return len(self._queries)
+        self.by_ran: dict[Ran, dict[SharedQuery, None]] = {}
+        """The queries by what they rest on. Only read by others."""
 
     @property
     def queries(self) -> set[SharedQuery]:
         """Every query that rests on something."""
-        return {query for queries in self._queries.values() for query in queries}
+        return {query for queries in self.by_ran.values() for query in queries}
 
     def put(self, query: SharedQuery, ran: list[Ran] | None) -> None:
         """A query has a new result, which rests on `ran`."""
@@ -32,23 +30,23 @@ class Footing:
             self.discard(query)
             query.ran = ran
             for each in ran or ():
-                self._queries.setdefault(each, {})[query] = None
+                self.by_ran.setdefault(each, {})[query] = None
 
     def discard(self, query: SharedQuery) -> None:
         """A query is followed no longer, or rests on something else."""
         for each in query.ran or ():
-            queries = self._queries.get(each)
+            queries = self.by_ran.get(each)
             if queries is not None:
                 queries.pop(query, None)
                 if not queries:
-                    del self._queries[each]
+                    del self.by_ran[each]
         query.ran = None
 
     def moved(self, registry: Registry) -> list[SharedQuery]:
         """The queries that would run other code now, or find other values. Costs O(what they rest on)."""
         return [
             query
-            for ran, queries in list(self._queries.items())
+            for ran, queries in list(self.by_ran.items())
             if not registry.stands((ran,))
             for query in list(queries)
         ]

@@ -252,7 +252,7 @@ class Reactor:
         me = threading.get_ident()
         if self._flusher == me:
             return
-        if (self._footing or self._waiting.held) and not foreground.holds_off():
+        if (self._footing.by_ran or self._waiting.held) and not foreground.holds_off():
             self._look_again()
             if self.far.due:
                 self.far.wake()

@@ -51,7 +51,7 @@ def test_a_new_result_rests_on_something_else(footing: Any) -> None:
     footing.put(query, [B])
     assert query.ran == [B]
     footing.put(query, None)
-    assert not footing
+    assert not footing.by_ran
     footing.put(query, [A])
     footing.discard(query)
     footing.discard(query)
