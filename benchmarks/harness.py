@@ -38,7 +38,7 @@ class Line:
     returned: bool = False
     before: Callable[[], object] | None = None
     calls: int = 1
-    seconds: float = 2.2
+    seconds: float = 2.0
     """How long the line may take altogether; a few rounds are made whatever they take. Half of it without a target."""
 
 
