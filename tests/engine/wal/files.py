@@ -10,9 +10,23 @@ import pytest
 from convex_nb.engine.database import Database
 from convex_nb.engine.wal import checkpoint, records, rows, segment_chunks, sqlite, storage_file
 from convex_nb.engine.wal.opening import open_database
+from convex_nb.engine.wal.storage_file import StorageFile
 from tests.engine.databases import TickingClock
 
 SMALL_CHUNK = 600
+
+
+ROOT: dict[str, Any] = {"file": "00" * 16, "n": 1}
+
+
+def built_file(folder: Path) -> Path:
+    """The path of a file that has nothing but its root, which is ``ROOT``."""
+    built = StorageFile.build(folder / "new")
+    with built.transaction("create"):
+        built.write_first_root(ROOT)
+    built.finish(folder / "a.convex")
+    assert [each.name for each in folder.iterdir()] == ["a.convex"]
+    return folder / "a.convex"
 
 
 def small_files(patch: pytest.MonkeyPatch) -> None:

@@ -13,18 +13,12 @@ from convex_nb.engine.wal import rows
 from convex_nb.engine.wal.rows import Blob, Record
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import StorageFile
-
-ROOT = {"file": "00" * 16, "n": 1}
+from tests.engine.wal.files import ROOT, built_file
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    built = StorageFile.build(tmp_path / "new")
-    with built.transaction("create"):
-        built.write_first_root(ROOT)
-    built.finish(tmp_path / "a.convex")
-    assert [each.name for each in tmp_path.iterdir()] == ["a.convex"]
-    return tmp_path / "a.convex"
+    return built_file(tmp_path)
 
 
 @pytest.fixture

@@ -19,18 +19,12 @@ from convex_nb.engine.wal.rows import Record
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import StorageFile
 from convex_nb.language.errors import StorageError
-
-ROOT = {"file": "00" * 16, "n": 1}
+from tests.engine.wal.files import ROOT, built_file
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    built = StorageFile.build(tmp_path / "new")
-    with built.transaction("create"):
-        built.write_first_root(ROOT)
-    built.finish(tmp_path / "a.convex")
-    assert [each.name for each in tmp_path.iterdir()] == ["a.convex"]
-    return tmp_path / "a.convex"
+    return built_file(tmp_path)
 
 
 @pytest.fixture
