@@ -216,6 +216,30 @@ def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: No
     table.get_by_role("alert").filter(has_text="not a number").wait_for()
 
 
+def test_what_is_being_entered_stays_when_the_view_is_told_the_whole(notebook: NotebookPage) -> None:
+    # As when a message was lost, or a second page of this notebook has come up.
+    cells = EDIT | {
+        "live": "view = live(tasks, edit=update)\nview",
+        "lost": """from threading import Timer
+
+def lose():
+    view._from_browser({"type": "hello", "tab": "another", "sequence": -1})
+    update(id=tasks()[4]["_id"], title="after the whole")
+
+Timer(1, lose).start()
+""",
+    }
+    notebook.write("whole.ipynb", cells)
+    for cell in cells:
+        notebook.run(cell)
+    table = notebook.view("live", state="live", rows=5)
+    table.locator("tbody tr").nth(1).locator("td").nth(0).dblclick()
+    box = table.locator(".cx-edit")
+    box.fill("half a wo")
+    table.locator("td", has_text="after the whole").wait_for()
+    assert box.input_value() == "half a wo"
+
+
 def test_the_notebook_of_live_views(notebook: NotebookPage, screens: Path) -> None:
     notebook.open("live_views.ipynb")
     cells = [

@@ -1,6 +1,6 @@
 // Elements and what happens to them. Every text that comes from data is set as text, never as HTML.
 
-export function element(tag, className = "", text = undefined) {
+export function element(tag, className = "", text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;

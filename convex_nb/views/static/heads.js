@@ -39,7 +39,8 @@ export class Heads {
 
   /** Draw the heads; say whether there are other columns now, and so no row yet. */
   draw(head) {
-    const others = this.columns !== head.columns;
+    // By content: a whole that comes in between must not take the rows away, and with them what is being entered.
+    const others = JSON.stringify(this.columns) !== JSON.stringify(head.columns);
     this.head = head;
     if (others) this.drawColumns(head.columns);
     this.drawSort(head.sort);

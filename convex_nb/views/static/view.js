@@ -138,8 +138,8 @@ export class View {
 
   drawBody(state, shown, fresh) {
     const { head } = state;
-    if (head.state === "loading") return this.replaceBody("loading", () => skeleton(head.note));
-    if (head.kind === "figure") {
+    if (head.state === "loading") this.replaceBody("loading", () => skeleton(head.note));
+    else if (head.kind === "figure") {
       this.replaceBody("figure", () => element("output", "cx-figure"));
       const output = this.middle.firstElementChild;
       const text = cellText(state.body);
@@ -148,13 +148,14 @@ export class View {
       drawCell(output, state.body);
       output.classList.toggle("cx-long", text.length > 40);
       if (changed && !fresh && !reducedMotion()) play(output, "cell");
-      return undefined;
-    }
-    if (head.kind === "tree") {
+    } else if (head.kind === "tree") {
       this.replaceBody("tree", () => element("div", "cx-tree"));
       if (state.body) this.middle.firstElementChild.replaceChildren(drawTree(state.body, this.open));
-      return undefined;
-    }
+    } else this.drawTable(state, fresh);
+  }
+
+  drawTable(state, fresh) {
+    const { head } = state;
     this.replaceBody("table", () => {
       const open = (what, takesFocus) => this.panel.ask(what, takesFocus);
       this.grid = new Grid(this.send, (text, now) => this.announce(text, now), open);
@@ -168,7 +169,6 @@ export class View {
     this.grid.root.hidden = head.columns.length === 0;
     this.empty.hidden = head.rows > 0;
     this.empty.textContent = head.note || "No rows yet.";
-    return undefined;
   }
 
   replaceBody(kind, make) {
