@@ -368,7 +368,7 @@ def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
         transaction.parts,
         transaction.replaced,
         transaction.created,
-        transaction.database.last_creation_time,
+        transaction.database.mint.last_creation_time,
         transaction.dropped,
     )
     tables = transaction.snapshot.tables

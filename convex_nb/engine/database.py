@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from convex_nb.engine.check import check_table
 from convex_nb.engine.clock import Clock as Clock, SystemClock as SystemClock
@@ -23,6 +20,7 @@ from convex_nb.engine.files.file_store import FileStore
 from convex_nb.engine.history import DEFAULT_RETENTION_NS, History
 from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
+from convex_nb.engine.mint import Mint
 from convex_nb.engine.names import check_table_name
 from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import push
@@ -34,10 +32,8 @@ from convex_nb.engine.table_register import TableRegister
 from convex_nb.engine.transaction import Transaction
 from convex_nb.engine.wal.memory import MemoryLog
 from convex_nb.language.errors import HistoryError
-from convex_nb.language.ids_columnar import encode_ids
 from convex_nb.language.limits import Limits
 from convex_nb.language.qualified_names import local_name
-from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
@@ -46,9 +42,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
-
-_DAY_MS = 86_400_000
-_IDS_AHEAD = 128
 
 
 class Database:
@@ -74,6 +67,7 @@ class Database:
         self.clock = clock or SystemClock()
         self.limits = limits or Limits.notebook()
         self.random_bytes = random_bytes
+        self.mint = Mint(self.clock.now_ns, random_bytes, creation_time)
         first = first or empty_snapshot(self.clock.now_ns())
         self.history = History(first, retention)
         self.committer = Committer(first, self.history, log or MemoryLog(), self.clock.now_ns)
@@ -90,10 +84,7 @@ class Database:
         self.register = TableRegister(self.limits.tables, self._dropped_tables)
         self.table_names: Mapping[int, str] = self.register.names
         """Table names by number, as they are at any time."""
-        self._lock = threading.Lock()
         self._maintaining = threading.Lock()
-        self._creation_time = creation_time
-        self._minted: dict[tuple[int, int], list[str]] = {}
         for number, name in (*first.dropped.items(), *((each.number, each.name) for each in first.tables.values())):
             self.register.remember(name, number)
 
@@ -293,55 +284,6 @@ class Database:
     def _dropped_tables(self) -> int:
         head = self.head
         return len(set(head.dropped.values()) - head.tables.keys())
-
-    # -- ids and times -----------------------------------------------------------------------------------------
-
-    def new_identity(self, table_number: int, table: str) -> tuple[Id, float]:
-        """The ``_id`` and the ``_creationTime`` of a new document."""
-        time = self.creation_time()
-        day = int(time // _DAY_MS)
-        try:
-            text = self._minted[(table_number, day)].pop()
-        except (KeyError, IndexError):
-            text = self._mint(table_number, day).pop()
-        return Id(text, table), time
-
-    def _mint(self, table_number: int, day: int) -> list[str]:
-        """Make ids ahead: many at once cost a third each, and one call for their random bytes."""
-        internals = np.empty((_IDS_AHEAD, 16), np.uint8)
-        internals[:, :14] = np.frombuffer(self.random_bytes(14 * _IDS_AHEAD), np.uint8).reshape(_IDS_AHEAD, 14)
-        internals[:, 14:] = np.frombuffer((day & 0xFFFF).to_bytes(2, "big"), np.uint8)
-        minted: list[str] = encode_ids(table_number, internals).to_pylist()
-        self._minted[(table_number, day)] = minted
-        return minted
-
-    def creation_time(self) -> float:
-        """A ``_creationTime``: milliseconds, greater than every one given out before."""
-        with self._lock:
-            now = self.clock.now_ns() / 1e6
-            last = self._creation_time
-            if now <= last:
-                now = math.nextafter(last, math.inf)
-            self._creation_time = now
-            return now
-
-    @property
-    def last_creation_time(self) -> float:
-        """The greatest ``_creationTime`` given out so far."""
-        return self._creation_time
-
-    def creation_time_passed(self, time: float) -> None:
-        """Give out only creation times after ``time``."""
-        with self._lock:
-            self._creation_time = max(self._creation_time, time)
-
-    def creation_times(self, number: int) -> float:
-        """Reserve ``number`` consecutive representable creation times; the first of them."""
-        with self._lock:
-            first = max(self.clock.now_ns() / 1e6, math.nextafter(self._creation_time, math.inf))
-            # From one power of two to the next the doubles are evenly spaced; the next one is decades away.
-            self._creation_time = first + number * math.ulp(first)
-            return first
 
     # -- upkeep ------------------------------------------------------------------------------------------------
 

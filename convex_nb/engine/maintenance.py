@@ -66,7 +66,7 @@ class Maintenance:
             database.history.trim(now, committer.head)
         since = now - database.history.retention
         while True:
-            logged = database.log.maintain(committer.head, database.last_creation_time, since)
+            logged = database.log.maintain(committer.head, database.mint.last_creation_time, since)
             if logged and monotonic() >= deadline:
                 return True
             task = self.task or self._due(committer.head)

@@ -258,7 +258,7 @@ class Transaction:
         """Add a document and return its id. The table comes into being with its first document."""
         state = self._writable_table(table)
         normalised = self.normalised(state, fields)
-        id, time = self.database.new_identity(state.number, table)
+        id, time = self.database.mint.identity(state.number, table)
         document = freeze({"_id": id, "_creationTime": time, **normalised})
         self._write(state, Write(table, id, None, document, None, state.keys_of(document)))
         return id

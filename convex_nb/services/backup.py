@@ -58,7 +58,7 @@ def copied_database(database: Database, left_out: frozenset[str] = frozenset()) 
         random_bytes=database.random_bytes,
         retention=database.history.retention,
         first=Snapshot(head.timestamp, tables, head.catalog, head.dropped),
-        creation_time=database.last_creation_time,
+        creation_time=database.mint.last_creation_time,
     )
     for number, name in database.table_names.items():
         copied.register.remember(name, number)

@@ -154,7 +154,7 @@ def import_all(
     state = transaction.table(table_name) or database.new_table(table_name, transaction.snapshot.catalog)
     whole = []
     for document in documents:
-        id, time = database.new_identity(state.number, table_name)
+        id, time = database.mint.identity(state.number, table_name)
         whole.append(Document({"_id": id, "_creationTime": time, **document}))
     transaction.add_part(table_name, Part.build(Segment.from_documents(whole, table_name), state.indexes), replace)
     commit = database.commit(transaction, "import")

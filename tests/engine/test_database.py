@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import random
-import threading
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from convex_nb.language.errors import LimitError
 from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
 from convex_nb.language.limits import Limits
 from tests.engine.databases import (
-    TickingClock,
     committed,
     insert_all,
     items_schema,
@@ -53,47 +50,6 @@ def test_tables_are_limited() -> None:
     insert_all(database, "b", [{}])
 
 
-def test_ids_are_made_of_the_given_randomness() -> None:
-    def ids(seed: int) -> list[str]:
-        database = make_database(random_bytes=random.Random(seed).randbytes)
-        return insert_all(database, "items", [{} for _ in range(1000)])
-
-    assert ids(1) == ids(1)
-    assert len({*ids(1), *ids(2)}) == 2000
-
-
-def test_threads_never_share_an_id_or_a_time() -> None:
-    database = make_database()
-    identities: list[tuple[str, float]] = []
-
-    def make() -> None:
-        identities.extend([database.new_identity(FIRST_USER_TABLE, "items") for _ in range(2000)])
-
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({id for id, _ in identities}) == len({time for _, time in identities}) == 8000
-
-
-def test_creation_times_in_bulk() -> None:
-    import math
-
-    clock = TickingClock()
-    database = make_database(clock=clock)
-    before = database.creation_time()
-    first = database.creation_times(1000)
-    assert first > before
-    last = first
-    for _ in range(999):
-        last = math.nextafter(last, math.inf)
-    assert database.creation_time() > last
-    clock.offset -= 10**12
-    assert database.creation_times(5) > last
-    assert database.creation_time() == database.last_creation_time
-
-
 def test_commits_between() -> None:
     database = make_database()
     start = database.head.timestamp
@@ -122,7 +78,7 @@ def test_replacing_a_table_by_a_segment() -> None:
     (old,) = insert_all(database, "items", [{"n": 1}])
 
     def segment(n: int) -> Segment:
-        id, time = database.new_identity(database.register.number("items"), "items")
+        id, time = database.mint.identity(database.register.number("items"), "items")
         return Segment.from_documents([Document({"_id": id, "_creationTime": time, "n": n})], "items")
 
     appended = database.import_segment("items", segment(2))
@@ -141,7 +97,7 @@ def segment_of(database: Database, table: str) -> Any:
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.language.documents import Document
 
-    id, time = database.new_identity(database.register.number(table), table)
+    id, time = database.mint.identity(database.register.number(table), table)
     return Segment.from_documents([Document({"_id": id, "_creationTime": time})], table)
 
 

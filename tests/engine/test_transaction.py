@@ -478,7 +478,7 @@ def test_a_segment_is_rolled_back_too() -> None:
     database = numbered(1)
     transaction = database.begin()
     state = database.head.tables["items"]
-    id, time = database.new_identity(state.number, "items")
+    id, time = database.mint.identity(state.number, "items")
     part = Part.build(
         Segment.from_documents([Document({"_id": id, "_creationTime": time, "n": 7})], "items"), state.indexes
     )

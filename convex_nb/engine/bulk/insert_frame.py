@@ -30,7 +30,7 @@ def insert_frame(transaction: Transaction, table: str, frame: Any) -> list[Id]:
         rows,
         table_name=table,
         table_number=state.number,
-        creation_time=database.creation_times(rows.num_rows),
+        creation_time=database.mint.creation_times(rows.num_rows),
         random=database.random_bytes,
         definition=state.definition if database.validates(transaction.snapshot, state.name) else None,
         tables=database.table_names,

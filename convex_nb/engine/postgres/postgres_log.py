@@ -194,7 +194,7 @@ class PostgresLog:
             assert database is not None
             for number, name in (*head.dropped.items(), *((each.number, each.name) for each in head.tables.values())):
                 database.register.remember(name, number)
-            database.creation_time_passed(creation_time)
+            database.mint.creation_time_passed(creation_time)
             database.committer.begin_again(head)
             self._upkeep.begin_again(recovery)
             self._head = recovery.position

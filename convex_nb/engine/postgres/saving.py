@@ -66,7 +66,7 @@ def _save(
 
     def checkpoint_of(head: Snapshot) -> Generator[None, None, Checkpoint]:
         beginning = Milestones.beginning(head.timestamp)
-        return write_checkpoint(store, copies, root, beginning, head, database.last_creation_time)
+        return write_checkpoint(store, copies, root, beginning, head, database.mint.last_creation_time)
 
     connection.execute("begin")
     create_tables(connection, store.address, root, retention)

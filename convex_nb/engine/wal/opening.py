@@ -266,7 +266,7 @@ def _save(
 
         def checkpoint_of(head: Snapshot) -> Generator[None, None, Checkpoint]:
             beginning = Milestones.beginning(head.timestamp)
-            return write_checkpoint(file, copies, root, beginning, head, database.last_creation_time)
+            return write_checkpoint(file, copies, root, beginning, head, database.mint.last_creation_time)
 
         with file.transaction("save"):
             file.write_first_root(root)

@@ -186,7 +186,7 @@ def replay(database: Database, record: AnyRecord, timestamp: int, load: LoadSegm
     assert isinstance(record, CommitRecord)
     commit = _commit(database, record, timestamp, load)
     database.committer.replay(commit)
-    database.creation_time_passed(record.creation_time)
+    database.mint.creation_time_passed(record.creation_time)
     return commit
 
 

@@ -104,7 +104,7 @@ class Salvage:
         for documents in self._tables.values():
             times = [document["_creationTime"] for document in documents.values()]
             if manifest is None and times:
-                database.creation_time_passed(max(times))
+                database.mint.creation_time_passed(max(times))
         return database
 
     def _beginning(self, root: dict[str, Any] | None) -> tuple[int, int | None, Manifest | None]:

@@ -150,6 +150,6 @@ def add_files(transaction: Transaction, arrived: list[Arrived]) -> None:
         fields: dict[str, Any] = {"sha256": content.sha256, "size": content.size}
         if file.content_type is not None:
             fields["contentType"] = file.content_type
-        time = writer.database.creation_time() if file.creation_time is None else file.creation_time
+        time = writer.database.mint.creation_time() if file.creation_time is None else file.creation_time
         transaction.put(qualified(file.component, TABLE), {"_id": file.id, "_creationTime": time, **fields})
         writer.insert(FILES, {"file": file.id, "number": number, "token": new_token(writer.database)})

@@ -142,7 +142,7 @@ class Executor:
         self._host = host
         self._sources = sources
         self._kernel: dict[str, str] = {}
-        self._opened_ms = runner.database.last_creation_time
+        self._opened_ms = runner.database.mint.last_creation_time
         self._defined: set[str] = set()
         self._taken: set[str] = set()
         self._threads: set[int] = set()

@@ -35,6 +35,7 @@ SOURCE: Final = "scheduler"
 INTERRUPTED: Final = (
     "The process ended while this action was running. It may have done a part of its work, and is not run again."
 )
+NOT_CANCELED: Final = "Nothing was canceled."
 _PENDING: Final = encode_key("pending")
 
 
@@ -43,12 +44,25 @@ def add_job(writer: SystemWriter, path: str, args: Mapping[str, Any], due_ms: fl
     return writer.insert(TABLE, {"name": path, "args": [args], "scheduledTime": due_ms, "state": {"kind": "pending"}})
 
 
+def add_follower(writer: SystemWriter, path: str, args: Mapping[str, Any], of: str, now_ms: float, due_ms: float) -> Id:
+    """Add a job that is due when another one is over, and at `due_ms` if that is earlier; return its id."""
+    job = writer.get(of)
+    if job is None or job["state"]["kind"] not in ("pending", "inProgress"):
+        return add_job(writer, path, args, now_ms)
+    id = add_job(writer, path, args, due_ms)
+    writer.patch(of, {"followers": [*job.get("followers", ()), id]})
+    return id
+
+
 def cancel_job(writer: SystemWriter, id: str, now_ms: float) -> bool:
     """Cancel a job that is not over; whether it was one."""
     job = writer.get(id)
     if job is None or job["state"]["kind"] not in ("pending", "inProgress"):
         return False
     writer.patch(id, {"state": {"kind": "canceled"}, "completedTime": now_ms})
+    if job["state"]["kind"] == "pending":
+        # One that runs goes on to its end, and has its followers wait for that.
+        _hasten_followers(writer, job, now_ms)
     return True
 
 
@@ -64,13 +78,15 @@ def cancel_all(writer: SystemWriter, path: str | None, now_ms: float) -> int:
     return len(jobs)
 
 
-def check_job_id(database: Database, id: object, component: str = "") -> None:
+def check_job_id(
+    database: Database, id: object, component: str = "", *, what: str = "cancel()", nothing: str = NOT_CANCELED
+) -> None:
     """Raise `InvalidIdError` for what is not the id of a job of this component, whether or not there is one."""
     table = database.register.named_by(id)
     if table != qualified(component, TABLE):
         shown = f'an Id<"{table}">' if table is not None else shorten(repr(id), 80)
         raise InvalidIdError(
-            f"cancel() takes the id that `run_after` or `run_at` returned, not {shown}. Nothing was canceled.",
+            f"{what} takes the id that `run_after` or `run_at` returned, not {shown}. {nothing}",
             id=id if isinstance(id, str) else repr(id),
             table=TABLE,
         )
@@ -103,6 +119,7 @@ def fail_interrupted(
     jobs = [job for job in found if job["state"].get("kernel") not in kernels]
     for job in jobs:
         writer.patch(job["_id"], {"state": {"kind": "failed", "error": INTERRUPTED}, "completedTime": now_ms})
+        _hasten_followers(writer, job, now_ms)
     return [(job["name"], f"{INTERRUPTED} (job {job['_id']})") for job in jobs]
 
 
@@ -153,9 +170,13 @@ class ScheduledFunction:
 
     def end(self, writer: SystemWriter, now_ms: float, error: str | None) -> str | None:
         """It is over. One that was canceled meanwhile, by itself too, stays so."""
-        if _kind(writer, self.id) in ("pending", "inProgress"):
+        job = writer.get(self.id)
+        if job is None:
+            return None
+        if job["state"]["kind"] in ("pending", "inProgress"):
             state = {"kind": "success"} if error is None else {"kind": "failed", "error": error}
             writer.patch(self.id, {"state": state, "completedTime": now_ms})
+        _hasten_followers(writer, job, now_ms)
         return None
 
 
@@ -189,6 +210,13 @@ class ScheduledFunctions:
 def _kind(writer: SystemWriter, id: str) -> str | None:
     job = writer.get(id)
     return None if job is None else job["state"]["kind"]
+
+
+def _hasten_followers(writer: SystemWriter, job: Document, now_ms: float) -> None:
+    for id in job.get("followers", ()):
+        follower = writer.get(id)
+        if follower is not None and follower["state"]["kind"] == "pending" and follower["scheduledTime"] > now_ms:
+            writer.patch(id, {"scheduledTime": now_ms})
 
 
 def _scan(jobs: TableState, index: str, lo: bytes, hi: bytes) -> Iterator[Document]:

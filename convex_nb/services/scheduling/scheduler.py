@@ -18,6 +18,7 @@ from convex_nb.language.values import Id, size_of, to_value
 from convex_nb.services.scheduling.moments import NOTHING, time_after, time_at
 from convex_nb.services.scheduling.scheduled_functions import (
     TABLE,
+    add_follower,
     add_job,
     cancel_job,
     check_job_id,
@@ -73,6 +74,24 @@ class Scheduler:
         """
         return self._schedule(time_at(when, self._now()), function, args, kwargs)
 
+    def run_when_over(
+        self,
+        job: str,
+        within: float | timedelta,
+        function: Target,
+        args: Mapping[str, Any] | None = None,
+        /,
+        **kwargs: Any,
+    ) -> Id:
+        """Run a mutation or an action when a job is over, however it ends: it ran, raised, was canceled, or its
+        process was killed. After `within`, as in `run_after`, it runs even if the job is not over yet.
+
+        Otherwise as `run_after`. Raises `InvalidIdError` too.
+        """
+        database = self._execution.runner.database
+        check_job_id(database, job, self._component, what="run_when_over()", nothing=NOTHING)
+        return self._schedule(time_after(within, self._now()), function, args, kwargs, job)
+
     def cancel(self, id: str, /) -> None:
         """Let a job not run; one that is over already stays as it is.
 
@@ -84,7 +103,12 @@ class Scheduler:
         self._write(lambda writer: cancel_job(writer, id, now))
 
     def _schedule(
-        self, due_ms: float, function: Target, args: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
+        self,
+        due_ms: float,
+        function: Target,
+        args: Mapping[str, Any] | None,
+        kwargs: Mapping[str, Any],
+        followed: str | None = None,
     ) -> Id:
         path = self._path_of(function)
         arguments = self._arguments(path, merge_arguments(path, args, kwargs))
@@ -92,7 +116,10 @@ class Scheduler:
         now = self._now()
 
         def add(writer: SystemWriter) -> Id:
-            id = add_job(writer, path, arguments, due_ms)
+            if followed is None:
+                id = add_job(writer, path, arguments, due_ms)
+            else:
+                id = add_follower(writer, path, arguments, followed, now, due_ms)
             if parent is not None and is_canceled(writer, parent):
                 cancel_job(writer, id, now)
             return id

@@ -88,7 +88,7 @@ class TableImport:
         options: dict[str, Any] = {
             "table_name": self.table,
             "table_number": self.state.number,
-            "creation_time": self._database.creation_times(len(batch)),
+            "creation_time": self._database.mint.creation_times(len(batch)),
             "random": self._database.random_bytes,
             "definition": self._definition,
             "tables": self._names,

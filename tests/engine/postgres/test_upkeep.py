@@ -81,7 +81,7 @@ def test_a_checkpoint_that_breaks_off_counts_for_nothing(uri: str) -> None:
     with kernels(uri) as (a, b):
         for n in range(6):
             insert(a, "items", n=n)
-        steps = log_of(a)._upkeep._run(a.head, a.last_creation_time, 0)
+        steps = log_of(a)._upkeep._run(a.head, a.mint.last_creation_time, 0)
         next(steps)
         steps.close()  # type: ignore[attr-defined]
         follow(b)
@@ -97,7 +97,7 @@ def test_what_a_kernel_has_written_ahead_survives_the_upkeep_of_others(uri: str)
     with kernels(uri) as (a, b):
         insert(a, "items", n=0)
         follow(b)
-        id, time = a.new_identity(a.register.number("items"), "items")
+        id, time = a.mint.identity(a.register.number("items"), "items")
         segment = Segment.from_documents([Document({"_id": id, "_creationTime": time})], "items")
         transaction = a.begin()
         state = transaction.table("items")

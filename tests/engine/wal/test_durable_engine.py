@@ -44,7 +44,7 @@ class DurableMachine(EngineMachine):
     @rule()
     def reopen(self) -> None:
         head = self.database.head
-        creation_time = self.database.last_creation_time
+        creation_time = self.database.mint.last_creation_time
         numbers = {state.name: state.number for state in head.tables.values()}
         self.database.close()
         assert sidecars(self.path) == []
@@ -54,9 +54,9 @@ class DurableMachine(EngineMachine):
         assert again.timestamp == head.timestamp
         assert again.schema == head.schema
         assert {state.name: state.number for state in again.tables.values()} == numbers
-        assert self.database.last_creation_time <= creation_time
+        assert self.database.mint.last_creation_time <= creation_time
         written = [d["_creationTime"] for documents in self.contents.values() for d in documents.values()]
-        assert self.database.last_creation_time >= max(written, default=0)
+        assert self.database.mint.last_creation_time >= max(written, default=0)
 
     @rule()
     def look_from_beside(self) -> None:
