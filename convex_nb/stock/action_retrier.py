@@ -20,7 +20,7 @@ class ActionRetrier:
     """Runs actions, each until it succeeds or has failed `max_attempts` times: a work pool of its own.
 
     An attempt happens at most once; an action happens as often as there are attempts, so let it be one that may. An
-    attempt whose process was killed has failed, which is noticed within half a minute of the next process.
+    attempt whose process was killed has failed, and the next process hears of it when it opens the file.
     """
 
     definition: Final = work.component

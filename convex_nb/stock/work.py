@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from convex_nb.functions.components.component import Component
     from convex_nb.functions.definition import Function
 
-WATCHED_MS: Final = 30_000
-"""How long after its beginning, and again, it is looked whether an attempt is still at it."""
+WATCHED_MS: Final = 600_000
+"""After so long it is looked, at the latest, whether an attempt is still at it."""
 ABSENT_MS: Final = 5_000
 """How long until the next look for a function that is not defined, as after a restart; then twice as long."""
 _LONGEST_ABSENCE_MS: Final = 60_000
@@ -308,13 +308,13 @@ def put_back(ctx: MutationCtx, id: str, attempt: float) -> None:
 
 @component.internal_mutation
 def watch(ctx: MutationCtx, id: str, attempt: float) -> None:
-    """Look whether an attempt is still at it. One whose process was killed is not, and has told nobody."""
+    """An attempt's job is over, or takes long. One whose process was killed has told nobody else."""
     work = _current(ctx, id, attempt)
     if work is None:
         return
     state = _state_of_job(ctx, work)
     if state["kind"] in ("pending", "inProgress"):
-        ctx.db.patch(id, {"watch": ctx.scheduler.run_after(WATCHED_MS, watch, id=id, attempt=attempt)})
+        ctx.db.patch(id, {"watch": _watch(ctx, work["job"], {"id": id, "attempt": attempt})})
     elif state["kind"] == "canceled":
         _settle(ctx, work, {"kind": "canceled"})
     else:
@@ -329,10 +329,15 @@ def _current(ctx: QueryCtx, id: str, attempt: float) -> Document | None:
 def _start(ctx: MutationCtx, work: Document) -> None:
     which = {"id": work["_id"], "attempt": work["attempts"] + 1}
     job = ctx.scheduler.run_after(0, act if work["kind"] == "action" else mutate, which)
-    watching = ctx.scheduler.run_after(WATCHED_MS, watch, which)
+    watching = _watch(ctx, job, which)
     ctx.db.patch(
         work["_id"], {"phase": "running", "job": job, "watch": watching, "attempts": which["attempt"], "error": None}
     )
+
+
+def _watch(ctx: MutationCtx, job: str, which: Mapping[str, Any]) -> str:
+    # Not only when it is over: a job that is canceled while it runs, and then killed, is over without an end.
+    return ctx.scheduler.run_when_over(job, WATCHED_MS, watch, which)
 
 
 def _settle(ctx: MutationCtx, work: Document, outcome: Mapping[str, Any], *, is_final: bool = False) -> None:

@@ -164,7 +164,7 @@ def test_a_result_that_cannot_be_kept_is_a_failure_and_no_reason_to_do_it_again(
     assert error.startswith("It ran, but its result could not be kept.")
 
 
-def test_a_job_that_was_canceled_by_hand_is_found_by_the_watch(test: ConvexTest) -> None:
+def test_a_job_that_was_canceled_by_hand_gives_its_place_when_it_ends(test: ConvexTest) -> None:
     gate.clear()
     id = enqueue(test, "0", other)
     later = enqueue(test, "1", other)
@@ -173,12 +173,27 @@ def test_a_job_that_was_canceled_by_hand_is_found_by_the_watch(test: ConvexTest)
     schedules = test.deployment.components["workpool"].schedules
     (job,) = schedules.running
     schedules.cancel(job)
+    test.advance(SECOND)
+    assert states(test, id, later) == ["running", "pending"]
+    gate.set()
+    now = test.clock.now
+    while states(test, id, later) != ["canceled", "success"]:
+        test.finish_in_progress_scheduled_functions()
+    assert test.clock.now == now
+
+
+def test_one_that_takes_long_is_looked_at_and_left_alone(test: ConvexTest) -> None:
+    gate.clear()
+    id = enqueue(test, "0", other)
+    test.advance(0)
+    until(lambda: running == ["0"])
+    test.advance(HOUR)
+    assert states(test, id) == ["running"]
     gate.set()
     test.finish_in_progress_scheduled_functions()
-    assert states(test, id, later) == ["running", "pending"]
-    test.advance(30 * SECOND)
-    test.finish_all_scheduled_functions()
-    assert states(test, id, later) == ["canceled", "success"]
+    assert (states(test, id), most) == (["success"], [1])
+    # Nothing is left that looks for it.
+    assert not test.deployment.components["workpool"].schedules.pending
 
 
 def test_one_whose_function_is_not_defined_yet_waits_for_it(test: ConvexTest) -> None:
@@ -296,6 +311,12 @@ def test_nothing_is_lost_or_done_twice_when_the_process_is_killed_in_an_action(t
     with convex_nb.open(path, clock=clock) as dep:
         assert sorted(dep.table("written").df()["name"]) == ["0", "1", "2", "act"]
         dep.use(Workpool.definition)
+        clock.advance(0)
+        works = dep.components["workpool"].table("works").df()
+        (failed,) = works[works["kind"] == "action"].to_dict("records")
+        # What the process was at when it was killed is known at once.
+        assert (failed["phase"], failed["failures"]) == ("scheduled", 1)
+        assert "The process ended while this action was running" in failed["error"]
         clock.advance(60 * SECOND)
         # The application is not defined yet, and nothing fails for that.
         assert sorted(dep.table("written").df()["name"]) == ["0", "1", "2", "act"]

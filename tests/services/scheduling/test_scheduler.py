@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -62,6 +63,58 @@ def test_a_job_is_a_document() -> None:
         assert test.run(lambda ctx: ctx.db.system.get(id)) == job
         test.advance(5000)
         assert schedule_of(test) == [{**job, "state": {"kind": "success"}, "completedTime": test.clock.now}]
+
+
+@mutation
+def follow(ctx: MutationCtx, job: str) -> None:
+    ctx.scheduler.run_when_over(job, 5000, add_note, text="followed")
+
+
+@pytest.mark.parametrize(
+    ("target", "cancels", "lasts"),
+    [(add_note, False, 1000), (fail, False, 1000), (act, False, 1000), (add_note, True, 0), (add_note, False, 9000)],
+    ids=["ran", "raised", "an action", "canceled", "takes too long"],
+)
+def test_what_follows_a_job_runs_when_it_is_over(target: Any, cancels: bool, lasts: int) -> None:
+    with scheduling_app() as test:
+        test.deployment.register(follow)
+        id = test.run(lambda ctx: ctx.scheduler.run_after(lasts, target, {} if target is fail else {"text": "it"}))
+        test.mutation(follow, job=id)
+        started = test.clock.now
+        if cancels:
+            test.deployment.schedules.cancel(id)
+        test.finish_all_scheduled_functions()
+        (followed,) = [job for job in schedule_of(test) if job["args"] == [{"text": "followed"}]]
+        assert followed["state"] == {"kind": "success"}
+        assert followed["completedTime"] - started == min(lasts, 5000)
+        # A job that is over already, or not known any more, is not waited for.
+        test.mutation(follow, job=id)
+        test.advance(0)
+        assert notes_of(test.deployment).count("followed") == 2
+
+
+def test_what_follows_a_canceled_action_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convex_nb.deployment.jobs.scheduling.GRACE_SECONDS", 0.01)
+    at_it, gate = threading.Event(), threading.Event()
+
+    @action
+    def slow(ctx: ActionCtx) -> None:
+        at_it.set()
+        gate.wait(20)
+
+    with scheduling_app() as test:
+        test.deployment.register(slow, follow)
+        id = test.run(lambda ctx: ctx.scheduler.run_after(0, slow))
+        test.mutation(follow, job=id)
+        test.deployment.schedules.run_due()
+        assert at_it.wait(20)
+        test.deployment.schedules.cancel(id)
+        test.advance(1)
+        assert notes_of(test.deployment) == []
+        gate.set()
+        test.finish_in_progress_scheduled_functions()
+        test.advance(0)
+        assert notes_of(test.deployment) == ["followed"]
 
 
 def test_what_a_mutation_schedules_is_a_part_of_it() -> None:
@@ -141,6 +194,7 @@ REFUSED: list[tuple[Callable[[MutationCtx], object], type[ConvexNbError], str]] 
     (lambda ctx: ctx.scheduler.run_after(0, add_note, ["a"]), InvalidValueError, "as one dict"),  # type: ignore[arg-type]
     (lambda ctx: ctx.scheduler.run_after(0, add_note, {"text": "a"}, text="b"), InvalidValueError, "twice"),
     (lambda ctx: ctx.scheduler.run_after(0, add_note, text="a" * (1 << 20)), LimitError, "pass their ids"),
+    (lambda ctx: ctx.scheduler.run_when_over("nonsense", 0, add_note), InvalidIdError, r"run_when_over\(\) takes"),
     (lambda ctx: ctx.scheduler.cancel("nonsense"), InvalidIdError, "cancel"),
     (lambda ctx: ctx.scheduler.cancel(5), InvalidIdError, "cancel"),  # type: ignore[arg-type]
     (lambda ctx: ctx.scheduler.cancel(ctx.db.insert("notes", {})), InvalidIdError, 'Id<"notes">'),
