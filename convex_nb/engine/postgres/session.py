@@ -36,6 +36,17 @@ with moved as (
 select pg_notify(%(channel)s, moved.position::text) from moved
 """
 
+# The same for one record, which is what nearly every append has: lists take the server as long as all the rest.
+_APPEND_ONE: Final = """
+with moved as (
+    update convex_nb_head set position = %s where position = %s returning position
+), written as (
+    insert into convex_nb_log (position, timestamp, kernel, blobs, data)
+    select position, %s, %s, string_to_array(%s, ',')::bigint[], %b from moved
+)
+select pg_notify(%s, position::text) from moved
+"""
+
 _READ: Final = """
 select head.position, log.position, log.timestamp, log.data
 from convex_nb_head head left join convex_nb_log log on log.position > %s
@@ -74,16 +85,7 @@ class Session:
 
         Raises ``StorageError``, and none of them is in the log then; ``CommitInDoubtError`` where that is not known.
         """
-        parameters = {
-            "expected": expected,
-            "last": records[-1].position,
-            "kernel": self._kernel,
-            "positions": [record.position for record in records],
-            "timestamps": [record.timestamp for record in records],
-            "blobs": [",".join(map(str, record.blobs)) for record in records],
-            "data": [record.data for record in records],
-            "channel": self._channel,
-        }
+        statement, parameters = self._statement(expected, records)
         deadline = monotonic() + PATIENCE_SECONDS
         pause = _FIRST_PAUSE
         in_doubt = False
@@ -91,7 +93,7 @@ class Session:
             connection: psycopg.Connection[Any] | None = None
             try:
                 connection = self._connected()
-                if connection.execute(_APPEND, parameters).fetchone() is not None:
+                if connection.execute(statement, parameters).fetchone() is not None:
                     return True
                 # The same statement once more does nothing if the first one has done it.
                 return in_doubt and self._is_there(connection, records)
@@ -107,6 +109,22 @@ class Session:
                     raise self._given_up(error, in_doubt) from None
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _statement(self, expected: int, records: Sequence[NewRecord]) -> tuple[str, Sequence[Any] | dict[str, Any]]:
+        last = records[-1]
+        if len(records) == 1:
+            blobs = ",".join(map(str, last.blobs))
+            return _APPEND_ONE, (last.position, expected, last.timestamp, self._kernel, blobs, last.data, self._channel)
+        return _APPEND, {
+            "expected": expected,
+            "last": last.position,
+            "kernel": self._kernel,
+            "positions": [record.position for record in records],
+            "timestamps": [record.timestamp for record in records],
+            "blobs": [",".join(map(str, record.blobs)) for record in records],
+            "data": [record.data for record in records],
+            "channel": self._channel,
+        }
 
     def _outcome(self, connection: psycopg.Connection[Any], expected: int, records: Sequence[NewRecord]) -> bool | None:
         """What became of records that may have arrived, though the server refuses to append any now.
