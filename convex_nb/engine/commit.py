@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from convex_nb.engine.part import Part
     from convex_nb.engine.read_set import ReadSet
     from convex_nb.engine.table import TableState
     from convex_nb.engine.table_index import TableIndex
-    from convex_nb.language.documents import Document
+    from convex_nb.engine.write import Write
     from convex_nb.language.schema import SchemaDefinition
-
-
-class Write(NamedTuple):
-    """The net change of one document, with its full key in every index of its table.
-
-    ``old_keys`` and ``new_keys`` are parallel to the table's indexes; each is ``None`` where the document
-    did not exist before, or does not exist after.
-    """
-
-    table: str
-    id: str
-    old: Document | None
-    new: Document | None
-    old_keys: tuple[bytes, ...] | None
-    new_keys: tuple[bytes, ...] | None
 
 
 class Commit:
@@ -101,6 +86,19 @@ class Commit:
     def makes_anew(self, table: str) -> bool:
         """Whether ids that were made for a table before this commit are of no table, or of another one, after it."""
         return table in self.dropped or (table in self.replaced and table in self.created)
+
+    def replayed_on(self, table: TableState) -> TableState:
+        """The table after those of these changes that are its own. Costs O(writes)."""
+        name = table.name
+        if name in self.replaced:
+            table = table.empty()
+        for of, part in self.parts:
+            if of == name:
+                table = table.with_part(part)
+        for write in self.writes:
+            if write.table == name:
+                table = table.apply(write)
+        return table
 
     def __repr__(self) -> str:
         return (

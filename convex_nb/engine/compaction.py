@@ -118,7 +118,7 @@ class Compaction:
         ):
             return None
         for commit in later:
-            table = table.replay(commit)
+            table = commit.replayed_on(table)
         # A push may have changed what documents have to be like.
         final = TableState(
             now.name, now.number, now.definition, now.indexes, table.parts, table.live, table.recent_columns

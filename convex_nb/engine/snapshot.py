@@ -82,4 +82,4 @@ def replay_commit(tables: dict[str, TableState], commit: Commit, names: Iterable
         # put in the place of another may have another number.
         if state is None or (name in commit.replaced and name in commit.created):
             state = commit.created[name]
-        tables[name] = state.replay(commit)
+        tables[name] = commit.replayed_on(state)

@@ -17,9 +17,9 @@ from convex_nb.language.keys import MAX_KEY, MIN_KEY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convex_nb.engine.commit import Commit, Write
     from convex_nb.engine.reading.columnar import TableColumns
     from convex_nb.engine.search.sources import Source
+    from convex_nb.engine.write import Write
     from convex_nb.language.documents import Document
     from convex_nb.language.schema import TableDefinition
 
@@ -203,17 +203,6 @@ class TableState:
         return TableState(
             self.name, self.number, self.definition, self.indexes, self.parts, other.live, other.recent_columns
         )
-
-    def replay(self, commit: Commit) -> TableState:
-        """The table after those changes of ``commit`` that are its own."""
-        table = self.empty() if self.name in commit.replaced else self
-        for name, part in commit.parts:
-            if name == self.name:
-                table = table.with_part(part)
-        for write in commit.writes:
-            if write.table == self.name:
-                table = table.apply(write)
-        return table
 
     def with_live(self, documents: Iterable[Document]) -> TableState:
         """The table with these documents in its delta, in place of what is there. Costs O(documents log documents)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from convex_nb.engine.commit import Write
 from convex_nb.engine.namespaces import ROOT
 from convex_nb.engine.part import Part
 from convex_nb.engine.read_set import Interval, ReadSet
@@ -14,6 +13,7 @@ from convex_nb.engine.system_tables import definition_of
 from convex_nb.engine.table import TableState
 from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.engine.usage import Usage
+from convex_nb.engine.write import Write
 from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.documents import Document, freeze
 from convex_nb.language.errors import DocumentNotFoundError, InvalidValueError, ReadOnlyError

@@ -10,8 +10,8 @@ from convex_nb.engine.search.tokens import terms_of
 from convex_nb.language.keys import encode_value, field_at, successor
 
 if TYPE_CHECKING:
-    from convex_nb.engine.commit import Write
     from convex_nb.engine.segments.segment import Segment
+    from convex_nb.engine.write import Write
 
 _LENGTH = 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from convex_nb.engine.commit import Commit, Push, Write
+from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.committer import empty_snapshot
 from convex_nb.engine.garbage import no_collections
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
@@ -29,6 +29,7 @@ from convex_nb.engine.wal.records import (
 from convex_nb.engine.wal.rows import Blob
 from convex_nb.engine.wal.segment_chunks import segment_of_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError, of_table
+from convex_nb.engine.write import Write
 
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from convex_nb.engine.commit import Commit, Push, Write
+from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.part import Part
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.engine.table import TableState
@@ -25,6 +25,7 @@ from convex_nb.engine.wal.records import (
 )
 from convex_nb.engine.wal.rows import Blob
 from convex_nb.engine.wal.storage_errors import DamagedError
+from convex_nb.engine.write import Write
 from convex_nb.language.schema import SchemaDefinition
 from convex_nb.language.values import Id
 from convex_nb.testing.strategies import schemas
