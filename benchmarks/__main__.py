@@ -1,22 +1,18 @@
-"""Runs every area's lines, prints them, and writes build/bench.json and docs/performance.md.
-
-An area is a module with a generator `lines()`: it prepares what a line needs, yields the `Line`, which is measured
-at once, and lets go of it before it prepares the next one.
-"""
+"""Runs every area's lines, prints them, and writes build/bench.json and docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
-import gc
-import importlib
+import multiprocessing
 import pkgutil
+from concurrent.futures import ProcessPoolExecutor
 from time import perf_counter
 
 import benchmarks
 from benchmarks import report
-from benchmarks.harness import Figure, Unmeasured, measure
+from benchmarks.area import measured
 
-NOT_AREAS = {"__main__", "harness", "report"}
+NOT_AREAS = {"__main__", "area", "harness", "report"}
 
 
 def main() -> None:
@@ -30,15 +26,9 @@ def main() -> None:
         parser.error(f"no area {', '.join(unknown)}; there are {', '.join(areas)}")
 
     start = perf_counter()
-    figures: dict[str, list[Figure | Unmeasured]] = {}
-    for area in chosen:
-        figures[area] = []
-        for line in importlib.import_module(f"benchmarks.{area}").lines():
-            figure = line if isinstance(line, Unmeasured) else measure(line)
-            figures[area].append(figure)
-            print(report.as_text(area, figure), flush=True)
-            del line
-            gc.collect()
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawned, max_tasks_per_child=1) as pool:
+        figures = {area: pool.submit(measured, area).result() for area in chosen}
     seconds = perf_counter() - start
     if chosen == areas:
         report.write(figures, seconds)
