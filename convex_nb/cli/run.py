@@ -12,7 +12,8 @@ from convex_nb.cli.json5 import read_json5
 from convex_nb.cli.loading import add_load, find_function, sources_of, user_code, within
 from convex_nb.cli.place import add_create, add_place, open_to_read, open_to_write, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from convex_nb.engine.namespaces import EVERYBODY
 from convex_nb.functions.definition import Function, Handler, Kind, Visibility, lost_name
 from convex_nb.functions.references import Reference, path_of
-from convex_nb.language.errors import FunctionNotFoundError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import FunctionNotFoundError
 from convex_nb.language.qualified_names import component_of, local_name
 
 __all__ = [

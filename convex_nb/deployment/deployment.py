@@ -36,12 +36,8 @@ from convex_nb.functions.host import get_host, set_host
 from convex_nb.functions.http.router import HttpRouter
 from convex_nb.functions.logs.execution_log import ExecutionLog
 from convex_nb.language.component_schema import part_of
-from convex_nb.language.errors import (
-    ReadOnlyError,
-    SchedulingError,
-    SchemaDefinitionError,
-    describe,
-)
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import ReadOnlyError, SchedulingError, SchemaDefinitionError
 from convex_nb.language.limits import Limits
 from convex_nb.language.schema import SchemaDefinition
 from convex_nb.services.authentication.providers import check_providers, deploy_providers

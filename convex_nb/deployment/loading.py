@@ -15,13 +15,13 @@ from convex_nb.functions.components.component import Component, Use, is_uses
 from convex_nb.functions.definition import Function
 from convex_nb.functions.determinism.installation import adopt_names
 from convex_nb.functions.http.router import HttpRouter
+from convex_nb.language.describing import describe
 from convex_nb.language.errors import (
     ComponentError,
     FunctionNotFoundError,
     InvalidValueError,
     SchedulingError,
     SchemaDefinitionError,
-    describe,
 )
 from convex_nb.language.schema import SchemaDefinition
 from convex_nb.services.scheduling.crons import CronJobs

@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from convex_nb.language.describing import shorten
 from convex_nb.language.errors import (
     ArgumentValidationError,
     InvalidValueError,
     LimitError,
     ReturnValidationError,
     ValidationError,
-    shorten,
 )
 from convex_nb.language.limits import UNLIMITED
 from convex_nb.language.validators import ObjectValidator

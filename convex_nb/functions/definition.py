@@ -16,7 +16,8 @@ from convex_nb.functions.host import get_host
 from convex_nb.functions.paths import check_path
 from convex_nb.language.annotations import validators_of_signature
 from convex_nb.language.component_schema import with_tables
-from convex_nb.language.errors import DeploymentClosedError, InvalidValueError, SchemaDefinitionError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import DeploymentClosedError, InvalidValueError, SchemaDefinitionError
 from convex_nb.language.qualified_names import qualified
 from convex_nb.language.validators import ObjectValidator, Validator, as_validator
 

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.language.describing import describe
 from convex_nb.language.documents import freeze
 from convex_nb.language.encoding import dumps
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.ordering import same_key
 from convex_nb.language.values import to_value
 

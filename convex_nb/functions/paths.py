@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from convex_nb.language.errors import SchemaDefinitionError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import SchemaDefinitionError
 
 DEFAULT: Final = "default"
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"

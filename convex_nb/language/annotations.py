@@ -10,7 +10,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ForwardRef, Literal, NewType, Union, get_args, get_origin
 
-from convex_nb.language.errors import SchemaDefinitionError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import SchemaDefinitionError
 from convex_nb.language.validators import (
     AnyValidator,
     ArrayValidator,

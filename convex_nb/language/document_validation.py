@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from convex_nb.language.errors import InvalidValueError, describe, shorten
+from convex_nb.language.describing import describe, shorten
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Value, size_of, to_value
 

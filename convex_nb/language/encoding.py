@@ -13,8 +13,9 @@ from binascii import Error as Base64Error
 from math import copysign, isfinite
 from typing import Any, NoReturn
 
+from convex_nb.language.describing import describe
 from convex_nb.language.documents import Document, ReadOnlyList, freeze
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.limits import Limits
 from convex_nb.language.normalisation import checked_text, is_known_key, to_value
 from convex_nb.language.value_types import NUMBER_MOST, Id, Int64, Value

@@ -11,7 +11,8 @@ import re
 from functools import lru_cache
 from itertools import accumulate
 
-from convex_nb.language.errors import InvalidIdError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import InvalidIdError
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 INTERNAL_BYTES = 16

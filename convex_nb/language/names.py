@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from convex_nb.language.errors import SchemaDefinitionError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import SchemaDefinitionError
 from convex_nb.language.limits import Limits
 
 RESERVED_INDEXES: Final = frozenset({"by_id", "by_creation_time"})

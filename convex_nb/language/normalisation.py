@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from convex_nb.language.describing import describe
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.limits import Limits
 from convex_nb.language.value_types import INT64_LEAST, INT64_MOST, NUMBER_MOST, UNDEFINED, Id, Int64, Value, digits
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from convex_nb.language.errors import ComponentError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import ComponentError
 
 SEPARATOR: Final = "//"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from convex_nb.language.describing import describe, shorten
 from convex_nb.language.document_validation import field_name_fault
-from convex_nb.language.errors import SchemaDefinitionError, describe, shorten
+from convex_nb.language.errors import SchemaDefinitionError
 from convex_nb.language.index_references import check_index_references
 from convex_nb.language.limits import Limits
 from convex_nb.language.names import RESERVED_INDEXES, check_field_path, check_field_paths, check_identifier

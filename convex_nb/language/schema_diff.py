@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from convex_nb.language.errors import shorten
+from convex_nb.language.describing import shorten
 from convex_nb.language.schema import SchemaDefinition, TableDefinition
 from convex_nb.language.validators import ObjectValidator, Validator
 

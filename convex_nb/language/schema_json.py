@@ -7,7 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from convex_nb.language.errors import SchemaDefinitionError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import SchemaDefinitionError
 from convex_nb.language.qualified_names import component_of
 from convex_nb.language.schema import SchemaDefinition, TableDefinition, define_schema, define_table
 from convex_nb.language.validator_json import validator_from_json

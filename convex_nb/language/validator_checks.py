@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from convex_nb.language.describing import shorten
 from convex_nb.language.document_validation import check_nesting, document_limits
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.errors import InvalidIdError, InvalidValueError, ValidationError, shorten
+from convex_nb.language.errors import InvalidIdError, InvalidValueError, ValidationError
 from convex_nb.language.ids import decode_id
 from convex_nb.language.normalisation import checked_key, is_numpy_integer, to_value
 from convex_nb.language.ordering import compare_values

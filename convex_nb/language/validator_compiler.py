@@ -12,9 +12,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from convex_nb.language import validator_checks as checks
+from convex_nb.language.describing import shorten
 from convex_nb.language.document_validation import check_size, to_document_fields
 from convex_nb.language.documents import Document, ReadOnlyList
-from convex_nb.language.errors import SchemaValidationError, ValidationError, shorten
+from convex_nb.language.errors import SchemaValidationError, ValidationError
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import (
     AnyValidator,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from convex_nb.language.describing import describe
 from convex_nb.language.encoding import from_json, to_json, to_plain_json
-from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError, describe
+from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError
 from convex_nb.language.limits import Limits
 from convex_nb.language.validators import (
     AnyValidator,

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from convex_nb.language.describing import describe
 from convex_nb.language.encoding import to_json
-from convex_nb.language.errors import SchemaDefinitionError, describe
+from convex_nb.language.errors import SchemaDefinitionError
 from convex_nb.language.limits import Limits
 from convex_nb.language.normalisation import checked_key, to_value
 from convex_nb.language.ordering import same_key

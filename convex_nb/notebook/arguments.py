@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from traitlets import HasTraits
 
-from convex_nb.language.errors import describe
+from convex_nb.language.describing import describe
 from convex_nb.views.live_view import LiveView
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import anonymous_function, find_function, lasting_name
-from convex_nb.language.errors import describe
+from convex_nb.language.describing import describe
 from convex_nb.notebook.arguments import merged_arguments
 from convex_nb.notebook.session import get_session
 from convex_nb.notebook.timetable import seconds_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.error import UsageError
 
 from convex_nb.deployment.data.sql import parse_sql, sql_function
-from convex_nb.language.errors import shorten
+from convex_nb.language.describing import shorten
 from convex_nb.notebook.arguments import Arguments
 from convex_nb.notebook.session import get_session
 

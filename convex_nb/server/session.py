@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from convex_nb.deployment.remote.query_set import State, Wanted
 from convex_nb.deployment.remote.session_requests import SessionRequest
+from convex_nb.language.describing import describe
 from convex_nb.language.encoding import from_json
-from convex_nb.language.errors import AuthenticationError, InvalidValueError, describe
+from convex_nb.language.errors import AuthenticationError, InvalidValueError
 from convex_nb.server.messages import (
     Action,
     Add,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from convex_nb.functions.components.boundary import not_inside
-from convex_nb.language.errors import InvalidValueError, LimitError, ReadOnlyError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError, LimitError, ReadOnlyError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
 
 if TYPE_CHECKING:

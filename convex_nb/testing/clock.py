@@ -8,7 +8,8 @@ from math import isfinite
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 
 NEW_YEAR_2025: Final = 1_735_689_600_000.0
 """Where a virtual clock starts unless told otherwise, milliseconds since the epoch."""

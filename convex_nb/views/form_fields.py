@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
+from convex_nb.language.describing import describe
 from convex_nb.language.encoding import loads
-from convex_nb.language.errors import ConvexNbError, ValidationError, describe
+from convex_nb.language.errors import ConvexNbError, ValidationError
 from convex_nb.language.ordering import same_value
 from convex_nb.language.validators import (
     ArrayValidator,

@@ -7,12 +7,9 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from convex_nb.language import errors
-from convex_nb.language.documents import Document
-from convex_nb.language.errors import ConvexNbError, describe, shorten
-from convex_nb.testing.strategies import values
+from convex_nb.language.errors import ConvexNbError
 
 ERRORS: list[tuple[ConvexNbError, type[Exception], dict[str, Any], str]] = [
     (
@@ -168,35 +165,6 @@ def test_a_path_grows_from_the_inside() -> None:
     error = errors.InvalidValueError("No.", value=5).inside("[1]").inside(".a").inside("")
     assert error.path == ".a[1]"
     assert str(error) == "No.\nPath: .a[1]"
-
-
-def test_shortened_texts_keep_both_ends() -> None:
-    assert shorten("abc") == "abc"
-    assert shorten("a" * 50 + "b" * 50, 10) == "aaaaaa…bbb"
-
-
-@given(values())
-def test_short_values_are_described_by_their_repr(value: Any) -> None:
-    text = repr(value)
-    if len(text) <= 100:
-        assert describe(value, 400) == text
-    assert len(describe(value, 80)) <= 80
-
-
-def test_descriptions_are_short_whatever_they_describe() -> None:
-    class Broken:
-        def __repr__(self) -> str:
-            raise RuntimeError
-
-    deep: Any = []
-    for _ in range(100_000):
-        deep = [deep]
-    cycle: list[Any] = []
-    cycle.append(cycle)
-    huge = {"a": ["x" * 10_000_000] * 1000, "b": 10**3000}
-    for value in (deep, cycle, huge, "x" * 10_000_000, Document(a=huge), [Broken()], 10**5000, {1, "a" * 1000}):
-        assert len(describe(value)) <= 400
-    assert describe([Broken()]) == "[<Broken whose repr raises RuntimeError>]"
 
 
 def test_the_data_of_an_application_error_is_a_value() -> None:

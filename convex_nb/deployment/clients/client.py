@@ -20,7 +20,8 @@ from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.identity import to_identity
 from convex_nb.functions.origin import Origin
-from convex_nb.language.errors import DeploymentClosedError, DeterminismError, InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import DeploymentClosedError, DeterminismError, InvalidValueError
 
 if TYPE_CHECKING:
     from convex_nb.deployment.calling import Calling

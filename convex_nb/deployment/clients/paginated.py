@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from convex_nb.deployment.definitions import lasting_name
 from convex_nb.functions.references import Reference, path_of
-from convex_nb.language.errors import InvalidCursorError, InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidCursorError, InvalidValueError
 from convex_nb.language.validators import ObjectValidator
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from convex_nb.functions.origin import Origin
-from convex_nb.language.errors import AuthenticationError, InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import AuthenticationError, InvalidValueError
 
 if TYPE_CHECKING:
     from convex_nb.functions.identity import Identity

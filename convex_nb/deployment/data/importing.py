@@ -6,7 +6,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.engine.bulk.import_frames import frame_to_arrow, is_frame
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.validators import ObjectValidator
 from convex_nb.services.transfer.csv_source import CsvSource, Infer, check_infer
 from convex_nb.services.transfer.frame_source import ArrowFileSource, FrameSource, ListSource, ParquetSource

@@ -12,7 +12,8 @@ from convex_nb.deployment.data.tables import Table, Tables
 from convex_nb.deployment.files.files import StoredFiles
 from convex_nb.functions.checks import check_arguments
 from convex_nb.functions.definition import merge_arguments
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.files.urls import FileUrls
 
 if TYPE_CHECKING:

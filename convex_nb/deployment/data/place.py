@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from convex_nb.engine.database import Database
 from convex_nb.engine.history import DEFAULT_RETENTION_NS
 from convex_nb.engine.postgres.address import is_address
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ from convex_nb.deployment.data.progress import shown_progress
 from convex_nb.deployment.data.tables import Table
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.engine.names import check_table_name
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.qualified_names import qualified
 from convex_nb.services.targets import target
 

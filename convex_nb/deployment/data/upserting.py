@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from convex_nb.engine.bulk.bulk import SYSTEM_FIELDS, segment_from_arrow
 from convex_nb.engine.bulk.import_frames import frame_to_arrow, is_frame
 from convex_nb.engine.names import check_table_name
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.transfer.upserting import Records, Upserted, key_of, upsert
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from convex_nb.deployment.data.data import Data
 from convex_nb.deployment.remote.remote import Server
-from convex_nb.language.errors import InvalidValueError, StorageError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError, StorageError
 
 if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment

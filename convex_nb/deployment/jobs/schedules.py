@@ -10,7 +10,7 @@ from convex_nb.deployment.jobs.crons import Crons
 from convex_nb.deployment.jobs.moments import moment, to_times
 from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.functions.paths import usual_spelling
-from convex_nb.language.errors import describe
+from convex_nb.language.describing import describe
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
 from convex_nb.language.qualified_names import qualified
 from convex_nb.services.scheduling.scheduled_functions import SOURCE, TABLE, cancel_all, cancel_job, check_job_id

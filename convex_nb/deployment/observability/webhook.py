@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.error import HTTPError, URLError
 
 from convex_nb.functions.logs.sinks import EndingSink
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.authentication.providers import problem_of_address
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from convex_nb.engine.segments.columns import Column
 from convex_nb.engine.segments.concatenation import joined_column, sorted_segment
 from convex_nb.engine.segments.layout import MISSING, Field, field_of
 from convex_nb.engine.segments.segment import Segment
+from convex_nb.language.describing import shorten
 from convex_nb.language.document_validation import document_limits, field_name_fault
 from convex_nb.language.documents import freeze
-from convex_nb.language.errors import InvalidValueError, ValidationError, shorten
+from convex_nb.language.errors import InvalidValueError, ValidationError
 from convex_nb.language.ids_columnar import encode_ids, id_table_numbers
 from convex_nb.language.validators import AnyValidator, ObjectValidator
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from convex_nb.language.errors import InvalidValueError, SchemaValidationError, ValidationError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError, SchemaValidationError, ValidationError
 
 MOST: Final = 10
 """So many offending rows are named."""

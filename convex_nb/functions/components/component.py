@@ -11,7 +11,8 @@ from convex_nb.functions.execution import running
 from convex_nb.functions.host import get_host
 from convex_nb.functions.http.router import HttpRouter
 from convex_nb.functions.paths import join_path
-from convex_nb.language.errors import ComponentError, SchemaDefinitionError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import ComponentError, SchemaDefinitionError
 from convex_nb.language.qualified_names import check_component_name, child_path
 from convex_nb.language.schema import SchemaDefinition
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from convex_nb.functions.contexts import ActionCtx
 from convex_nb.functions.http.messages import Request, Response
-from convex_nb.language.errors import InvalidValueError, LimitError, SchemaDefinitionError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError, LimitError, SchemaDefinitionError
 
 if TYPE_CHECKING:
     from convex_nb.functions.contexts import Calls

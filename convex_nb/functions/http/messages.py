@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias, overload
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 
 Body: TypeAlias = str | bytes | Iterable[str | bytes] | None
 HeadersLike: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]] | None

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args, overloa
 
 from convex_nb.functions.http.http_action import HttpAction
 from convex_nb.functions.references import Reference, child_of
-from convex_nb.language.errors import SchemaDefinitionError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import SchemaDefinitionError
 
 Handler: TypeAlias = Callable[..., Any]
 Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.tracebacks import message_of
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.ordering import same_value
 from convex_nb.language.values import copy_value
 

@@ -13,7 +13,8 @@ from convex_nb.functions.logs.request_ids import RequestIds, mark
 from convex_nb.functions.logs.sinks import Sink, Sinks, as_sink, is_address
 from convex_nb.functions.logs.tallies import Tallies
 from convex_nb.functions.tracebacks import message_of
-from convex_nb.language.errors import InvalidValueError, describe, shorten
+from convex_nb.language.describing import describe, shorten
+from convex_nb.language.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

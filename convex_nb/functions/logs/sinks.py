@@ -12,7 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
-from convex_nb.language.errors import InvalidValueError, StorageError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError, StorageError
 
 if TYPE_CHECKING:
     from convex_nb.functions.logs.events import Event

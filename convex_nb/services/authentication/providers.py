@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from convex_nb.language.errors import SchemaDefinitionError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import SchemaDefinitionError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.services.authentication.key_set import keys_of_data, require_jwt
 

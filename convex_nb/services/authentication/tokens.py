@@ -7,7 +7,8 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from convex_nb.language.errors import AuthenticationError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import AuthenticationError
 from convex_nb.services.authentication.claims import identity_of
 from convex_nb.services.authentication.key_set import require_jwt
 from convex_nb.services.authentication.key_source import KeySource

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from convex_nb.engine.files.chunks import CHUNK_BYTES
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.files.stored_file import StoredFile
 
 NOTHING: Final = "Nothing was stored."

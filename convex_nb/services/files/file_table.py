@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from convex_nb.engine.files.collection import FILES
 from convex_nb.engine.namespaces import managed_by, tables_called
-from convex_nb.language.errors import DocumentNotFoundError, InvalidIdError, StorageCorruptError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import DocumentNotFoundError, InvalidIdError, StorageCorruptError
 from convex_nb.language.keys import encode_key, successor
 from convex_nb.language.qualified_names import component_of, qualified
 

@@ -7,7 +7,8 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.files.content import NOTHING, check_content_type, content_of
 from convex_nb.services.files.file_table import add_file
 from convex_nb.services.system_writes import write_system

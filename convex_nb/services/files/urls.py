@@ -8,7 +8,8 @@ import secrets
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
-from convex_nb.language.errors import LimitError, UploadTokenError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import LimitError, UploadTokenError
 
 if TYPE_CHECKING:
     from convex_nb.language.limits import Limits

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cronsim import CronSim, CronSimError
 
-from convex_nb.language.errors import SchedulingError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import SchedulingError
 
 if TYPE_CHECKING:
     from convex_nb.language.documents import Document

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convex_nb.functions.definition import Function
 from convex_nb.functions.references import Reference
-from convex_nb.language.errors import InvalidValueError, SchedulingError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError, SchedulingError
 from convex_nb.language.values import to_value
 from convex_nb.services.scheduling import cron_schedule
 from convex_nb.services.scheduling.cron_schedule import Schedule

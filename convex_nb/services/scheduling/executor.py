@@ -20,7 +20,8 @@ from convex_nb.engine.reading.system_reader import SystemWriter
 from convex_nb.functions.execution import Execution
 from convex_nb.functions.origin import Origin
 from convex_nb.functions.tracebacks import message_of
-from convex_nb.language.errors import FunctionNotFoundError, WriteConflictError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import FunctionNotFoundError, WriteConflictError
 from convex_nb.services.scheduling.scheduled_functions import SOURCE, count_pending, job_tables
 from convex_nb.services.system_writes import write_system
 

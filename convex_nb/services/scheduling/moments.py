@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from numbers import Real
 from typing import Final
 
-from convex_nb.language.errors import SchedulingError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import SchedulingError
 
 FIVE_YEARS_MS: Final = 1827 * 86_400_000.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

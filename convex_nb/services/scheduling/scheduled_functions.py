@@ -11,7 +11,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.namespaces import tables_called
-from convex_nb.language.errors import InvalidIdError, shorten
+from convex_nb.language.describing import shorten
+from convex_nb.language.errors import InvalidIdError
 from convex_nb.language.keys import encode_key, successor
 from convex_nb.language.qualified_names import component_of, qualified
 from convex_nb.services.system_writes import write_system

@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias, cast, get_args
 
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 
 Format: TypeAlias = Literal["csv", "tsv", "json", "jsonl", "parquet", "arrow"]
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.bulk.offenders import MOST, ImportedValuesError, Offender
+from convex_nb.language.describing import describe
 from convex_nb.language.encoding import from_json
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.transfer import source
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
-from convex_nb.language.errors import InvalidValueError, describe
+from convex_nb.language.describing import describe
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.values import Int64
 
 INFER: Final = "infer"
