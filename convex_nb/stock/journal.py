@@ -18,6 +18,10 @@ from convex_nb.stock.workpool import Workpool
 if TYPE_CHECKING:
     from convex_nb import Document, MutationCtx, QueryCtx
 
+ABOUT: Final = "workflow"
+"""The parameter in which a run of a handler gets the journal."""
+CHECK: Final = "check"
+"""What it gets instead where only the arguments are to be checked."""
 _SWEPT: Final = 2
 _NULL_OR_STRING = v.union(v.null(), v.string())
 _NULL_OR_NUMBER = v.union(v.null(), v.number())
@@ -31,7 +35,7 @@ _ORDER = {
     "context": v.any(),
 }
 _REQUEST = {
-    "kind": v.union(*map(v.literal, ("query", "mutation", "action", "sleep", "event"))),
+    "kind": v.union(*map(v.literal, ("query", "mutation", "action", "workflow", "sleep", "event"))),
     "function": _NULL_OR_STRING,
     "args": v.any(),
     "retry": v.union(v.null(), RETRY),
@@ -48,6 +52,8 @@ component = define_component(
                     "error": _NULL_OR_STRING,
                     "started": v.number(),
                     "completed": _NULL_OR_NUMBER,
+                    # The step of another one that waits for its end.
+                    "parent": v.optional(v.id("steps")),
                 }
             ).index("by_completed", ["completed"]),
             "steps": define_table(
@@ -74,10 +80,7 @@ _runs = Workpool(components.workpool, name="runs", max_parallelism=None)
 
 @component.mutation(args=_ORDER, returns=v.string())
 def start(ctx: MutationCtx, **order: Any) -> str:
-    now = {"state": "running", "result": None, "error": None, "started": ctx.now(), "completed": None}
-    id = ctx.db.insert("workflows", {**order, **now})
-    _go_on(ctx, id)
-    return id
+    return _start(ctx, order)
 
 
 @component.query(args={"id": v.id("workflows")})
@@ -93,7 +96,8 @@ def steps(ctx: QueryCtx, id: str) -> Any:
         outcome = step["outcome"] or {"kind": "running"}
         function = None if step["function"] is None else step["function"].removeprefix("function://")
         fields = {"kind": step["kind"], "function": function, "args": step["args"], "state": outcome["kind"]}
-        shown.append({**fields, "result": outcome.get("result"), "error": outcome.get("error")})
+        child = step["work"] if step["kind"] == "workflow" else None
+        shown.append({**fields, "result": outcome.get("result"), "error": outcome.get("error"), "workflow": child})
     return shown
 
 
@@ -115,13 +119,20 @@ def cancel(ctx: MutationCtx, id: str) -> bool:
     workflow = ctx.db.get(id)
     if workflow is None or workflow["state"] != "running":
         return False
-    for step in _journal(ctx, id):
-        if step["outcome"] is None:
+    below = [workflow]
+    while below:
+        workflow = below.pop()
+        # Before its steps are: those who wait for them do not go on for that.
+        _end(ctx, workflow, _CANCELED)
+        for step in [each for each in _journal(ctx, workflow["_id"]) if each["outcome"] is None]:
+            ctx.db.patch(step["_id"], {"outcome": _CANCELED, "completed": ctx.now()})
             if step["job"] is not None:
                 ctx.scheduler.cancel(step["job"])
-            if step["work"] is not None:
+            if step["kind"] == "workflow":
+                child = ctx.db.get(step["work"])
+                below += [child] if child is not None and child["state"] == "running" else []
+            elif step["work"] is not None:
                 _runs.cancel(ctx, step["work"])
-    _end(ctx, workflow, {"kind": "canceled"})
     return True
 
 
@@ -158,12 +169,11 @@ def advance(ctx: MutationCtx, id: str, wait: float = ABSENT_MS) -> None:
         absent = missing(workflow["function"])
         run: dict[str, Any] = {}
         if absent is None:
-            about = {"id": id, "code": workflow["code"], "started": workflow["started"]}
+            about: dict[str, Any] = {"id": id, "code": workflow["code"], "started": workflow["started"]}
             entries = [{field: step[field] for field in _OF_ENTRY} for step in journal]
             try:
-                run = ctx.run_query(
-                    workflow["function"], {**workflow["args"], "workflow": {**about, "journal": entries}}
-                )
+                about["journal"] = entries
+                run = ctx.run_query(workflow["function"], {**workflow["args"], ABOUT: about})
             except Exception as error:
                 _end(ctx, workflow, {"kind": "failed", "error": said(error)})
                 return
@@ -204,7 +214,15 @@ def ended(ctx: MutationCtx, id: str | None, context: Any, outcome: Any) -> None:
     _go_on(ctx, step["workflow"])
 
 
+_CANCELED: Final = {"kind": "canceled"}
 _OF_ENTRY: Final = ("number", "kind", "function", "args", "outcome", "completed")
+
+
+def _start(ctx: MutationCtx, order: Mapping[str, Any]) -> str:
+    now = {"state": "running", "result": None, "error": None, "started": ctx.now(), "completed": None}
+    id = ctx.db.insert("workflows", {**order, **now})
+    _go_on(ctx, id)
+    return id
 
 
 def _go_on(ctx: MutationCtx, id: str, run_after: float = 0, args: Mapping[str, Any] | None = None) -> None:
@@ -219,17 +237,27 @@ def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: M
     """Write a step into the journal and start it; whether it is over already."""
     nothing = dict.fromkeys(("outcome", "completed", "work", "job"))
     step = ctx.db.insert("steps", {**request, **nothing, "workflow": workflow["_id"], "number": number})
-    function, args = request["function"], request["args"]
-    if request["kind"] == "query":
+    kind, function, args = request["kind"], request["function"], request["args"]
+    if kind in ("query", "workflow"):
         try:
-            outcome = {"kind": "success", "result": ctx.run_query(function, args)}
+            result = ctx.run_query(function, args if kind == "query" else {**args, ABOUT: CHECK})
         except Exception as error:
             outcome = {"kind": "failed", "error": said(error)}
+        else:
+            outcome = {"kind": "success", "result": result}
+            if kind == "workflow":
+                ctx.db.patch(step, {"work": _start_child(ctx, workflow, step, request, result["code"])})
+                return False
         ctx.db.patch(step, {"outcome": outcome, "completed": ctx.now()})
         return True
-    if request["kind"] == "event":
-        return _receive(ctx, {"_id": step, "workflow": workflow["_id"], "args": args})
-    if request["kind"] == "sleep":
+    if kind == "event":
+        received = _receive(ctx, {"_id": step, "workflow": workflow["_id"], "args": args, "job": None})
+        if not received and "timeout" in args:
+            why = f'No event "{args["name"]}" came within {args["timeout"]:.15g} ms.'
+            late = {"id": None, "context": step, "outcome": {"kind": "failed", "error": why}}
+            ctx.db.patch(step, {"job": ctx.scheduler.run_at(ctx.now() + args["timeout"], ended, late)})
+        return received
+    if kind == "sleep":
         woken = {"id": None, "context": step, "outcome": {"kind": "success", "result": None}}
         due = args["until"] if "until" in args else ctx.now() + args["ms"]
         ctx.db.patch(step, {"job": ctx.scheduler.run_at(due, ended, woken)})
@@ -238,10 +266,16 @@ def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: M
         pool = Workpool(
             components.workpool, name="steps", max_parallelism=None if parallelism is None else int(parallelism)
         )
-        enqueue = pool.enqueue_action if request["kind"] == "action" else pool.enqueue_mutation
+        enqueue = pool.enqueue_action if kind == "action" else pool.enqueue_mutation
         id = enqueue(ctx, function, args, retry=request["retry"] or False, on_complete=ended, context=step)
         ctx.db.patch(step, {"work": id})
     return False
+
+
+def _start_child(ctx: MutationCtx, parent: Document, step: str, request: Mapping[str, Any], code: str) -> str:
+    asked = {"function": request["function"], "args": request["args"], "code": code}
+    inherited = {"parallelism": parent["parallelism"], "parent": step}
+    return _start(ctx, {**asked, **inherited, "on_complete": None, "context": None})
 
 
 def _receive(ctx: MutationCtx, step: Mapping[str, Any]) -> bool:
@@ -251,6 +285,8 @@ def _receive(ctx: MutationCtx, step: Mapping[str, Any]) -> bool:
     if event is None:
         return False
     ctx.db.delete(event["_id"])
+    if step["job"] is not None:
+        ctx.scheduler.cancel(step["job"])
     outcome = {"kind": "success", "result": event["value"]}
     ctx.db.patch(step["_id"], {"outcome": outcome, "completed": ctx.now()})
     return True
@@ -268,6 +304,8 @@ def _end(ctx: MutationCtx, workflow: Document, outcome: Mapping[str, Any]) -> No
     )
     args = {"id": workflow["_id"], "context": workflow["context"], "outcome": outcome}
     _tell.handler(ctx, workflow["on_complete"], args, ctx.now() + KEPT_MS)
+    if "parent" in workflow:
+        ended.handler(ctx, None, workflow["parent"], outcome)
     upto = ctx.now() - KEPT_MS
     old = ctx.db.query("workflows").with_index("by_completed", lambda q: q.gt("completed", None).lte("completed", upto))
     for each in old.take(_SWEPT):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from convex_nb import (
     ConvexError,
     FunctionNotFoundError,
+    InvalidValueError,
     SchedulingError,
     create_function_handle,
     dumps,
@@ -73,7 +74,7 @@ class Step:
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"A workflow's `step` has no {name!r}: it reads, writes and waits by `step.run_query`, `run_mutation`, "
-            "`run_action`, `sleep` and `wait_for` only, and has `step.now()` and `step.random`."
+            "`run_action`, `run_workflow`, `sleep` and `wait_for` only, and has `step.now()` and `step.random`."
         )
 
     def now(self) -> float:
@@ -132,12 +133,20 @@ class Step:
         """Start an action, each attempt at most once."""
         return self._call("action", function, args, kwargs, to_retry(retry, self._retry))
 
+    def run_workflow(self, workflow: Function | str, args: Mapping[str, Any] | None = None, /, **kwargs: Any) -> Any:
+        """Start another workflow and wait for what it returns; `workflows.cancel` of this one cancels it, too."""
+        return self.start_workflow(workflow, args, **kwargs).result()
+
+    def start_workflow(
+        self, workflow: Function | str, args: Mapping[str, Any] | None = None, /, **kwargs: Any
+    ) -> StartedStep:
+        """Start another workflow. One that is not waited for goes on when this one has come to its end."""
+        check_workflow(workflow)
+        return self._call("workflow", workflow, args, kwargs, None)
+
     def sleep(self, delay: float | timedelta) -> None:
         """Wait so many milliseconds, or a timedelta: a second or a year, over restarts."""
-        ms = delay / timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
-        if isinstance(ms, bool) or not isinstance(ms, int | float):
-            raise SchedulingError(f"A workflow sleeps so many milliseconds, or a timedelta, not {delay!r}.", when=delay)
-        self._step("sleep", None, {"ms": ms}, None).result()
+        self._step("sleep", None, {"ms": _milliseconds(delay, "A workflow sleeps")}, None).result()
 
     def sleep_until(self, when: float | datetime) -> None:
         """Wait until a time: milliseconds since the epoch, or a datetime, UTC if it has no zone."""
@@ -147,22 +156,25 @@ class Step:
             raise SchedulingError(f"A workflow sleeps until a time, not {when!r}.", when=when)
         self._step("sleep", None, {"until": when}, None).result()
 
-    def wait_for(self, name: str) -> Any:
+    def wait_for(self, name: str, *, timeout: float | timedelta | None = None) -> Any:
         """Wait until somebody sends an event of this name, `workflows.send(ctx, id, name, value)`; return its value.
 
-        Events are kept until they are waited for, and each is had once, in the order in which they were sent.
+        Events are kept until they are waited for, and each is had once, in the order in which they were sent. After
+        `timeout`, in milliseconds or a timedelta, raises `ConvexError`, whose `data` has the kind "TimedOut".
         """
-        return self._step("event", None, {"name": name}, None).result()
+        limit = {} if timeout is None else {"timeout": _milliseconds(timeout, "A workflow waits for an event")}
+        return self._step("event", None, {"name": name, **limit}, None).result()
 
     def _call(
         self,
-        kind: Literal["query", "mutation", "action"],
+        kind: Literal["query", "mutation", "action", "workflow"],
         function: Function | str,
         args: Mapping[str, Any] | None,
         kwargs: Mapping[str, Any],
         retry: Retry | None,
     ) -> StartedStep:
-        check_kind(function, kind)
+        if kind != "workflow":
+            check_kind(function, kind)
         try:
             handle = create_function_handle(function)
         except FunctionNotFoundError as error:
@@ -193,6 +205,10 @@ class Step:
             return outcome["result"]
         name = None if entry["function"] is None else entry["function"].removeprefix(_HANDLE)
         error = outcome.get("error", "It was canceled.")
+        if entry["kind"] == "event":
+            raise ConvexError(
+                {"kind": "TimedOut", "step": entry["number"] + 1, "event": entry["args"]["name"], "error": error}
+            )
         raise ConvexError({"kind": "StepFailed", "step": entry["number"] + 1, "function": name, "error": error})
 
     def end(self) -> None:
@@ -223,6 +239,21 @@ class Step:
             f'Step {number + 1} of "{self._path}" was {shown(entry)}, and is {now} now. {why} It was not run.'
         )
         return self.error
+
+
+def check_workflow(workflow: Function | str) -> None:
+    """Raise `InvalidValueError` for a function that is known to be no workflow; a path is found out later."""
+    if not isinstance(workflow, str) and not hasattr(workflow.handler, "is_workflow"):
+        raise InvalidValueError(
+            f"{workflow!r} is no workflow: make it with `@workflows.define`. It was not started.", value=workflow
+        )
+
+
+def _milliseconds(given: object, what: str) -> float:
+    ms = given / timedelta(milliseconds=1) if isinstance(given, timedelta) else given
+    if isinstance(ms, bool) or not isinstance(ms, int | float):
+        raise SchedulingError(f"{what} so many milliseconds, or a timedelta, not {given!r}.", when=given)
+    return ms
 
 
 def shown(step: Mapping[str, Any]) -> str:

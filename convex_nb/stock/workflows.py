@@ -18,9 +18,10 @@ from convex_nb import (
 )
 from convex_nb.stock import journal
 from convex_nb.stock.custom_functions import check_plain
+from convex_nb.stock.journal import ABOUT, CHECK
 from convex_nb.stock.place import place
 from convex_nb.stock.retries import Retries, to_retry
-from convex_nb.stock.step import Step, Suspended
+from convex_nb.stock.step import Step, Suspended, check_workflow
 from convex_nb.stock.workpool import Workpool, to_be_told
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from convex_nb.functions.definition import Function
 
 Handler: TypeAlias = Callable[..., Any]
-_ABOUT: Final = "workflow"
-"""The parameter in which a run of a handler gets the journal."""
-
-_CHECK: Final = "check"
-"""What it gets instead where only the arguments are to be checked."""
 
 
 class Status(TypedDict):
@@ -46,12 +42,13 @@ class Status(TypedDict):
 class StepStatus(TypedDict):
     """How a step is."""
 
-    kind: Literal["query", "mutation", "action", "sleep", "event"]
+    kind: Literal["query", "mutation", "action", "workflow", "sleep", "event"]
     function: str | None
     args: dict[str, Any]
     state: Literal["running", "success", "failed", "canceled"]
     result: Any
     error: str | None
+    workflow: str | None
 
 
 class Workflows:
@@ -101,12 +98,9 @@ class Workflows:
         resumed. Raises `FunctionNotFoundError` and `ArgumentValidationError`.
         """
         args = {**(args or {}), **kwargs}
-        if not isinstance(workflow, str) and not hasattr(workflow.handler, "is_workflow"):
-            raise InvalidValueError(
-                f"{workflow!r} is no workflow: make it with `@workflows.define`. It was not started.", value=workflow
-            )
+        check_workflow(workflow)
         handle = create_function_handle(workflow)
-        checked = ctx.run_query(handle, {**args, _ABOUT: _CHECK})
+        checked = ctx.run_query(handle, {**args, ABOUT: CHECK})
         order = {
             "function": handle,
             "args": args,
@@ -124,7 +118,10 @@ class Workflows:
         return status
 
     def steps(self, ctx: QueryCtx | ActionCtx, id: str) -> list[StepStatus]:
-        """The steps that it has taken, in the order in which it asked for them. O(steps)."""
+        """The steps that it has taken, in the order in which it asked for them. O(steps).
+
+        The `workflow` of a step is the id of the one that it has started.
+        """
         steps: list[StepStatus] = ctx.run_query(self._component.steps, id=id)
         return steps
 
@@ -151,27 +148,27 @@ class Workflows:
     def _make(self, path: str | None, handler: Handler) -> Function:
         check_plain(handler, "A workflow")
         parameters = list(inspect.signature(handler).parameters.values())
-        if any(each.name == _ABOUT for each in parameters):
+        if any(each.name == ABOUT for each in parameters):
             raise SchemaDefinitionError(
-                f"`{handler.__name__}` has a parameter `{_ABOUT}`, which workflows use themselves: call it otherwise. "
+                f"`{handler.__name__}` has a parameter `{ABOUT}`, which workflows use themselves: call it otherwise. "
                 "It was not made."
             )
         code = fingerprint(handler)
 
         @wraps(handler)
         def run(_: QueryCtx, **args: Any) -> Any:
-            about = args.pop(_ABOUT, None)
+            about = args.pop(ABOUT, None)
             if about is None:
                 raise InvalidValueError(
                     f"`{handler.__name__}` is a workflow, and does not run by itself: mutations and actions start it, "
                     f"`workflows.start(ctx, {handler.__name__}, ...)`. It was not started."
                 )
-            if about == _CHECK:
+            if about == CHECK:
                 return {"code": code}
             name = path or handler.__name__
             return _run(handler, Step(name, {**about, "changed": about["code"] != code}, self._retry), args)
 
-        about = inspect.Parameter(_ABOUT, inspect.Parameter.KEYWORD_ONLY, annotation=Any, default=None)
+        about = inspect.Parameter(ABOUT, inspect.Parameter.KEYWORD_ONLY, annotation=Any, default=None)
         keywords = [each for each in parameters if each.kind is each.VAR_KEYWORD]
         others = [each for each in parameters if each.kind is not each.VAR_KEYWORD]
         run.__signature__ = inspect.Signature([*others, about, *keywords])  # type: ignore[attr-defined]

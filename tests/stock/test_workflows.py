@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from convex_nb import (
     ConvexError,
     FunctionNotFoundError,
     InvalidValueError,
+    SchedulingError,
     SchemaDefinitionError,
     action,
     mutation,
@@ -194,6 +196,90 @@ def test_events_are_had_once_in_their_order_whenever_they_were_sent(test: Convex
     assert test.deployment.components["workflows"].table("events").count() == 0
 
 
+@workflows.define("shop:patient")
+def patient_one(step: Step) -> Any:
+    said: list[Any] = []
+    for timeout in (1000, timedelta(seconds=5)):
+        try:
+            said.append(step.wait_for("answer", timeout=timeout))
+        except ConvexError as error:
+            said.append([error.data, step.now()])
+    return said
+
+
+def test_an_event_is_waited_for_as_long_as_was_said(test: ConvexTest) -> None:
+    test.deployment.register(patient_one)
+    start_ms = test.clock.now
+    id = start(test, patient_one, {})
+    test.advance(1500)
+    test.run(lambda ctx: workflows.send(ctx, id, "answer", "late"))
+    test.finish_all_scheduled_functions()
+    said = {"kind": "TimedOut", "step": 1, "event": "answer", "error": 'No event "answer" came within 1000 ms.'}
+    assert status(test, id)["result"] == [[said, start_ms + 1000], "late"]
+    # Nobody waits any more for the limit of what came in time.
+    assert test.clock.now == start_ms + 1500
+    assert steps(test, id) == [["event", "failed"], ["event", "success"]]
+    with pytest.raises(SchedulingError, match="waits for an event so many milliseconds, or a timedelta, not '1 s'"):
+        Step("w", {"journal": [], "changed": False, "started": 0, "id": "1"}, None).wait_for("a", timeout="1 s")  # type: ignore[arg-type]
+
+
+@workflows.define("shop:week")
+def week(step: Step, orders: list[Any], depth: int = 0) -> Any:
+    if depth:
+        return [step.run_workflow("shop:week", orders=orders, depth=depth - 1)]
+    started = [step.start_workflow(fulfil, order=order) for order in orders]
+    try:
+        return [each.result()["paid"] for each in started]
+    except ConvexError as error:
+        return error.data
+
+
+def test_a_workflow_is_a_step_of_another(test: ConvexTest) -> None:
+    test.deployment.register(week)
+    id = start(test, week, {"orders": ["a", "b"], "depth": 2}, on_complete=done)
+    test.finish_all_scheduled_functions()
+    (outer,) = status(test, id)["result"]
+    assert outer == [["receipt for a", "receipt for b"]]
+    assert steps(test, id) == [["workflow", "success"]]
+    assert table(test, "told", "kind") == [["success"]]
+    failing["bad"] = 99
+    id = start(test, week, {"orders": ["bad"]})
+    test.finish_all_scheduled_functions()
+    failed = status(test, id)["result"]
+    assert (failed["kind"], failed["step"], failed["function"]) == ("StepFailed", 1, "shop:fulfil")
+    assert "busy" in failed["error"]
+    (step,) = test.run(lambda ctx: workflows.steps(ctx, id))
+    assert status(test, step["workflow"])["error"] == failed["error"]
+    with pytest.raises(InvalidValueError, match="is no workflow"):
+        Step("w", {"journal": [], "changed": False, "started": 0, "id": "1"}, None).run_workflow(charge)
+    wrong = start(test, week, {"orders": [1]})
+    test.finish_all_scheduled_functions()
+    assert "ArgumentValidationError" in status(test, wrong)["result"]["error"]
+
+
+@pytest.mark.parametrize("which", ["the whole", "a child"])
+def test_a_cancel_goes_down_and_is_heard_of_above(test: ConvexTest, which: str) -> None:
+    test.deployment.register(week)
+    id = start(test, week, {"orders": ["a", "b"], "depth": 1})
+    test.advance(0)
+    (inner,) = test.run(lambda ctx: workflows.steps(ctx, id))
+    children = [each["workflow"] for each in test.run(lambda ctx: workflows.steps(ctx, inner["workflow"]))]
+    assert test.run(lambda ctx: workflows.cancel(ctx, id if which == "the whole" else children[0])) is True
+    test.advance(0)
+    states = [status(test, each)["state"] for each in (id, inner["workflow"], *children)]
+    if which == "the whole":
+        assert states == ["canceled"] * 4
+        assert steps(test, children[0]) == [["query", "success"], ["action", "success"], ["sleep", "canceled"]]
+        now = test.clock.now
+        test.finish_all_scheduled_functions()
+        assert (test.clock.now, table(test, "shipped", "order")) == (now, [])
+    else:
+        assert states == ["success", "success", "canceled", "running"]
+        assert status(test, id)["result"] == [
+            {"kind": "StepFailed", "step": 1, "function": "shop:fulfil", "error": "It was canceled."}
+        ]
+
+
 calls: list[int] = []
 
 
@@ -356,6 +442,11 @@ def interpret(step: Step, program: list[list[Any]]) -> Any:
             step.sleep(numbers[0])
         elif kind == "one":
             results += [step.run_mutation(put, n=n) for n in numbers]
+        elif kind == "inside":
+            results += step.run_workflow(interpret, program=[["one", numbers], ["late", [5]]])
+        elif kind == "late":
+            with suppress(ConvexError):
+                results += step.wait_for("never", timeout=numbers[0])
         else:
             started = [step.start_action(run_put, n=n) for n in numbers]
             results += [each.result() for each in reversed(started)]
@@ -373,10 +464,12 @@ def test_any_program_comes_to_the_same_end_however_often_it_is_closed_on_the_way
     numbers = iter(range(100))
     program: list[list[Any]] = []
     for _ in range(6):
-        kind = chance.choice(["sleep", "one", "together"])
-        many = 1 if kind == "sleep" else chance.randrange(4)
+        kind = chance.choice(["sleep", "one", "together", "inside", "late"])
+        many = 1 if kind in ("sleep", "late") else chance.randrange(4)
         program.append([kind, [next(numbers) for _ in range(many)]])
-    expected = [n for kind, ns in program if kind != "sleep" for n in (ns if kind == "one" else ns[::-1])]
+    expected = [
+        n for kind, ns in program if kind not in ("sleep", "late") for n in (ns[::-1] if kind == "together" else ns)
+    ]
     clock = VirtualClock()
     id = None
     for _ in range(500):
