@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convex_nb.stock.action_cache import ActionCache as ActionCache
     from convex_nb.stock.action_retrier import ActionRetrier as ActionRetrier
+    from convex_nb.stock.agents.agent import Agent as Agent
+    from convex_nb.stock.agents.threads import Threads as Threads
+    from convex_nb.stock.agents.tools import Tool as Tool, tool as tool
     from convex_nb.stock.aggregate import Aggregate as Aggregate
     from convex_nb.stock.custom_functions import custom as custom
     from convex_nb.stock.migrations import Migrations as Migrations
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 _NAMES_OF_MODULES = {
     "action_cache": ("ActionCache",),
     "action_retrier": ("ActionRetrier",),
+    "agents.agent": ("Agent",),
+    "agents.threads": ("Threads",),
+    "agents.tools": ("Tool", "tool"),
     "aggregate": ("Aggregate",),
     "custom_functions": ("custom",),
     "migrations": ("Migrations",),

@@ -1,0 +1,294 @@
+"""Agents: a language model with a name, instructions and tools, which answers in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
+
+from convex_nb import InvalidValueError, components
+from convex_nb.stock.agents import generation  # noqa: F401 - which defines what is called here
+from convex_nb.stock.agents.context import (
+    ContextHandler,
+    ContextOptions,
+    ContextParts,
+    ModelMessage,
+    in_order,
+    to_model_message,
+    to_options,
+    without_orphans,
+)
+from convex_nb.stock.agents.conversations import unanswered
+from convex_nb.stock.agents.pieces import Answer, pieces_of
+from convex_nb.stock.agents.streaming import Chunking, DeltaStreamer, to_ends
+from convex_nb.stock.agents.threads import Threads
+from convex_nb.stock.agents.tools import Handler, Tool, ToolCtx, tools_by_name
+
+if TYPE_CHECKING:
+    from convex_nb import ActionCtx
+
+Model: TypeAlias = Callable[..., Any]
+MakeStreamer: TypeAlias = Callable[[str], DeltaStreamer]
+
+
+class Reply(TypedDict):
+    """How an agent has answered: what it said last, in which message.
+
+    It "waits" for the results of the `tool_calls` that others have to answer, is "unfinished" where `max_steps` were
+    not enough, and "aborted" where somebody did not want it any more.
+    """
+
+    status: Literal["success", "waiting", "unfinished", "aborted"]
+    text: str
+    message: str | None
+    prompt_message: str
+    tool_calls: list[dict[str, Any]]
+
+
+class Usage(TypedDict):
+    """What a `usage_handler` gets: what the model told of one answer, and for whom that was."""
+
+    agent_name: str
+    thread: str
+    user: str | None
+    message: str
+    usage: Any
+
+
+UsageHandler: TypeAlias = "Callable[[ActionCtx, Usage], object]"
+
+
+class Agent(Threads):
+    """A language model that answers in threads. Everything that it says is saved there.
+
+    `model(messages)` is any function: it gets `{"role", "content"}` dicts and returns text, or `{"text", "tool_calls",
+    "usage"}`, or pieces of these one after another; it may be `async`. With tools it gets `tools=` as well.
+    """
+
+    def __init__(
+        self,
+        component: Any = components.agent,
+        *,
+        name: str,
+        model: Model,
+        instructions: str | None = None,
+        tools: Iterable[Tool | Handler] = (),
+        max_steps: int = 1,
+        context: ContextOptions | None = None,
+        context_handler: ContextHandler | None = None,
+        usage_handler: UsageHandler | None = None,
+    ) -> None:
+        super().__init__(component)
+        if not isinstance(name, str) or not name or not callable(model):
+            raise InvalidValueError(
+                "An agent has a name and a model, which is a function of messages: `Agent(name='guide', model=lambda "
+                f"messages: 'hello')`, not {name!r} and {model!r}. It was not made.",
+                value=model,
+            )
+        if type(max_steps) is not int or max_steps < 1:
+            raise InvalidValueError(
+                f"An agent takes one step or more, not {max_steps!r}. It was not made.", value=max_steps
+            )
+        self._settings = {"component": component, "name": name, "model": model, "instructions": instructions}
+        self._settings |= {"tools": tools, "max_steps": max_steps, "context": context}
+        self._settings |= {"context_handler": context_handler, "usage_handler": usage_handler}
+        self.name = name
+        self._model = model
+        self._instructions = instructions
+        self._tools = tools_by_name(tools)
+        self._max_steps = max_steps
+        self._context = to_options(context)
+        self._context_handler = context_handler
+        self._usage_handler = usage_handler
+
+    def __repr__(self) -> str:
+        return f"Agent({self._component!r}, name={self.name!r})"
+
+    def replace(self, **changes: Any) -> Self:
+        """The same agent with something else: `agent.replace(max_steps=5).generate_text(...)`."""
+        return type(self)(**{**self._settings, **changes})
+
+    def generate_text(
+        self,
+        ctx: ActionCtx,
+        thread: str,
+        *,
+        prompt: str | Sequence[Any] | None = None,
+        prompt_message: str | None = None,
+        messages: Sequence[ModelMessage] = (),
+    ) -> Reply:
+        """Answer a prompt, which is saved first, or one that was saved before: the id of its message.
+
+        The answer to a `prompt_message` is made once: a call that is tried again goes on behind the steps that are
+        saved, and returns an answer that is there. `messages` are read by the model besides, and not saved. Raises
+        what the model raises; the message has `failed` then. For actions.
+        """
+        return self._answer(ctx, thread, prompt, prompt_message, messages, None)
+
+    def stream_text(
+        self,
+        ctx: ActionCtx,
+        thread: str,
+        *,
+        prompt: str | Sequence[Any] | None = None,
+        prompt_message: str | None = None,
+        messages: Sequence[ModelMessage] = (),
+        chunking: Chunking = "word",
+        throttle: float = 100,
+    ) -> Reply:
+        """Answer as `generate_text` does, and save what the model says while it says it.
+
+        Whole chunks are saved, `throttle` milliseconds apart or more, so that live queries of the thread follow.
+        """
+        ends = to_ends(chunking)
+
+        def make(message: str) -> DeltaStreamer:
+            return DeltaStreamer(ctx, self._component.add_delta, message, ends, throttle)
+
+        return self._answer(ctx, thread, prompt, prompt_message, messages, make)
+
+    def fetch_context(
+        self, ctx: ActionCtx, prompt_message: str, *, messages: Sequence[ModelMessage] = ()
+    ) -> list[ModelMessage]:
+        """What the model would be given now to answer a saved prompt."""
+        return self._to_read(ctx, self._found(ctx, prompt_message), messages)
+
+    def _answer(
+        self,
+        ctx: ActionCtx,
+        thread: str,
+        prompt: str | Sequence[Any] | None,
+        prompt_message: str | None,
+        messages: Sequence[ModelMessage],
+        make_streamer: MakeStreamer | None,
+    ) -> Reply:
+        if (prompt is None) == (prompt_message is None):
+            raise InvalidValueError(
+                "An agent answers either `prompt=`, a text, or `prompt_message=`, the id of a saved one. Nothing was "
+                "asked.",
+                value=prompt,
+            )
+        if prompt_message is None:
+            prompt_message = self.save_message(ctx, thread, prompt or "")
+        reply = partial(self._reply, prompt_message)
+        steps = 0
+        # Each round begins with what is saved, so that it does not matter who saved it.
+        while True:
+            found = self._found(ctx, prompt_message, thread)
+            answers = [each for each in found["replies"] if each["agent_name"] == self.name]
+            waiting = unanswered(found["replies"])
+            to_run = [call for call in waiting if not self._is_for_others(call)]
+            if to_run:
+                self._run_tools(ctx, found["prompt"][-1], to_run)
+            elif waiting:
+                return reply("waiting", answers[-1:], waiting)
+            elif answers and answers[-1]["role"] == "assistant" and not answers[-1]["tool_calls"]:
+                return reply("success", answers[-1:])
+            elif steps == self._max_steps:
+                return reply("unfinished", answers[-1:])
+            else:
+                steps += 1
+                message, is_kept = self._ask(ctx, found, prompt_message, messages, make_streamer)
+                if not is_kept:
+                    left = self.get_messages(ctx, [message])
+                    return reply("aborted", [each for each in left if each is not None])
+
+    def _found(self, ctx: ActionCtx, prompt_message: str, thread: str | None = None) -> Any:
+        options = self._context
+        found = ctx.run_query(
+            self._component.context,
+            prompt_message=prompt_message,
+            recent=options["recent_messages"],
+            exclude_tool_messages=options["exclude_tool_messages"],
+        )
+        actual = found["prompt"][-1]["thread"]
+        if thread is not None and actual != thread:
+            raise InvalidValueError(
+                f"The message {prompt_message!r} is in the thread {actual!r}, not in {thread!r}. Nothing was asked.",
+                value=prompt_message,
+            )
+        return found
+
+    def _to_read(self, ctx: ActionCtx, found: Any, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+        saved = {part: list(map(to_model_message, found[part])) for part in ("recent", "prompt", "replies")}
+        parts: ContextParts = {
+            "recent": saved["recent"],
+            "messages": [dict(each) for each in messages],
+            "prompt": saved["prompt"],
+            "replies": saved["replies"],
+        }
+        chosen = in_order(parts) if self._context_handler is None else self._context_handler(ctx, parts)
+        system = [] if self._instructions is None else [{"role": "system", "content": self._instructions}]
+        return [*system, *without_orphans(chosen)]
+
+    def _ask(
+        self,
+        ctx: ActionCtx,
+        found: Any,
+        prompt_message: str,
+        messages: Sequence[ModelMessage],
+        make_streamer: MakeStreamer | None,
+    ) -> tuple[str, bool]:
+        """Have the model answer once, and keep that: the message, and whether there was still need of it."""
+        to_read = self._to_read(ctx, found, messages)
+        order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": make_streamer is not None}
+        message = ctx.run_mutation(self._component.begin, order)
+        answer = Answer()
+        streamer = make_streamer and make_streamer(message)
+        tools = {"tools": [tool.specification for tool in self._tools.values()]} if self._tools else {}
+        try:
+            with closing(pieces_of(self._model(to_read, **tools))) as pieces:  # type: ignore[type-var]
+                for piece in pieces:
+                    if not streamer:
+                        answer.add(piece)
+                    elif not streamer.add(answer.add(piece)):
+                        return message, False
+            calls = [_as_call(ctx, call) for call in answer.tool_calls]
+            kept = {"message": message, "text": answer.text, "tool_calls": calls, "usage": answer.usage}
+            is_kept = ctx.run_mutation(self._component.finish, kept)
+        except BaseException as error:
+            told = {"message": message, "text": answer.text, "error": f"{type(error).__name__}: {error}"}
+            ctx.run_mutation(self._component.fail, told)
+            raise
+        if self._usage_handler is not None and answer.usage is not None:
+            prompt = found["prompt"][-1]
+            who = {"agent_name": self.name, "thread": prompt["thread"], "user": prompt["user"]}
+            self._usage_handler(ctx, {**who, "message": message, "usage": answer.usage})  # type: ignore[typeddict-item]
+        return message, is_kept
+
+    def _is_for_others(self, call: Mapping[str, Any]) -> bool:
+        return call["name"] in self._tools and self._tools[call["name"]].handler is None
+
+    def _run_tools(self, ctx: ActionCtx, prompt: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> None:
+        own = ToolCtx(ctx, self, prompt["thread"], prompt["user"], prompt["_id"])
+        results = []
+        for call in calls:
+            tool = self._tools.get(call["name"])
+            names = ", ".join(self._tools) or "none"
+            told = f"There is no tool {call['name']!r}; there are: {names}."
+            result = {"text": told, "error": told} if tool is None else tool.run(own, call["args"])
+            results.append({"tool_call_id": call["id"], **result})
+        order = {"prompt_message": prompt["_id"], "agent_name": self.name, "metadata": None}
+        ctx.run_mutation(self._component.save_results, order, results=results)
+
+    def _reply(
+        self,
+        prompt_message: str,
+        status: Literal["success", "waiting", "unfinished", "aborted"],
+        answers: Sequence[Mapping[str, Any]],
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+    ) -> Reply:
+        last = answers[-1] if answers else None
+        return {
+            "status": status,
+            "text": "" if last is None else last["text"],
+            "message": None if last is None else last["_id"],
+            "prompt_message": prompt_message,
+            "tool_calls": [dict(call) for call in tool_calls],
+        }
+
+
+def _as_call(ctx: ActionCtx, call: Mapping[str, Any]) -> dict[str, Any]:
+    id = call.get("id") or f"call_{ctx.random.getrandbits(64):016x}"
+    return {"id": id, "name": call["name"], "args": dict(call.get("args") or {})}

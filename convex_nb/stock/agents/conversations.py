@@ -1,0 +1,221 @@
+"""The component's functions of threads and of messages that are said: saved, listed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from convex_nb import InvalidValueError, v
+from convex_nb.stock.agents.component import (
+    ABOUT,
+    NULL_OR_STRING,
+    ROLE,
+    ROLES,
+    UNDER_WAY,
+    as_shown,
+    component,
+    deltas_of,
+    end_reply,
+    message_of,
+    messages_of_order,
+    thread_of,
+)
+
+if TYPE_CHECKING:
+    from convex_nb import Document, MutationCtx, QueryCtx
+
+_BATCH: Final = 100
+_LAST: Final = 2.0**53
+_SAID: Final = v.object(
+    {
+        "role": ROLE,
+        "text": v.string(),
+        "parts": v.union(v.null(), v.array(v.any())),
+        "agent_name": NULL_OR_STRING,
+        "metadata": v.any(),
+    }
+)
+
+
+@component.mutation(args=ABOUT, returns=v.string())
+def create_thread(ctx: MutationCtx, **about: Any) -> str:
+    return ctx.db.insert("threads", about)
+
+
+@component.query(args={"thread": v.id("threads")})
+def get_thread(ctx: QueryCtx, thread: str) -> Any:
+    return ctx.db.get(thread)
+
+
+@component.mutation(args={"thread": v.id("threads"), "changes": v.record(v.string(), NULL_OR_STRING)}, returns=v.null())
+def update_thread(ctx: MutationCtx, thread: str, changes: dict[str, Any]) -> None:
+    ctx.db.patch(thread_of(ctx, thread)["_id"], changes)
+
+
+@component.query(args={"user": NULL_OR_STRING, "options": v.any(), "direction": v.string()})
+def list_threads(ctx: QueryCtx, user: str | None, options: Any, direction: Any) -> Any:
+    return ctx.db.query("threads").with_index("by_user", user=user).order(direction).paginate(options)
+
+
+@component.mutation(args={"thread": v.id("threads")}, returns=v.boolean())
+def delete_thread(ctx: MutationCtx, thread: str) -> bool:
+    if ctx.db.get(thread) is None:
+        return False
+    # First, so that nothing is added while its messages go.
+    ctx.db.delete(thread)
+    delete_messages_of.handler(ctx, thread)
+    return True
+
+
+@component.mutation(args={"user": v.string()}, returns=v.null())
+def delete_threads_of(ctx: MutationCtx, user: str) -> None:
+    found = ctx.db.query("threads").with_index("by_user", user=user).take(_BATCH)
+    for thread in found:
+        delete_thread.handler(ctx, thread["_id"])
+    if len(found) == _BATCH:
+        ctx.scheduler.run_after(0, delete_threads_of, user=user)
+
+
+@component.mutation(args={"thread": v.id("threads"), "said": v.array(_SAID), "prompt_message": NULL_OR_STRING})
+def save_messages(ctx: MutationCtx, thread: str, said: list[dict[str, Any]], prompt_message: str | None) -> Any:
+    about = thread_of(ctx, thread)
+    if prompt_message is None:
+        order = next_order(ctx, thread)
+        return [insert(ctx, about, order + number, **each) for number, each in enumerate(said)]
+    order = message_of(ctx, prompt_message)["order"]
+    return [insert(ctx, about, order, **each) for each in said]
+
+
+@component.query(
+    args={"thread": v.id("threads"), "options": v.any(), "direction": v.string(), "exclude_tool_messages": v.boolean()}
+)
+def list_messages(ctx: QueryCtx, thread: str, options: Any, direction: Any, exclude_tool_messages: bool) -> Any:
+    found = ctx.db.query("messages").with_index("by_order", thread=thread).order(direction)
+    if exclude_tool_messages:
+        found = found.filter(lambda q: (q.field("role") != "tool") & (q.field("tool_calls") == []))
+    page = found.paginate(options)
+    return {**page, "page": [as_shown(ctx, message) for message in page["page"]]}
+
+
+@component.query(args={"messages": v.array(v.id("messages"))})
+def get_messages(ctx: QueryCtx, messages: list[str]) -> Any:
+    found = [ctx.db.get(message) for message in messages]
+    return [None if each is None else as_shown(ctx, each) for each in found]
+
+
+@component.mutation(args={"messages": v.array(v.id("messages"))}, returns=v.number())
+def delete_messages(ctx: MutationCtx, messages: list[str]) -> int:
+    return _delete(ctx, [each for message in dict.fromkeys(messages) if (each := ctx.db.get(message)) is not None])
+
+
+@component.mutation(
+    args={"thread": v.id("threads"), "start": v.array(v.number()), "end": v.array(v.number())}, returns=v.number()
+)
+def delete_range(ctx: MutationCtx, thread: str, start: list[float], end: list[float]) -> int:
+    found = ctx.db.query("messages").with_index(
+        "by_order", lambda q: q.eq("thread", thread).gte("order", start[0]).lte("order", end[0])
+    )
+    return _delete(ctx, [each for each in found.collect() if start <= [each["order"], each["step_order"]] < end])
+
+
+@component.mutation(
+    args={
+        "prompt_message": v.id("messages"),
+        "results": v.array(v.object({"tool_call_id": v.string(), "text": v.string(), "error": NULL_OR_STRING})),
+        "agent_name": NULL_OR_STRING,
+        "metadata": v.any(),
+    },
+    returns=v.array(NULL_OR_STRING),
+)
+def save_results(
+    ctx: MutationCtx, prompt_message: str, results: list[dict[str, Any]], agent_name: str | None, metadata: Any
+) -> list[str | None]:
+    """Answer tool calls; the ids of the answers, `None` for calls that do not wait for one."""
+    prompt = message_of(ctx, prompt_message)
+    thread = thread_of(ctx, prompt["thread"])
+    order = [each for each in messages_of_order(ctx, thread["_id"], prompt["order"]) if each["status"] == "success"]
+    waiting = {call["id"]: call["name"] for call in unanswered(order)}
+    more = {"role": "tool", "agent_name": agent_name, "metadata": metadata}
+    ids = []
+    for each in results:
+        name = waiting.pop(each["tool_call_id"], None)
+        ids.append(None if name is None else insert(ctx, thread, prompt["order"], **more, **each, tool_name=name))
+    return ids
+
+
+@component.mutation(args={"thread": v.id("threads")}, returns=v.number())
+def abort(ctx: MutationCtx, thread: str) -> int:
+    found = [
+        message
+        for status in UNDER_WAY
+        for message in ctx.db.query("messages").with_index("by_status", thread=thread, status=status).collect()
+    ]
+    for message in found:
+        end_reply(ctx, message, {"status": "aborted"})
+    return len(found)
+
+
+@component.internal_mutation(args={"thread": v.string()})
+def delete_messages_of(ctx: MutationCtx, thread: str) -> None:
+    """Delete messages of a thread that is gone, a batch in each transaction."""
+    found = ctx.db.query("messages").with_index("by_order", thread=thread).take(_BATCH)
+    _delete(ctx, found)
+    if len(found) == _BATCH:
+        ctx.scheduler.run_after(0, delete_messages_of, thread=thread)
+
+
+def next_order(ctx: QueryCtx, thread: str) -> float:
+    """The order of the next prompt of a thread."""
+    last = ctx.db.query("messages").with_index("by_order", thread=thread).order("desc").first()
+    return 0 if last is None else last["order"] + 1
+
+
+def insert(ctx: MutationCtx, thread: Document, order: float, **fields: Any) -> str:
+    """Add a message as the next step of an order."""
+    steps = messages_of_order(ctx, thread["_id"], order)
+    usual: dict[str, Any] = {
+        "status": "success",
+        "text": "",
+        "parts": None,
+        "tool_calls": [],
+        "tool_call_id": None,
+        "tool_name": None,
+    }
+    more = {"agent_name": None, "usage": None, "metadata": None, "error": None}
+    place = {"thread": thread["_id"], "user": thread["user"], "order": order}
+    step_order = steps[-1]["step_order"] + 1 if steps else 0
+    return ctx.db.insert("messages", {**usual, **more, **place, "step_order": step_order, **fields})
+
+
+def unanswered(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The tool calls in messages that have no result there."""
+    answered = {each["tool_call_id"] for each in messages}
+    return [call for each in messages for call in each["tool_calls"] if call["id"] not in answered]
+
+
+def _delete(ctx: MutationCtx, messages: Iterable[Document]) -> int:
+    number = 0
+    for message in messages:
+        for delta in deltas_of(ctx, message["_id"]):
+            ctx.db.delete(delta["_id"])
+        ctx.db.delete(message["_id"])
+        number += 1
+    return number
+
+
+def to_said(role: str, content: Any, agent_name: str | None = None, metadata: Any = None) -> dict[str, Any]:
+    """What is saved of what somebody says. Raises `InvalidValueError`."""
+    is_parts = isinstance(content, Sequence) and not isinstance(content, str | bytes)
+    if role not in ROLES or role == "tool" or not (isinstance(content, str) or is_parts):
+        raise InvalidValueError(
+            "A message has a role (system, user or assistant) and a content, which is text or a list of parts, not "
+            f"{role!r} and {content!r}. It was not saved.",
+            value=content,
+        )
+    parts = list(content) if is_parts else None
+    text = content if parts is None else "\n".join(each["text"] for each in parts if _has_text(each))
+    return {"role": role, "text": text, "parts": parts, "agent_name": agent_name, "metadata": metadata}
+
+
+def _has_text(part: Any) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str)

@@ -1,0 +1,93 @@
+"""The component's functions of replies that are being made: begun, streamed, finished, failed, aborted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from convex_nb import v
+from convex_nb.stock.agents.component import (
+    TOOL_CALL,
+    UNDER_WAY,
+    component,
+    end_reply,
+    message_of,
+    messages_of_order,
+    thread_of,
+)
+from convex_nb.stock.agents.conversations import insert
+
+if TYPE_CHECKING:
+    from convex_nb import Document, MutationCtx, QueryCtx
+
+
+@component.query(args={"prompt_message": v.id("messages"), "recent": v.number(), "exclude_tool_messages": v.boolean()})
+def context(ctx: QueryCtx, prompt_message: str, recent: int, exclude_tool_messages: bool) -> Any:
+    """The prompt, what answers it so far, and at most so many messages before it, oldest first."""
+    prompt = message_of(ctx, prompt_message)
+    order = messages_of_order(ctx, prompt["thread"], prompt["order"])
+    good = [each for each in order if each["status"] == "success"]
+    before = (
+        ctx.db.query("messages")
+        .with_index("by_order", lambda q: q.eq("thread", prompt["thread"]).lt("order", prompt["order"]))
+        .order("desc")
+        .filter(lambda q: q.field("status") == "success")
+    )
+    if exclude_tool_messages:
+        before = before.filter(lambda q: (q.field("role") != "tool") & (q.field("tool_calls") == []))
+    return {
+        "recent": before.take(recent)[::-1] if recent else [],
+        "prompt": [*(each for each in good if each["step_order"] < prompt["step_order"]), prompt],
+        "replies": [each for each in good if each["step_order"] > prompt["step_order"]],
+    }
+
+
+@component.mutation(
+    args={"prompt_message": v.id("messages"), "agent_name": v.string(), "streaming": v.boolean()}, returns=v.string()
+)
+def begin(ctx: MutationCtx, prompt_message: str, agent_name: str, streaming: bool) -> str:
+    prompt = message_of(ctx, prompt_message)
+    for each in messages_of_order(ctx, prompt["thread"], prompt["order"]):
+        if each["status"] in UNDER_WAY and each["agent_name"] == agent_name:
+            # Its process may be gone. If it is not, what it makes will not be taken.
+            end_reply(ctx, each, {"status": "failed", "error": "Another attempt to answer has begun."})
+    status = "streaming" if streaming else "pending"
+    thread = thread_of(ctx, prompt["thread"])
+    return insert(ctx, thread, prompt["order"], role="assistant", status=status, agent_name=agent_name)
+
+
+@component.mutation(args={"message": v.id("messages"), "number": v.number(), "text": v.string()}, returns=v.boolean())
+def add_delta(ctx: MutationCtx, message: str, number: int, text: str) -> bool:
+    """Add to what is streamed; whether there is still need of it."""
+    if _under_way(ctx, message) is None:
+        return False
+    ctx.db.insert("deltas", {"message": message, "number": number, "text": text})
+    return True
+
+
+@component.mutation(
+    args={
+        "message": v.id("messages"),
+        "text": v.string(),
+        "tool_calls": v.array(TOOL_CALL),
+        "usage": v.any(),
+    },
+    returns=v.boolean(),
+)
+def finish(ctx: MutationCtx, message: str, **reply: Any) -> bool:
+    """Keep a reply that is whole; whether there was still need of it."""
+    found = _under_way(ctx, message)
+    if found is not None:
+        end_reply(ctx, found, {"status": "success", **reply})
+    return found is not None
+
+
+@component.mutation(args={"message": v.id("messages"), "text": v.string(), "error": v.string()}, returns=v.null())
+def fail(ctx: MutationCtx, message: str, text: str, error: str) -> None:
+    found = _under_way(ctx, message)
+    if found is not None:
+        end_reply(ctx, found, {"status": "failed", "text": text, "error": error})
+
+
+def _under_way(ctx: QueryCtx, message: str) -> Document | None:
+    found = ctx.db.get(message)
+    return found if found is not None and found["status"] in UNDER_WAY else None

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any
+
+import pytest
+
+from convex_nb import InvalidValueError, query
+from convex_nb.stock import Agent
+
+from .conftest import Conversation
+
+
+def teller(talk: Conversation, pieces: list[str], pause: float = 50) -> Agent:
+    """An agent whose model says a piece each so many milliseconds."""
+
+    def model(messages: Any) -> Iterator[str]:
+        for piece in pieces:
+            yield piece
+            talk.test.clock.advance(pause)
+
+    return Agent(name="teller", model=model)
+
+
+def deltas(talk: Conversation, agent: Agent, **how: Any) -> list[str]:
+    """What was seen of the answer while it came, each time that it was more."""
+    seen: list[str] = []
+
+    @query("tests:answer")
+    def answer(ctx: Any) -> Any:
+        last = agent.last_messages(ctx, talk.thread)
+        return last[-1]["text"] if last and last[-1]["role"] == "assistant" else ""
+
+    talk.test.deployment.register(answer)
+    with talk.test.deployment.subscribe(answer, {}, seen.append):
+        talk.stream(agent, prompt="Go on", **how)
+    return seen
+
+
+STORY = ["Once up", "on a ti", "me there", " was a\n", "fox. It", " ran."]
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"throttle": 0}, ["Once ", "upon a ", "time ", "there was a\n", "fox. ", "It "]),
+        ({"throttle": 100}, ["Once ", "upon a time ", "there was a\nfox. "]),
+        ({"throttle": 0, "chunking": "line"}, ["Once upon a time there was a\n"]),
+        ({"throttle": 0, "chunking": re.compile(r"[.] ")}, ["Once upon a time there was a\nfox. "]),
+        ({"throttle": 1e9}, ["Once "]),
+    ],
+)
+def test_whole_chunks_are_saved_so_far_apart(talk: Conversation, how: Any, expected: list[str]) -> None:
+    whole = "".join(STORY)
+    assert deltas(talk, teller(talk, STORY), **how) == ["", *accumulate(expected), whole]
+    assert talk.count("deltas") == 0
+    assert talk.said("status", "text")[1:] == [("success", whole)]
+
+
+def test_an_answer_that_is_not_wanted_any_more_ends(talk: Conversation) -> None:
+    closed: list[str] = []
+    aborted: list[int] = []
+
+    def model(messages: Any) -> Iterator[str]:
+        try:
+            yield "One "
+            yield "two "
+            aborted.append(talk.test.run(lambda ctx: talk.threads.abort(ctx, talk.thread)))
+            yield "three "
+            yield "four "
+        finally:
+            closed.append("closed")
+
+    agent = Agent(name="teller", model=model)
+    reply = talk.stream(agent, prompt="Count", throttle=0)
+    assert (reply["status"], aborted, closed) == ("aborted", [1], ["closed"])
+    assert talk.said("status", "text")[1:] == [("aborted", "One two ")]
+    assert reply["text"] == "One two "
+    assert talk.test.run(lambda ctx: talk.threads.abort(ctx, talk.thread)) == 0
+    # It is no part of what is read later.
+    talk.ask(Agent(name="echo", model=lambda messages: str(len(messages))), prompt="?")
+    assert talk.said()[-1] == ("assistant", "2")
+
+
+def test_an_answer_whose_thread_is_deleted_ends(talk: Conversation) -> None:
+    def model(messages: Any) -> Iterator[str]:
+        yield "One "
+        talk.test.run(lambda ctx: talk.threads.delete_thread(ctx, talk.thread))
+        yield "two "
+
+    for ask in (talk.stream, talk.ask):
+        talk.thread = talk.new_thread()
+        reply = ask(Agent(name="teller", model=model), prompt="Count")
+        assert (reply["status"], reply["message"]) == ("aborted", None)
+    talk.test.finish_all_scheduled_functions()
+    assert (talk.count("messages"), talk.count("deltas")) == (0, 0)
+
+
+def test_one_that_fails_in_the_middle_keeps_what_it_said(talk: Conversation) -> None:
+    def model(messages: Any) -> Iterator[str]:
+        yield "So far "
+        yield "so go"
+        raise ConnectionError("cut")
+
+    with pytest.raises(ConnectionError):
+        talk.stream(Agent(name="teller", model=model), prompt="Go on")
+    assert talk.said("status", "text", "error")[1:] == [("failed", "So far so go", "ConnectionError: cut")]
+    assert talk.count("deltas") == 0
+
+
+async def slow_async(messages: Any) -> Any:
+    for word in ("a ", "b ", "c"):
+        yield word
+
+
+def test_async_models_stream_too(talk: Conversation) -> None:
+    assert deltas(talk, Agent(name="slow", model=slow_async), throttle=0) == ["", "a ", "a b ", "a b c"]
+
+
+def test_what_is_no_chunk_is_said_before_anything_is_asked(talk: Conversation) -> None:
+    with pytest.raises(InvalidValueError, match='Chunks are "word", "line"'):
+        talk.stream(teller(talk, STORY), prompt="Go on", chunking="letter")
+    assert talk.said() == []

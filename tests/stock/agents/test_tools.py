@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from convex_nb import InvalidValueError, SchemaDefinitionError, mutation, v
+from convex_nb.stock import Agent, Tool, tool
+
+from .conftest import Conversation
+
+read: list[list[dict[str, Any]]] = []
+
+
+def scripted(*answers: Any) -> Any:
+    """A model that gives these answers, one a call."""
+    left = list(answers)
+
+    def model(messages: Any, tools: Any = None) -> Any:
+        read.append([dict(each) for each in messages])
+        return left.pop(0)
+
+    return model
+
+
+def call(name: str, id: str = "1", **args: Any) -> dict[str, Any]:
+    return {"id": id, "name": name, "args": args}
+
+
+@mutation("tests:note")
+def note(ctx: Any, text: str) -> str:
+    return str(ctx.db.insert("notes", {"text": text}))
+
+
+@tool
+def add(ctx: Any, left: float, right: float = 1) -> float:
+    """Add two numbers."""
+    return left + right
+
+
+@tool
+async def remember(ctx: Any, text: str) -> dict[str, Any]:
+    """Keep a text."""
+    ctx.run_mutation(note, text=f"{text} ({ctx.user})")
+    return {"kept": True, "by": ctx.agent.name, "here": bool(ctx.thread and ctx.prompt_message)}
+
+
+@tool
+def fail(ctx: Any) -> None:
+    raise ConnectionError("no line")
+
+
+def bare() -> None: ...
+
+
+ask_human = Tool("ask_human", description="Ask somebody.", args={"question": v.string()})
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    read.clear()
+
+
+def test_a_model_is_told_of_tools_by_their_names_docstrings_and_annotations(talk: Conversation) -> None:
+    told: list[Any] = []
+
+    def model(messages: Any, tools: Any) -> str:
+        told.extend(tools)
+        return "ok"
+
+    talk.ask(Agent(name="helper", model=model, tools=[add, ask_human]), prompt="?")
+    assert [each["name"] for each in told] == ["add", "ask_human"]
+    assert told[0]["description"] == "Add two numbers."
+    assert told[0]["parameters"]["required"] == ["left"]
+    assert told[0]["parameters"]["properties"]["left"] == {"type": "number"}
+    assert told[1]["parameters"]["properties"] == {"question": {"type": "string"}}
+
+
+def test_calls_are_run_and_saved_and_the_model_goes_on_with_their_results(talk: Conversation) -> None:
+    talk.test.deployment.register(note)
+    first = {"text": "Let me see.", "tool_calls": [call("add", "1", left=2, right=3), call("remember", "2", text="x")]}
+    helper = Agent(name="helper", model=scripted(first, "Five."), tools=[add, remember], max_steps=2)
+    reply = talk.ask(helper, prompt="2 + 3?")
+    assert (reply["status"], reply["text"]) == ("success", "Five.")
+    assert talk.said("order", "step_order", "role", "text", "tool_name") == [
+        (0, 0, "user", "2 + 3?", None),
+        (0, 1, "assistant", "Let me see.", None),
+        (0, 2, "tool", "5", "add"),
+        (0, 3, "tool", '{"kept": true, "by": "helper", "here": true}', "remember"),
+        (0, 4, "assistant", "Five.", None),
+    ]
+    assert read[1][1:3] == [
+        {"role": "assistant", "content": "Let me see.", "tool_calls": first["tool_calls"]},
+        {"role": "tool", "content": "5", "tool_call_id": "1", "name": "add"},
+    ]
+    assert talk.test.deployment.table("notes").df()["text"].tolist() == ["x (ada)"]
+    # Later prompts are read without them, unless one says so.
+    for exclude, number in ((True, 3), (False, 8)):
+        talk.ask(
+            helper.replace(model=scripted("ok"), context={"exclude_tool_messages": exclude}),
+            prompt="And?",
+        )
+        assert len(read[-1]) == number
+
+
+def test_a_model_is_told_what_was_wrong_with_a_call(talk: Conversation) -> None:
+    calls = [call("add", "1", left="2"), call("fail", "2"), call("teapot", "3")]
+    helper = Agent(name="helper", model=scripted({"tool_calls": calls}, "Sorry."), tools=[add, fail], max_steps=2)
+    assert talk.ask(helper, prompt="?")["text"] == "Sorry."
+    told = talk.said("text", "error")[2:5]
+    assert "Path: .left" in told[0][0]
+    assert told[1] == ("It failed: no line", "ConnectionError: no line")
+    assert told[2][0] == "There is no tool 'teapot'; there are: add, fail."
+
+
+def test_it_stops_when_its_steps_are_taken_and_goes_on_from_there(talk: Conversation) -> None:
+    model = scripted({"tool_calls": [{"name": "add", "args": {"left": 1}}]}, "Two.")
+    helper = Agent(name="helper", model=model, tools=[add])
+    prompt = talk.say("1 + 1?")
+    assert talk.ask(helper, prompt_message=prompt)["status"] == "unfinished"
+    assert [role for role, _ in talk.said()] == ["user", "assistant", "tool"]
+    assert talk.said("tool_call_id")[-1][0].startswith("call_")
+    assert talk.ask(helper, prompt_message=prompt)["text"] == "Two."
+
+
+def test_calls_whose_process_ended_are_run_by_the_next_attempt(talk: Conversation) -> None:
+    helper = Agent(
+        name="helper", model=scripted({"tool_calls": [call("add", left=1)]}, "Two."), tools=[add], max_steps=2
+    )
+
+    def killed(ctx: Any, left: float) -> None:
+        raise KeyboardInterrupt
+
+    dying = helper.replace(tools=[Tool("add", args={"left": v.number()}, handler=killed)])
+    prompt = talk.say("1 + 1?")
+    with pytest.raises(KeyboardInterrupt):
+        talk.ask(dying, prompt_message=prompt)
+    assert [role for role, _ in talk.said()] == ["user", "assistant"]
+    assert talk.ask(helper, prompt_message=prompt)["text"] == "Two."
+    assert [text for _, text in talk.said()] == ["1 + 1?", "", "2", "Two."]
+
+
+def test_a_tool_without_a_handler_waits_for_somebody(talk: Conversation) -> None:
+    calls = [call("ask_human", "1", question="Which?"), call("add", "2", left=1)]
+    helper = Agent(
+        name="helper", model=scripted({"tool_calls": calls}, "The red one."), tools=[ask_human, add], max_steps=2
+    )
+    waiting = talk.ask(helper, prompt="Choose")
+    assert (waiting["status"], waiting["tool_calls"]) == ("waiting", calls[:1])
+    prompt = waiting["prompt_message"]
+    assert talk.ask(helper, prompt_message=prompt) == waiting
+    assert len(read) == 1
+
+    def answer(id: str) -> Any:
+        about: Any = {"agent_name": "Alex", "metadata": {"provider": "human"}}
+        return talk.test.run(lambda ctx: helper.save_tool_result(ctx, prompt, id, "red", **about))
+
+    answer("1")
+    for id in ("1", "2", "other"):
+        with pytest.raises(InvalidValueError, match=r"No tool call .* waits for a result"):
+            answer(id)
+    assert talk.ask(helper, prompt_message=prompt)["text"] == "The red one."
+    assert talk.said("role", "text", "agent_name")[-2:] == [
+        ("tool", "red", "Alex"),
+        ("assistant", "The red one.", "helper"),
+    ]
+    # A call that nobody answered is no part of what is read later.
+    other = Agent(name="other", model=scripted({"tool_calls": calls[:1]}, "ok"), tools=[ask_human])
+    talk.ask(other, prompt="Choose")
+    talk.ask(other.replace(context={"exclude_tool_messages": False}), prompt="Well?")
+    assert [each["content"] for each in read[-1]][-3:] == ["The red one.", "Choose", "Well?"]
+
+
+def test_streamed_answers_call_tools_too(talk: Conversation) -> None:
+    model = scripted(iter(["Let me ", "see.", {"tool_calls": [call("add", left=1)]}]), iter(["Two", "."]))
+    reply = talk.stream(Agent(name="helper", model=model, tools=[add], max_steps=3), prompt="1 + 1?", throttle=0)
+    assert reply["text"] == "Two."
+    assert [text for _, text in talk.said()] == ["1 + 1?", "Let me see.", "2", "Two."]
+
+
+def test_a_tool_is_a_function_of_a_context_and_annotated_arguments() -> None:
+    assert add(None, 2) == 3
+    with pytest.raises(SchemaDefinitionError, match="takes no context"):
+        tool(bare)
+    with pytest.raises(InvalidValueError, match="has no handler"):
+        ask_human(None)
+    with pytest.raises(InvalidValueError, match="Two tools are called `add`"):
+        Agent(name="x", model=print, tools=[add, add])
