@@ -11,7 +11,7 @@ from convex_nb.deployment.files.preview import size_text
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.views.cells import short_id
 from convex_nb.views.dashboard.blocks import Block, Line, bar, button, code, copier, form, grid, picture, words
-from convex_nb.views.dashboard.page import Page
+from convex_nb.views.dashboard.owner import OwnedPage
 
 if TYPE_CHECKING:
     from convex_nb.deployment.files.file import File
@@ -24,7 +24,7 @@ TEXT_MOST: Final = 4000
 _PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml", "image/avif", "image/bmp")
 
 
-class Files(Page):
+class Files(OwnedPage):
     """The stored files, the newest first."""
 
     name: ClassVar[str] = "files"
@@ -33,7 +33,8 @@ class Files(Page):
         self.on_commits("_storage")
 
     def blocks(self) -> Iterable[Block]:
-        files = self.deployment.files
+        files = self.owner.files
+        yield from self.chooser()
         send = {"name": "file", "label": "Store a file", "kind": "file", "eager": "store"}
         yield form("store", [[send]], [])  # type: ignore[list-item]
         shown = self.memory.get("shown")
@@ -41,7 +42,10 @@ class Files(Page):
             yield from self._preview(files[shown])
         newest = islice(reversed(list(files.values())), SHOWN)
         title = f"Files ({len(files):,})" if len(files) <= SHOWN else f"Files ({SHOWN} of {len(files):,})"
-        nothing = "No files yet: store one here, with dep.files.store(...), or by ctx.storage.store(...) in an action."
+        files_of = f"dep.components[{self.component!r}].files" if self.component else "dep.files"
+        nothing = (
+            f"No files yet: store one here, with {files_of}.store(...), or by ctx.storage.store(...) in an action."
+        )
         heads = ["file", "type", ">size", "sha256", "stored"]
         yield grid("files", title, heads, [_line(file, shown) for file in newest], nothing, "show")
 
@@ -63,17 +67,17 @@ class Files(Page):
         if not kind:
             raise InvalidValueError("Nothing was stored: larger files than 5 MB go by dep.files.store(path).")
         content_type = kind.removeprefix("data:").partition(";")[0] or None
-        self.memory["shown"] = str(self.deployment.files.store(b64decode(data), content_type=content_type))
+        self.memory["shown"] = str(self.owner.files.store(b64decode(data), content_type=content_type))
         self.say(f"Stored: {self.memory['shown']}.")
 
     def do_show(self, content: Mapping[str, Any]) -> None:
         self.memory["shown"] = None if content["key"] == self.memory.get("shown") else content["key"]
 
     def do_delete(self, content: Mapping[str, Any]) -> None:
-        id = content["key"]
+        id, files = content["key"], self.owner.files
 
         def delete() -> str:
-            self.deployment.files.delete(id)
+            files.delete(id)
             return "The file was deleted."
 
         self.ask(f"Delete the file {id}?", "Delete", id, delete)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.deployment.definitions import anonymous_function
+from convex_nb.language.qualified_names import local_name
 from convex_nb.views.dashboard.blocks import Block, button, field, form, words
 from convex_nb.views.problem import message_of
 from convex_nb.views.sheet import Sheet
@@ -107,11 +108,11 @@ class Page:
     # -- following
 
     def on_commits(self, *tables: str) -> None:
-        """Be stale after a commit that changes one of these tables; without names, any."""
+        """Be stale after a commit that changes one of these tables, a component's too; without names, any."""
         wanted = frozenset(tables)
 
         def committed(commit: Any) -> None:
-            if not self.stale and (not wanted or not wanted.isdisjoint(commit.tables)):
+            if not self.stale and (not wanted or not wanted.isdisjoint(map(local_name, commit.tables))):
                 self.mark()
 
         commits = self.deployment.on_commit

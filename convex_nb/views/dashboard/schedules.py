@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from convex_nb.views.cells import preview
 from convex_nb.views.dashboard.blocks import Block, Line, Tone, bar, button, choice, form, grid
-from convex_nb.views.dashboard.page import Page
+from convex_nb.views.dashboard.owner import OwnedPage
 
 if TYPE_CHECKING:
     from convex_nb.language.documents import Document
@@ -21,8 +21,8 @@ ENDED: Final = 20
 _TONES: Final[Mapping[str, Tone]] = {"failed": "bad", "canceled": "soft"}
 
 
-class Schedules(Page):
-    """What runs by the clock."""
+class Schedules(OwnedPage):
+    """What runs by the clock. Crons are the application's."""
 
     name: ClassVar[str] = "schedules"
 
@@ -30,11 +30,15 @@ class Schedules(Page):
         self.on_commits("_scheduled_functions", "_cron_jobs", "_cron_runs")
 
     def blocks(self) -> Iterable[Block]:
-        jobs, path = self.deployment.schedules, self.memory.get("function", "")
-        waiting = [job for job in jobs.pending.values() if path in ("", job["name"])]
-        paths = sorted({job["name"] for job in jobs.pending.values()} | ({path} - {""}))
+        jobs, path = self.owner.schedules, self.memory.get("function", "")
+        yield from self.chooser()
+        pending = list(jobs.pending.values())
+        waiting = [job for job in pending if path in ("", self._name(job))]
+        # A component's own: it also has what it was given to call scheduled.
+        own = {self._name(job) for job in pending if job["name"].startswith(self.whole(""))}
+        paths = sorted(own | ({path} - {""}))
         nothing = "Nothing waits: see ctx.scheduler.run_after(...)."
-        if paths:
+        if pending:
             functions = [("", "all functions"), *((each, each) for each in paths)]
             yield form(
                 "filter",
@@ -42,20 +46,24 @@ class Schedules(Page):
                 [button("Cancel all", "cancel_all", "cancel every job that is shown", tone="bad")] if waiting else [],
             )
         cancel = [button("Cancel", "cancel_job", "let this job not run")]
-        lines: list[Line] = [{**_line(job), "buttons": cancel} for job in islice(waiting, SHOWN)]
+        lines: list[Line] = [{**self._line(job), "buttons": cancel} for job in islice(waiting, SHOWN)]
         title = f"Waiting ({len(waiting):,})" if len(waiting) <= SHOWN else f"Waiting ({SHOWN} of {len(waiting):,})"
         heads = ["time", "function", "arguments", "state"]
         yield grid("waiting", title, heads, lines, nothing)
-        running = [_line(job) for job in islice(jobs.in_progress.values(), SHOWN)]
+        running = [self._line(job) for job in islice(jobs.in_progress.values(), SHOWN)]
         if running:
             yield grid("running", "Running", heads, running, "")
+        if not self.component:
+            yield from self._cron_blocks()
+        ended = [self._line(job) for job in jobs.newest_finished(ENDED)]
+        yield grid("ended", "Ended", heads, ended, "No job has ended yet.")
+
+    def _cron_blocks(self) -> Iterable[Block]:
         yield grid("crons", "Crons", *self._crons())
         cron = self.memory.get("cron")
-        if cron is not None and cron in jobs.crons:
+        if cron is not None and cron in self.deployment.schedules.crons:
             yield bar("cron bar", [button("✕ Close", "cron", "close the runs", key=cron)])
             yield grid("runs", f"Runs of {cron}", ["due", "ended", "outcome"], self._runs(cron), "It has not run yet.")
-        ended = [_line(job) for job in jobs.newest_finished(ENDED)]
-        yield grid("ended", "Ended", heads, ended, "No job has ended yet.")
 
     def _crons(self) -> tuple[list[str], list[Line], str, str]:
         crons = self.deployment.schedules.crons
@@ -84,26 +92,29 @@ class Schedules(Page):
         self.memory["cron"] = None if content["key"] == self.memory.get("cron") else content["key"]
 
     def do_cancel_job(self, content: Mapping[str, Any]) -> None:
-        if self.deployment.schedules.cancel(content["key"]):
+        if self.owner.schedules.cancel(content["key"]):
             self.say("The job was canceled.")
         else:
             self.say("The job was over already.", "warn")
 
     def do_cancel_all(self, _: Mapping[str, Any]) -> None:
-        path = self.memory.get("function") or None
+        path, jobs = self.memory.get("function") or None, self.owner.schedules
 
         def cancel() -> str:
-            number = self.deployment.schedules.cancel_all(path)
+            number = jobs.cancel_all(path)
             return f"{number:,} job{'' if number == 1 else 's'} canceled."
 
         self.ask(f"Cancel every job of {path or 'all functions'}?", "Cancel all", path or "all", cancel)
 
+    def _name(self, job: Document) -> str:
+        name: str = job["name"]
+        return name.removeprefix(self.whole(""))
 
-def _line(job: Document) -> Line:
-    arguments = ", ".join([f"{name}={preview(value, 40)}" for name, value in job["args"][0].items()])
-    state = job["state"]
-    cells: list[Cell] = [{"k": "time", "v": job["scheduledTime"]}, job["name"], arguments, _state(state)]
-    return {"key": job["_id"], "cells": cells, "tone": _TONES.get(state["kind"], "plain")}
+    def _line(self, job: Document) -> Line:
+        arguments = ", ".join([f"{name}={preview(value, 40)}" for name, value in job["args"][0].items()])
+        state = job["state"]
+        cells: list[Cell] = [{"k": "time", "v": job["scheduledTime"]}, self._name(job), arguments, _state(state)]
+        return {"key": job["_id"], "cells": cells, "tone": _TONES.get(state["kind"], "plain")}
 
 
 def _state(state: Mapping[str, str]) -> str:

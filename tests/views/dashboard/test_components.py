@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from convex_nb import define_component, define_schema, define_table, v
+from convex_nb import (
+    components,
+    create_function_handle,
+    define_component,
+    define_schema,
+    define_table,
+    mutation,
+    v,
+)
 from convex_nb.deployment.deployment import Deployment
 from tests.views.dashboard.conftest import Reader
 
@@ -65,6 +73,61 @@ def test_its_tables(installed: Deployment, opened: Open) -> None:
     data.do("owner", component="")
     assert [item["label"] for item in data["tables"]["items"]] == ["messages"]
     assert installed.table("messages").count() == 1
+
+
+def test_its_files(installed: Deployment, opened: Open) -> None:
+    installed.files.store(b"of the application")
+    page = opened("files")
+    page.do("owner", component="likes")
+    assert page["files"]["lines"] == []
+    files = installed.components["likes"].files
+    id = files.store(b"hello", content_type="text/plain")
+    assert [line["key"] for line in page["files"]["lines"]] == [id]
+    page.do("show", id)
+    assert page["text"]["text"] == "hello"
+    page.do("store", file="data:text/plain;base64,Ynll")
+    assert len(files) == 2
+    page.do("delete", id)
+    # What was asked is done to whom it was asked of.
+    page.do("owner", component="")
+    page.do("confirm")
+    assert (page.said, len(files), id in files) == ("The file was deleted.", 1, False)
+    assert len(page["files"]["lines"]) == len(installed.files) == 1
+
+
+def test_what_it_has_scheduled(installed: Deployment, opened: Open) -> None:
+    alarms = define_component("alarms")
+
+    @alarms.mutation("lib:set")
+    def set_alarms(ctx: Any, told: str) -> None:
+        for n in range(2):
+            ctx.scheduler.run_after(60_000 + n, "lib:set", told=told)
+        ctx.scheduler.run_after(70_000, told, author="Ada")
+
+    @mutation("set")
+    def begin(ctx: Any) -> None:
+        ctx.scheduler.run_after(60_000, "messages:send", author="Bob")
+        ctx.run_mutation(components.alarms.lib.set, told=create_function_handle("messages:send"))
+
+    installed.use(alarms)
+    installed.register(begin)
+    page = opened("schedules")
+    installed.mutation(begin)
+    assert [cells[1] for cells in page.cells("waiting")] == ["messages:send"]
+    page.do("owner", component="alarms")
+    assert [cells[1] for cells in page.cells("waiting")] == ["lib:set", "lib:set", "messages:send"]
+    assert "crons" not in page
+    ((chosen,),) = page["filter"]["rows"]
+    assert [label for _, label in chosen["choices"]] == ["all functions", "lib:set"]
+    page.do("cancel_job", page["waiting"]["lines"][0]["key"])
+    assert page.said == "The job was canceled."
+    page.do("filter", function="lib:set")
+    page.do("cancel_all")
+    page.do("confirm")
+    assert page.said == "1 job canceled."
+    page.do("filter", function="")
+    assert [cells[1] for cells in page.cells("waiting")] == ["messages:send"]
+    assert len(installed.schedules.pending) == 1
 
 
 def test_its_functions_run_and_are_followed(installed: Deployment, opened: Open) -> None:
