@@ -33,7 +33,7 @@ bench: $(VENV)/.dev  ## measure against the peers; write build/bench.json and do
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.dev  ## the long tests, minutes each
-	@$(BIN)/python -m pytest -m soak -n 2 --timeout 3600
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak -n 2 --timeout 3600
 
 check: $(VENV)/.dev  ## lint, format, types, layers: seconds
 	@echo "== ruff"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from convex_nb import action
 from convex_nb.language.errors import ConvexError, FunctionNotFoundError
 from convex_nb.views.form_view import FormView
 from tests.notebook.conftest import CHAT, Notebook
+from tests.until import PATIENCE, until
 
 
 @pytest.fixture
@@ -107,25 +107,20 @@ def test_an_action_runs_beside_the_notebook(forms: Notebook) -> None:
 
     def slow(ctx: Any, n: float) -> dict[str, float]:
         seen.append(threading.current_thread())
-        gate.wait(10)
+        assert gate.wait(PATIENCE)
         return {"n": n}
 
     forms.shell.user_ns["slow"] = action("slow:slow")(slow)
     view = forms.ok("form(slow)").value
-    before = threading.active_count()
     answer = submit(view, n="3")
     assert (answer["state"], view.status) == ("running", "running")
     submit(view, n="4")
     gate.set()
-    deadline = time.monotonic() + 10
-    while view.answer["state"] == "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: view.answer["state"] != "running")
     assert (view.status, view.value) == ("ok", {"n": 3})
     assert len(seen) == 1, "a form runs one call at a time"
-    while threading.active_count() > before:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    seen[0].join(PATIENCE)
+    assert not seen[0].is_alive()
 
 
 def test_a_query_is_answered_as_a_tree(forms: Notebook) -> None:
@@ -224,7 +219,5 @@ def test_a_file_that_an_action_has_seen_stays(forms: Notebook) -> None:
     for entry, left in (("many", 0), ("1", 1)):
         send_file(view, 1, b"hello")
         submit(view, file={"file": 1}, n=entry)
-        deadline = time.monotonic() + 30
-        while view.status == "running" and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: view.status != "running")
         assert (view.status, len(forms.deployment.files)) == ("error", left)

@@ -8,6 +8,7 @@ import pytest
 
 from convex_nb import current
 from tests.notebook.conftest import Notebook
+from tests.until import PATIENCE, until
 
 DEFINE = """
 from convex_nb import internal_mutation, mutation, cron_jobs
@@ -39,18 +40,21 @@ def test_schedules_show_crons_and_jobs(notebook: Notebook) -> None:
 
 
 def test_a_view_of_jobs_moves_while_no_cell_runs(notebook: Notebook) -> None:
-    notebook.ok(DEFINE)
+    gate = threading.Event()
+    notebook.shell.user_ns["wait"] = lambda: gate.wait(PATIENCE)
     notebook.ok(
-        "from convex_nb import live, query\n\n"
+        "from convex_nb import action, live, mutation, query\n\n"
+        "@action\ndef waits(ctx):\n    assert wait()\n\n"
+        "@mutation\ndef later(ctx):\n    ctx.scheduler.run_after(0, waits)\n\n"
         "@query\ndef jobs(ctx):\n"
         "    return [job['state']['kind'] for job in ctx.db.system.query('_scheduled_functions').collect()]\n"
         "view = live(jobs)\nview"
     )
-    notebook.ok("later(ms=300)")
-    view, moved = notebook["view"], threading.Event()
-    assert view.value == ["pending"]
-    view.observe(lambda change: moved.set() if change["new"] == ["failed"] else None, "value")
-    assert view.value == ["failed"] or moved.wait(30)
+    notebook.ok("later()")
+    view = notebook["view"]
+    until(lambda: view.value == ["inProgress"])
+    gate.set()
+    until(lambda: view.value == ["success"])
 
 
 def test_env_shows_names_and_no_values(notebook: Notebook) -> None:

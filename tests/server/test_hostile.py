@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -16,6 +15,7 @@ from convex_nb.server.messages import BadMessageError, decode
 from convex_nb.server.server import Server
 from tests.server.app import open_app
 from tests.server.wire import Wire
+from tests.until import until
 
 NUMBERS = st.integers(-1, 5) | st.integers() | st.floats() | st.just(2**32)
 PLAIN = st.none() | st.booleans() | NUMBERS | st.text(max_size=8)
@@ -67,10 +67,7 @@ def server() -> Iterator[Server]:
         app.check()
         app.settle()
         # The server hears of the last client's end a moment after the client does.
-        deadline = time.monotonic() + 30
-        while app.statistics().reactor.queries and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert app.statistics().reactor.queries == 0
+        until(lambda: app.statistics().reactor.queries == 0)
 
 
 @given(FRAMES)

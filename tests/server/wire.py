@@ -12,7 +12,8 @@ from typing import Any, Protocol, Self
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 20.0
+from tests.until import PATIENCE
+
 START: dict[str, Any] = {"querySet": 0, "identity": 0, "ts": "AAAAAAAAAAA="}
 _sessions = itertools.count()
 

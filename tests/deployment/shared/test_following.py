@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from convex_nb.functions.definition import Function
 from convex_nb.language.errors import InvalidValueError, ReadOnlyError, StorageExistsError
 from tests.engine.postgres.server import Server
 from tests.functions.apps import SCHEMA, add_task, add_to_counter, counter_value, list_tasks
+from tests.until import until
 
 FUNCTIONS = (list_tasks, add_task, add_to_counter, counter_value)
 
@@ -32,13 +32,6 @@ def sharing(uri: str, number: int = 2, functions: tuple[Function, ...] = FUNCTIO
             deployment.register(*functions)
         until(lambda: all(deployment.schema == SCHEMA for deployment in opened))
         yield opened
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def test_subscriptions_and_views_follow_what_others_commit(uri: str) -> None:

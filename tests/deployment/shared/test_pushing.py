@@ -12,7 +12,7 @@ from convex_nb import Deployment, cron_jobs, define_component, define_schema, de
 from convex_nb.engine.postgres.postgres_log import PostgresLog
 from convex_nb.functions.components.component import Component
 from convex_nb.language.errors import ComponentError
-from tests.deployment.shared.test_following import until
+from tests.until import until
 
 NOTES = define_schema({"notes": define_table({"text": v.string()})})
 OTHER = define_schema({"others": define_table({"text": v.string()})})

@@ -15,9 +15,10 @@ from convex_nb import ActionCtx, Deployment, MutationCtx, cron_jobs, mutation
 from convex_nb.engine.files.moving import Move
 from convex_nb.engine.postgres import saving
 from convex_nb.language.errors import CommitInDoubtError, StorageError, StorageExistsError
-from tests.deployment.shared.test_following import table, until
+from tests.deployment.shared.test_following import table
 from tests.engine.postgres.server import Server
 from tests.functions.apps import SCHEMA, add_task, list_tasks, open_app
+from tests.until import until
 
 BYTES = b"x" * 1_200_000
 

@@ -11,7 +11,7 @@ import pytest
 import convex_nb
 from convex_nb.cli.main import main
 from convex_nb.functions.host import set_host
-from tests.deployment.shared.test_following import until
+from tests.until import until
 
 ADDRESS = "postgresql://ada@db.example.org/app"
 

@@ -9,6 +9,7 @@ import pytest
 from convex_nb import Deployment, QueryCtx, query
 from convex_nb.functions.live.flights import Flights
 from tests.functions.apps import add_task, open_app
+from tests.until import until
 
 
 class Crowd:
@@ -59,15 +60,6 @@ class Slow:
 def waiting(dep: Deployment) -> int:
     """How many runs somebody waits for."""
     return len([flight for flight in dep._cache._flights._flights.values() if flight.landed is not None])
-
-
-def until(condition: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(3000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come to that")
 
 
 def test_who_asks_the_same_meanwhile_waits_and_shares_the_answer() -> None:
