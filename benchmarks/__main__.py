@@ -11,6 +11,7 @@ from time import perf_counter
 import benchmarks
 from benchmarks import report
 from benchmarks.area import measured
+from benchmarks.harness import Figure, Unmeasured
 
 NOT_AREAS = {"__main__", "area", "harness", "report"}
 
@@ -26,13 +27,17 @@ def main() -> None:
         parser.error(f"no area {', '.join(unknown)}; there are {', '.join(areas)}")
 
     start = perf_counter()
-    spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawned, max_tasks_per_child=1) as pool:
-        figures = {area: pool.submit(measured, area).result() for area in chosen}
+    figures = {area: in_process(area) for area in chosen}
     seconds = perf_counter() - start
     if chosen == areas:
         report.write(figures, seconds)
     print(report.summary(figures, seconds))
+
+
+def in_process(area: str) -> list[Figure | Unmeasured]:
+    """What an area measures in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, area).result()
 
 
 if __name__ == "__main__":

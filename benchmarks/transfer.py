@@ -70,7 +70,7 @@ def csv_line(path: Path) -> Line:
             dep.import_table("trips", path)
 
     def peer() -> None:
-        connection = duckdb.connect()
+        connection = duckdb.connect(config={"enable_progress_bar": False})
         connection.execute("create table trips as select * from read_csv(?)", [str(path)])
         connection.close()
 
