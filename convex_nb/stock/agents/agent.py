@@ -163,6 +163,11 @@ class Agent(Threads):
         messages: Sequence[ModelMessage],
         make_streamer: MakeStreamer | None,
     ) -> Reply:
+        if not hasattr(ctx, "vector_search"):
+            raise InvalidValueError(
+                f"{ctx!r} cannot ask a model: an action can. Let a mutation `save_message` and schedule an action with "
+                "the `prompt_message`; let a workflow take it as a step. Nothing was asked."
+            )
         if (prompt is None) == (prompt_message is None):
             raise InvalidValueError(
                 "An agent answers either `prompt=`, a text, or `prompt_message=`, the id of a saved one. Nothing was "
@@ -188,9 +193,12 @@ class Agent(Threads):
             elif steps == self._max_steps:
                 return reply("unfinished", answers[-1:])
             else:
+                to_read = self._to_read(ctx, found, messages)
+                message = self._begin(ctx, prompt_message, found, make_streamer is not None)
+                if message is None:
+                    continue
                 steps += 1
-                message, is_kept = self._ask(ctx, found, prompt_message, messages, make_streamer)
-                if not is_kept:
+                if not self._ask(ctx, message, to_read, found["prompt"][-1], make_streamer):
                     left = self.get_messages(ctx, [message])
                     return reply("aborted", [each for each in left if each is not None])
 
@@ -222,18 +230,20 @@ class Agent(Threads):
         system = [] if self._instructions is None else [{"role": "system", "content": self._instructions}]
         return [*system, *without_orphans(chosen)]
 
+    def _begin(self, ctx: ActionCtx, prompt_message: str, found: Any, streaming: bool) -> str | None:
+        order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": streaming}
+        id: str | None = ctx.run_mutation(self._component.begin, order, replies=len(found["replies"]))
+        return id
+
     def _ask(
         self,
         ctx: ActionCtx,
-        found: Any,
-        prompt_message: str,
-        messages: Sequence[ModelMessage],
+        message: str,
+        to_read: list[ModelMessage],
+        prompt: Mapping[str, Any],
         make_streamer: MakeStreamer | None,
-    ) -> tuple[str, bool]:
-        """Have the model answer once, and keep that: the message, and whether there was still need of it."""
-        to_read = self._to_read(ctx, found, messages)
-        order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": make_streamer is not None}
-        message = ctx.run_mutation(self._component.begin, order)
+    ) -> bool:
+        """Have the model answer once, and keep that in a message; whether there was still need of it."""
         answer = Answer()
         streamer = make_streamer and make_streamer(message)
         tools = {"tools": [tool.specification for tool in self._tools.values()]} if self._tools else {}
@@ -243,19 +253,18 @@ class Agent(Threads):
                     if not streamer:
                         answer.add(piece)
                     elif not streamer.add(answer.add(piece)):
-                        return message, False
+                        return False
             calls = [_as_call(ctx, call) for call in answer.tool_calls]
             kept = {"message": message, "text": answer.text, "tool_calls": calls, "usage": answer.usage}
-            is_kept = ctx.run_mutation(self._component.finish, kept)
+            is_kept: bool = ctx.run_mutation(self._component.finish, kept)
         except BaseException as error:
             told = {"message": message, "text": answer.text, "error": f"{type(error).__name__}: {error}"}
             ctx.run_mutation(self._component.fail, told)
             raise
         if self._usage_handler is not None and answer.usage is not None:
-            prompt = found["prompt"][-1]
             who = {"agent_name": self.name, "thread": prompt["thread"], "user": prompt["user"]}
             self._usage_handler(ctx, {**who, "message": message, "usage": answer.usage})  # type: ignore[typeddict-item]
-        return message, is_kept
+        return is_kept
 
     def _is_for_others(self, call: Mapping[str, Any]) -> bool:
         return call["name"] in self._tools and self._tools[call["name"]].handler is None

@@ -41,6 +41,7 @@ component = define_component(
                     "usage": v.any(),
                     "metadata": v.any(),
                     "error": NULL_OR_STRING,
+                    "watch": v.union(v.null(), v.id("_scheduled_functions")),
                 }
             )
             .index("by_order", ["thread", "order", "step_order"])
@@ -87,15 +88,18 @@ def deltas_of(ctx: QueryCtx, message: str) -> list[Document]:
 
 def as_shown(ctx: QueryCtx, message: Document) -> dict[str, Any]:
     """A message with the text that it has so far."""
-    if message["status"] not in UNDER_WAY:
-        return dict(message)
-    return {**message, "text": "".join(delta["text"] for delta in deltas_of(ctx, message["_id"]))}
+    shown = {field: value for field, value in message.items() if field != "watch"}
+    if message["status"] in UNDER_WAY:
+        shown["text"] = "".join(delta["text"] for delta in deltas_of(ctx, message["_id"]))
+    return shown
 
 
 def end_reply(ctx: MutationCtx, message: Document, changes: dict[str, Any]) -> None:
     """Give a reply that is being made its last status, and the text that was streamed if there is no other."""
     # What was streamed and what is kept change places in one commit, so that nobody sees neither or both.
     deltas = deltas_of(ctx, message["_id"])
-    ctx.db.patch(message["_id"], {"text": "".join(delta["text"] for delta in deltas), **changes})
+    if message["watch"] is not None:
+        ctx.scheduler.cancel(message["watch"])
+    ctx.db.patch(message["_id"], {"text": "".join(delta["text"] for delta in deltas), "watch": None, **changes})
     for delta in deltas:
         ctx.db.delete(delta["_id"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb import v
 from convex_nb.stock.agents.component import (
+    NULL_OR_STRING,
     TOOL_CALL,
     UNDER_WAY,
     component,
+    deltas_of,
     end_reply,
     message_of,
     messages_of_order,
@@ -18,6 +20,9 @@ from convex_nb.stock.agents.conversations import insert
 
 if TYPE_CHECKING:
     from convex_nb import Document, MutationCtx, QueryCtx
+
+_QUIET_MS: Final = 10 * 60 * 1000
+"""As long as an action may take."""
 
 
 @component.query(args={"prompt_message": v.id("messages"), "recent": v.number(), "exclude_tool_messages": v.boolean()})
@@ -42,17 +47,45 @@ def context(ctx: QueryCtx, prompt_message: str, recent: int, exclude_tool_messag
 
 
 @component.mutation(
-    args={"prompt_message": v.id("messages"), "agent_name": v.string(), "streaming": v.boolean()}, returns=v.string()
+    args={
+        "prompt_message": v.id("messages"),
+        "agent_name": v.string(),
+        "streaming": v.boolean(),
+        "replies": v.number(),
+    },
+    returns=NULL_OR_STRING,
 )
-def begin(ctx: MutationCtx, prompt_message: str, agent_name: str, streaming: bool) -> str:
+def begin(ctx: MutationCtx, prompt_message: str, agent_name: str, streaming: bool, replies: int) -> str | None:
+    """Begin a reply to a prompt that has so many; `None` if it has others now, so that the agent looks again."""
     prompt = message_of(ctx, prompt_message)
-    for each in messages_of_order(ctx, prompt["thread"], prompt["order"]):
+    order = messages_of_order(ctx, prompt["thread"], prompt["order"])
+    after = [each for each in order if each["step_order"] > prompt["step_order"]]
+    if sum(each["status"] == "success" for each in after) != replies:
+        return None
+    for each in after:
         if each["status"] in UNDER_WAY and each["agent_name"] == agent_name:
             # Its process may be gone. If it is not, what it makes will not be taken.
             end_reply(ctx, each, {"status": "failed", "error": "Another attempt to answer has begun."})
     status = "streaming" if streaming else "pending"
     thread = thread_of(ctx, prompt["thread"])
-    return insert(ctx, thread, prompt["order"], role="assistant", status=status, agent_name=agent_name)
+    id = insert(ctx, thread, prompt["order"], role="assistant", status=status, agent_name=agent_name)
+    ctx.db.patch(id, {"watch": ctx.scheduler.run_after(_QUIET_MS, look, message=id)})
+    return id
+
+
+@component.internal_mutation(args={"message": v.id("messages")}, returns=v.null())
+def look(ctx: MutationCtx, message: str) -> None:
+    """Give up a reply of which nothing was heard for so long that its process must be gone."""
+    found = _under_way(ctx, message)
+    if found is None:
+        return
+    deltas = deltas_of(ctx, message)
+    quiet = max(each["_creationTime"] for each in (found, *deltas)) + _QUIET_MS
+    watch = ctx.scheduler.run_at(quiet, look, message=message) if quiet > ctx.now() else None
+    ctx.db.patch(message, {"watch": watch})
+    if watch is None:
+        error = "Nothing was heard of it for ten minutes: its process may have ended."
+        end_reply(ctx, message_of(ctx, message), {"status": "failed", "error": error})
 
 
 @component.mutation(args={"message": v.id("messages"), "number": v.number(), "text": v.string()}, returns=v.boolean())

@@ -118,6 +118,37 @@ def test_the_last_attempt_to_answer_is_the_one_that_counts(talk: Conversation) -
     assert talk.said("status", "text")[1:] == [("failed", ""), ("success", "You said: Well?")]
 
 
+def test_an_answer_that_came_while_an_attempt_began_is_the_answer(talk: Conversation) -> None:
+    prompt = talk.say("Well?")
+    inner: list[Any] = []
+
+    def meanwhile(ctx: Any, parts: Any) -> Any:
+        inner.append(talk.ask(agent, prompt_message=prompt))
+        return parts["prompt"]
+
+    assert talk.ask(agent.replace(context_handler=meanwhile), prompt_message=prompt) == inner[0]
+    assert (len(inner), len(read), len(talk.said())) == (1, 1, 2)
+
+
+def test_an_answer_of_which_nothing_is_heard_any_more_has_failed(talk: Conversation) -> None:
+    later: list[Any] = []
+
+    def endless(messages: Any) -> Iterator[str]:
+        yield "One "
+        talk.test.advance(9 * 60_000)
+        yield "two "
+        talk.test.advance(9 * 60_000)
+        later.extend(talk.said("status", "text"))
+        talk.test.advance(60_000)
+        later.extend(talk.said("status", "text"))
+        yield "three"
+
+    assert talk.stream(agent.replace(model=endless), prompt="Count", throttle=0)["status"] == "aborted"
+    assert later[1::2] == [("streaming", "One two "), ("failed", "One two ")]
+    talk.ask(agent, prompt="Count")
+    assert talk.test.deployment.components["agent"].schedules.pending == {}
+
+
 async def answer_later(messages: Any) -> str:
     return "later"
 
@@ -178,6 +209,8 @@ def test_what_a_model_must_not_return_is_said_and_nothing_of_it_is_kept(
 
 
 def test_what_is_asked_wrongly_is_said(talk: Conversation) -> None:
+    with pytest.raises(InvalidValueError, match="cannot ask a model: an action can"):
+        talk.test.run(lambda ctx: agent.generate_text(ctx, talk.thread, prompt="Hello"))  # type: ignore[arg-type]
     other = talk.new_thread()
     prompt = talk.say("Well?")
     for how in ({}, {"prompt": "a", "prompt_message": prompt}):
