@@ -70,6 +70,7 @@ class Function:
         self.__doc__ = handler.__doc__
         self.__wrapped__ = handler
         signature = inspect.signature(handler)
+        self._context = next(iter(signature.parameters), "ctx")
         self.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def __repr__(self) -> str:
@@ -96,6 +97,11 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run on the current deployment. Inside another handler it warns, and runs as the plain handler."""
         if running.get() is not None:
+            if not args and self._context not in kwargs:
+                raise InvalidValueError(
+                    f"`{self.__name__}` was called inside another function without its context, so it did not run. "
+                    f"Write `ctx.run_{self.kind}({self.__name__}, ...)`, or `{self.__name__}.handler(ctx, ...)`."
+                )
             warnings.warn(
                 f"`{self.__name__}` was called directly inside another function: it ran as plain Python, its arguments "
                 f"and result unchecked. Write `ctx.run_{self.kind}({self.__name__}, ...)`, or "

@@ -16,6 +16,7 @@ from convex_nb.functions.components.boundary import crossing
 from convex_nb.functions.contexts import ActionCtx, Calls, MutationCtx, QueryCtx, Service
 from convex_nb.functions.definition import merge_arguments
 from convex_nb.functions.execution import ENDED, Execution, running
+from convex_nb.functions.hints import add_hint
 from convex_nb.functions.logs.near_limits import NearLimits
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
 from convex_nb.functions.tracebacks import message_of, strip
@@ -36,9 +37,6 @@ RETRIES: Final = 4
 FIRST_DELAY: Final = 0.01
 LONGEST_DELAY: Final = 2.0
 NOTHING_WRITTEN: Final = "Nothing was written."
-NOT_AWAITED: Final = (
-    "`ctx.run_query`, `ctx.run_mutation` and `ctx.run_action` give their value at once: write them without `await`."
-)
 
 
 class Result:
@@ -145,6 +143,7 @@ class Runner:
             value = check_result(function, entry.path, value, self.database)
         except Exception as raised:
             strip(raised)
+            add_hint(raised)
             error = raised
         finally:
             running.reset(token)
@@ -242,6 +241,7 @@ class Runner:
 
     def _failed(self, execution: Execution, started: float, retries: int, error: Exception) -> None:
         strip(error)
+        add_hint(error)
         is_known = not isinstance(error, CommitInDoubtError)
         if (
             is_known
@@ -293,8 +293,7 @@ class Runner:
             yield execution
         except Exception as error:
             strip(error)
-            if isinstance(error, TypeError) and "can't be used in 'await' expression" in str(error):
-                error.add_note(NOT_AWAITED)
+            add_hint(error)
             ended = perf_counter()
             execution.handler_seconds = ended - started
             self.log.ran(execution, started, ended, 0, error)

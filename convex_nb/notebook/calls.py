@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Calls:
-    """Remembers the newest commit of each thread, and makes cards of it."""
+    """Remembers the newest commit of each thread, and makes cards of it.
+
+    Commits of a thread since `begin` are counted, so that the card of the last does not look like that of all.
+    """
 
     def __init__(self) -> None:
         self._listened: WeakSet[Deployment] = WeakSet()
@@ -32,10 +35,12 @@ class Calls:
 
     def _committed(self, commit: Any) -> None:
         self._newest.commit = commit
+        self._newest.count = getattr(self._newest, "count", 0) + 1
 
     def begin(self) -> None:
         """A cell or a call starts, on this thread."""
         self._newest.commit = None
+        self._newest.count = 0
 
     def writes(self) -> tuple[Any, ...]:
         """Return what the newest commit of this thread has written since `begin`."""
@@ -53,9 +58,9 @@ class Calls:
         if commit is not None and commit.source != record.path:
             commit = None
         printed = [line.message for line in deployment.logs if line.number == record.number]
-        return call_card(
-            record.path, record.duration_ms, () if commit is None else commit.writes, record.retries, printed
-        )
+        writes = () if commit is None else commit.writes
+        before = getattr(self._newest, "count", 0) - (commit is not None)
+        return call_card(record.path, record.duration_ms, writes, record.retries, printed, before)
 
     def close(self) -> None:
         """Follow nobody any more."""

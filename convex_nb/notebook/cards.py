@@ -31,18 +31,28 @@ def shadow_line(name: str, function: Function) -> list[Part]:
     return [
         ("warn", "warning:"),
         ("plain", f"`{name}` is a Python builtin, so this notebook's `{name}` stays Python's."),
-        ("plain", f'Call it as `{reference}` or "{path}", or rename the function.'),
+        ("plain", f"Call it by `dep.{function.kind}({reference}, ...)`, or rename the function."),
     ]
 
 
 def call_card(
-    path: str, duration_ms: float, writes: Sequence[Any], retries: int = 0, printed: Sequence[str] = ()
+    path: str,
+    duration_ms: float,
+    writes: Sequence[Any],
+    retries: int = 0,
+    printed: Sequence[str] = (),
+    before: int = 0,
 ) -> Card:
-    """`messages:send ok in 1.4 ms, wrote 1 (messages +1)`, and the first lines that it printed."""
+    """`messages:send ok in 1.4 ms, wrote 1 (messages +1)`, and the first lines that it printed.
+
+    `before` is how many commits the cell had made when this one began.
+    """
     text = f"ok in {milliseconds(duration_ms)}, wrote {written(writes)}"
     if retries:
         text += f", after {retries} {'conflict' if retries == 1 else 'conflicts'}"
     lines: list[list[Part]] = [[("ok", "✓"), ("name", path), ("plain", text)]]
+    if before:
+        lines[0].append(("soft", f"after {before:,} other commit{'' if before == 1 else 's'} of this cell"))
     lines += [[("soft", "│"), ("code", one_line(line))] for line in printed[:PRINTED_MOST]]
     if len(printed) > PRINTED_MOST:
         lines.append([("soft", f"│ … {len(printed) - PRINTED_MOST:,} lines more: %convex logs")])

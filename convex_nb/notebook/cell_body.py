@@ -176,6 +176,17 @@ def last_expression(body: CellBody, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def returning_nothing(body: CellBody) -> frozenset[str]:
+    """Return the handlers that can only answer None: those without a `return`, a `raise` and a decorator."""
+    return frozenset(
+        node.name
+        for node in body.tree.body
+        if isinstance(node, ast.FunctionDef)
+        and not node.decorator_list
+        and not any(isinstance(each, (ast.Return, ast.Raise)) for each in ast.walk(node))
+    )
+
+
 def is_builtin(name: str) -> bool:
     """Tell whether a name is one of Python's own, which a cell should not take away from the rest of the notebook."""
     return hasattr(builtins, name)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from convex_nb.deployment.definitions import define_function, lost_name
 from convex_nb.notebook.cards import definition_line, shadow_line
-from convex_nb.notebook.cell_body import CellBody, all_or_nothing, evaluate, is_builtin, run_definitions
+from convex_nb.notebook.cell_body import (
+    CellBody,
+    all_or_nothing,
+    evaluate,
+    is_builtin,
+    returning_nothing,
+    run_definitions,
+)
 from convex_nb.notebook.offered import OFFERED
 from convex_nb.views.card import Card, Part
 
@@ -54,6 +61,7 @@ def define(
         # A notebook's `list` stays Python's: everything else in it may call it.
         del namespace[name]
     namespace.update(kept)
+    silent = returning_nothing(body)
     lines: list[list[Part]] = []
     for name, function in zip(body.handlers, functions, strict=True):
         lines.append(definition_line(function, _note(known, function)))
@@ -61,6 +69,10 @@ def define(
             lines.append(shadow_line(name, function))
         if said := lost_name(function.handler):
             lines.append([("warn", "warning:"), ("plain", said)])
+        if function.kind == "query" and name in silent:
+            lines.append(
+                [("warn", "warning:"), ("plain", f"`{name}` has no `return`, and so its answer is always None.")]
+            )
     value = None if last is None else evaluate(shell, body, last)
     return Defined(functions, Card(lines), last is not None, value)
 

@@ -6,7 +6,10 @@ import ast
 from collections.abc import MutableMapping
 from typing import Any, Final
 
-from convex_nb.language.errors import ConvexError
+from convex_nb.deployment.current import current
+from convex_nb.deployment.data.tables import Table
+from convex_nb.deployment.deployment import Deployment
+from convex_nb.language.errors import ConvexError, DeploymentClosedError
 from convex_nb.language.validators import v
 from convex_nb.language.value_types import UNDEFINED, Id, Int64
 
@@ -19,6 +22,7 @@ _IMPORTED: Final = frozenset(
         *("define_schema", "define_table", "http_action", "http_router"),
     ]
 )
+_WRITES: Final = frozenset(["insert", "insert_many", "patch", "replace", "delete"])
 
 
 def offer(namespace: MutableMapping[str, Any], tree: ast.AST) -> None:
@@ -32,15 +36,48 @@ def offer(namespace: MutableMapping[str, Any], tree: ast.AST) -> None:
 
 
 def advice(error: BaseException) -> str:
-    """Return what helps against a name that is not defined, if it is one that a reader of our pages would write."""
-    name = error.name if isinstance(error, NameError) else None
+    """Return what helps against an error that a reader of our pages would make; `""` against any other."""
+    if isinstance(error, NameError):
+        return _undefined(error)
+    if isinstance(error, AttributeError):
+        return _not_there(error.obj, error.name or "")
+    if isinstance(error, TypeError) and str(error) == "'Reference' object is not callable":
+        return "A reference names a function to whoever calls it: `dep.query(api.messages.recent)`."
+    if isinstance(error, DeploymentClosedError) and _is_open():
+        return "The notebook goes on with another one: `dep = convex_nb.current()`."
+    return ""
+
+
+def _undefined(error: NameError) -> str:
+    name = error.name
     if name in _IMPORTED:
         return f"Write `from convex_nb import {name}`."
     if name == "convex_nb":
         return "Write `import convex_nb`."
     if name in ("dep", "deployment"):
         return f"Write `{name} = convex_nb.current()`: the deployment of this notebook."
-    if name in ("db", "ctx"):
+    if name in ("db", "ctx") and not any("ctx.db" in note for note in getattr(error, "__notes__", ())):
         cells = f"`{name}` is there in a %%convex_query or %%convex_mutation cell"
         return f"{cells}; elsewhere write `with dep.transaction() as db:`."
+    return ""
+
+
+def _is_open() -> bool:
+    try:
+        current()
+    except DeploymentClosedError:
+        return False
+    return True
+
+
+def _not_there(owner: object, name: str) -> str:
+    kind = getattr(owner, "kind", None) if hasattr(owner, "handler") else None
+    if kind is not None:
+        called = getattr(owner, "__name__", "it")
+        view = f"; `live({called})` is a view of its answer, with `.value` and `.df()`" if kind == "query" else ""
+        return f"`{called}` is the function. Its answer is `{called}(...)`{view}."
+    if isinstance(owner, Deployment) and name in owner.tables:
+        return f"A table of it is `dep.table({name!r})`."
+    if isinstance(owner, Table) and name in _WRITES:
+        return f"What a cell writes is a transaction: `dep.transact(lambda db: db.{name}(...))`."
     return ""

@@ -23,7 +23,7 @@ from convex_nb.views.marks import next_mark
 from convex_nb.views.messages import Head, More, State, Update, Updates
 from convex_nb.views.modules import bundle, style
 from convex_nb.views.panel import Panel
-from convex_nb.views.problem import message_of, problem_of
+from convex_nb.views.problem import problem_of
 from convex_nb.views.result import Answered, Result
 from convex_nb.views.result_sheet import ROWS_MOST
 from convex_nb.views.screen import Picture, Screen
@@ -309,7 +309,7 @@ class LiveView(anywidget.AnyWidget):
             arguments = ", ".join(f"{name}={text}" for name, text in self._chips())
             title = f"{self.path}({arguments})" if arguments else self.path
             if self._error is not None:
-                return Sheet([], [], title=title, caption=message_of(self._error), mark=self.mark)
+                return Sheet([], [], title=title, caption=problem_of(self._error)["message"], mark=self.mark)
             if self._status == "loading":
                 return Sheet([], [], title=title, caption="waiting for its arguments", mark=self.mark)
             when = f"snapshot of {time_text(self._timestamp // 1_000_000)} UTC"
@@ -416,7 +416,7 @@ class LiveView(anywidget.AnyWidget):
 
     def _note(self, state: State) -> str:
         if state == "loading":
-            return "Waiting for its arguments." if self._arguments is None else ""
+            return "Waiting: one of its arguments has no value yet." if self._arguments is None else ""
         if state == "paused":
             return (
                 f"Paused, {self._behind:,} commit{'' if self._behind == 1 else 's'} behind."

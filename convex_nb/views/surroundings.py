@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.deployment.definitions import document_of
+from convex_nb.language.qualified_names import component_of
 from convex_nb.views.columns import columns_of_table
 
 if TYPE_CHECKING:
@@ -45,11 +47,22 @@ class Surroundings:
         """Return how many commits there were so far. O(tables)."""
         return self._deployment.statistics().database.commits
 
+    def _misspelt(self, table: str) -> str:
+        """Return which table is meant by a name that no table has, if one is called almost so."""
+        if table.startswith("_") or component_of(table):
+            return ""
+        known = {*self._deployment.tables, *(() if self.schema is None else self.schema.tables)}
+        near = [] if table in known else get_close_matches(table, known, n=1)
+        return f"Did you mean {near[0]!r}?" if near else ""
+
     def empty_note(self, tables: Iterable[str]) -> str:
         """Return a sentence for a query without rows: what it reads, and which function would add some."""
         names = sorted(tables)
         if not names:
             return "No rows. This query reads no table."
+        for name in names:
+            if hint := self._misspelt(name):
+                return f"No rows: there is no table {name!r}. {hint}"
         writers = [
             path
             for path, function in self._deployment.functions.items()

@@ -241,6 +241,12 @@ def test_the_empty_state_says_what_would_add_rows(chat: Notebook) -> None:
     assert [column["name"] for column in head["columns"]] == ["author", "body"]
 
 
+def test_the_empty_state_of_a_misspelt_table_says_so(chat: Notebook) -> None:
+    cell = "%%convex_query --as lost\ndb.query('mesages').collect()"
+    chat.ok(cell)
+    assert chat["lost"].whole()["head"]["note"] == "No rows: there is no table 'mesages'. Did you mean 'messages'?"
+
+
 def test_the_columns_are_the_schemas(busy: Notebook) -> None:
     busy.ok(
         "%%convex_query\ndef authors(ctx):\n    return [{'who': row['author']} for row in ctx.db.query('messages')]"

@@ -297,6 +297,23 @@ def test_calls_from_a_cell_have_a_card(chat: Notebook) -> None:
     assert (kept.value, "wrote 1 (messages +1)" in kept.text) == (None, True)
 
 
+def test_the_card_of_the_last_call_counts_those_before_it(chat: Notebook) -> None:
+    calls = 'send(author="Ada", body="one")\n' * 3
+    assert "wrote 1 (messages +1) after 2 other commits of this cell\n" in chat.ok(calls).text
+    assert "other" not in chat.ok('send(author="Ada", body="alone")').text
+
+
+def test_a_query_that_forgets_its_return_is_told_so(chat: Notebook) -> None:
+    cell = "%%convex_query chat --no-live\ndef lost(ctx):\n    ctx.db.query('messages').collect()"
+    assert "`lost` has no `return`, and so its answer is always None." in chat.ok(cell).text
+    assert "warning" not in chat.ok(cell.replace("    ctx", "    return ctx")).text
+
+
+def test_a_call_without_the_context_inside_of_a_function_says_how_to_call(chat: Notebook) -> None:
+    cell = "%%convex_query --as wrong\nsend(author='Ada', body='from a query')"
+    assert "Write `ctx.run_mutation(send, ...)`, or `send.handler(ctx, ...)`." in chat.ok(cell).text
+
+
 @pytest.mark.parametrize(
     "cell",
     [

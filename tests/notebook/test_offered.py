@@ -57,6 +57,33 @@ def test_a_missing_name_of_ours_says_where_it_comes_from(fresh: Notebook, cell: 
     assert "Write" not in fresh.run("nothing_of_ours").text
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("get.df()", "`get` is the function. Its answer is `get(...)`; `live(get)` is a view"),
+        ("get.strange()", "`get` is the function."),
+        ("deployment.tasks", "A table of it is `dep.table('tasks')`."),
+        ("deployment.table('tasks').insert({})", "`dep.transact(lambda db: db.insert(...))`"),
+        ("convex_nb.api.tasks.get()", "A reference names a function to whoever calls it"),
+        ("get()", "In a function it is `ctx.db`."),
+        ("%convex reset\ndeployment.transact(lambda db: None)", "`dep = convex_nb.current()`"),
+    ],
+)
+def test_what_a_reader_of_another_library_would_write_says_what_is_written_here(
+    fresh: Notebook, cell: str, said: str
+) -> None:
+    fresh.ok("import convex_nb\ndeployment = convex_nb.current()")
+    fresh.ok("%%convex_mutation -q\ndb.insert('tasks', {})")
+    fresh.ok("%%convex_query tasks -q --no-live\ndef get(ctx):\n    return db.query('tasks').collect()")
+    assert said in fresh.run(cell).text
+
+
+def test_the_tables_of_a_closed_deployment_can_still_be_looked_at(fresh: Notebook) -> None:
+    fresh.ok("import convex_nb\ndeployment = convex_nb.current()\ntable = deployment.table('tasks')\n%convex reset")
+    assert "the deployment was closed" in fresh.ok("deployment.tables").text
+    assert "of a closed deployment" in fresh.ok("table").text
+
+
 def test_a_decorator_that_loses_the_name_is_told_so(fresh: Notebook) -> None:
     wrapped = "import functools\ndef careful(h):\n    {}\n    def wrapped(ctx, **kw):\n        return h(ctx, **kw)\n"
     define = "%%convex_mutation tasks\n@careful\ndef add(ctx, points: int):\n    return points"

@@ -11,6 +11,7 @@ from convex_nb.engine.namespaces import Namespace
 from convex_nb.engine.schema_push import backfills
 from convex_nb.engine.search.upkeep import search_definitions
 from convex_nb.engine.system_tables import SYSTEM_TABLES
+from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.language.qualified_names import local_name, qualified
 from convex_nb.language.schema import SearchIndexDefinition
 
@@ -33,10 +34,17 @@ class Table:
         self._snapshot = snapshot
 
     def __repr__(self) -> str:
-        return f"<Table {self.name}: {self.count():,} documents>"
+        return f"<Table {self.name}: {self._size()}>"
 
     def _repr_html_(self) -> str:
-        return f"<code>{escape(self.name)}</code>: {self.count():,} documents"
+        return f"<code>{escape(self.name)}</code>: {self._size()}"
+
+    def _size(self) -> str:
+        try:
+            count = self.count()
+        except DeploymentClosedError:
+            return "of a closed deployment"
+        return f"{count:,} document{'' if count == 1 else 's'}"
 
     def __len__(self) -> int:
         return self.count()
@@ -128,4 +136,8 @@ class Tables(Mapping[str, Table]):
         return len(list(iter(self)))
 
     def __repr__(self) -> str:
-        return "\n".join([f"{table.name}: {table.count():,} documents" for table in self.values()]) or "no tables"
+        try:
+            tables = list(self.values())
+        except DeploymentClosedError:
+            return "no tables: the deployment was closed"
+        return "\n".join([f"{table.name}: {table._size()}" for table in tables]) or "no tables"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from convex_nb.engine.indexes.index_range import Bound, RangeFunction, collect_bounds, key_interval
@@ -70,6 +71,10 @@ class OrderedQuery:
 
         def __getattr__(self, name: str) -> Any:
             hint = _BEFORE if name in _FIRST else _INSTEAD.get(name.lower().replace("_", ""), "")
+            if not hint and (
+                near := get_close_matches(name, [each for each in dir(type(self)) if each[0] != "_"], n=1)
+            ):
+                hint = f" Did you mean .{near[0]}?"
             raise AttributeError(f"A query has no {name!r}.{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:

@@ -64,7 +64,7 @@ def test_the_html_of_a_table_is_escaped_and_whole_numbers_stay_whole() -> None:
     with convex_nb.open() as dep:
         dep.transact(lambda db: db.insert("t", {"big": Int64(2**62)}))
         assert dep.table("t").df()["big"][0] == 2**62
-        assert dep.table("t")._repr_html_() == "<code>t</code>: 1 documents"
+        assert dep.table("t")._repr_html_() == "<code>t</code>: 1 document"
 
 
 def test_how_far_a_staged_index_is() -> None:

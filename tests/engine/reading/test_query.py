@@ -169,6 +169,7 @@ def test_documents_are_shared_and_read_only(db: DatabaseReader) -> None:
         (lambda db: db.query("items").with_index("by_id").with_index("by_id"), "is said once, before its order"),
         (lambda db: db.query("items").order("desc").full_table_scan(), "is said once, before its order"),
         (lambda db: db.query("items").nonsense, "A query has no 'nonsense'.$"),
+        (lambda db: db.query("items").colect(), r"Did you mean .collect\?$"),
         (
             lambda db: db.query("items").filter(lambda q: q.n > 2),
             r"q has no 'n'. A field of the document is q.field\('n'\)",
