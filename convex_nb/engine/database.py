@@ -69,6 +69,7 @@ class Database:
         self.random_bytes = random_bytes
         self.mint = Mint(self.clock.now_ns, random_bytes, creation_time)
         first = first or empty_snapshot(self.clock.now_ns())
+        self._began = first.timestamp
         self.history = History(first, retention)
         self.committer = Committer(first, self.history, log or MemoryLog(), self.clock.now_ns)
         self.subscriptions = Subscriptions()
@@ -119,13 +120,7 @@ class Database:
             archive = self.log.archive
             archived = None if archive is None else archive.at(timestamp)
             if archived is None:
-                oldest = self.oldest
-                raise HistoryError(
-                    f"The state of {_utc(timestamp)} is not kept any more: the oldest that can be read is that of "
-                    f"{_utc(oldest)}. Open the deployment with a longer `retention` to keep more.",
-                    timestamp=timestamp,
-                    oldest=oldest,
-                )
+                raise self._not_kept(f"The state of {_utc(timestamp)} is not kept", timestamp)
             # An import may have given a table another number since.
             self.register.remember_former([(state.name, state.number) for state in archived.tables.values()])
             return archived
@@ -156,13 +151,7 @@ class Database:
             return iter(recent)
         older = None if archive is None else archive.commits(after, floor)
         if older is None:
-            oldest = self.oldest
-            raise HistoryError(
-                f"The commits after {_utc(after)} are not all kept any more, only those after {_utc(oldest)}. Open the "
-                "deployment with a longer `retention` to keep more.",
-                timestamp=after,
-                oldest=oldest,
-            )
+            raise self._not_kept(f"The commits after {_utc(after)} are not all kept", after)
         return chain(older, recent)
 
     def commits_between(self, after: int, upto: int) -> list[Commit] | None:
@@ -171,6 +160,17 @@ class Database:
             if after < self.history.floor:
                 return None
             return [commit for commit in self.history.since(after) if commit.timestamp <= upto and commit.published]
+
+    def _not_kept(self, what: str, timestamp: int) -> HistoryError:
+        oldest = self.oldest
+        if self.log.archive is None and oldest == self._began:
+            why = f": the past of this deployment begins at {_utc(oldest)}, when it was made."
+        else:
+            why = (
+                f" any more: what can be read begins at {_utc(oldest)}. Open the deployment with a longer `retention` "
+                "to keep more."
+            )
+        return HistoryError(what + why, timestamp=timestamp, oldest=oldest)
 
     # -- transactions ------------------------------------------------------------------------------------------
 

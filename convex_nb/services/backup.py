@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.engine.database import Database
+from convex_nb.engine.postgres.address import refuse_address
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.system_tables import is_system_table
 from convex_nb.engine.table import TableState
@@ -95,6 +96,7 @@ def verify_backup(path: str | PathLike[str]) -> BackupReport:
 
     Raises `StorageError` and `StorageCorruptError`.
     """
+    refuse_address(path, "verified")
     with _opened(path) as database:
         try:
             database.check()

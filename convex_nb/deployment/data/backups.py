@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.deployment.data.past import timestamp_of
-from convex_nb.deployment.data.place import refuse_address
 from convex_nb.deployment.data.progress import shown_progress
 from convex_nb.deployment.foundation import Foundation
+from convex_nb.engine.postgres.address import refuse_address
 from convex_nb.language.errors import DeploymentClosedError, InvalidValueError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Backups(Foundation):
         Each is verified; then all but the newest `keep` of the folder are deleted. It ends with the deployment.
         """
         self._check_open()
+        refuse_address(folder, "backed up")
         if not isinstance(every, timedelta) or every <= timedelta(0):
             raise InvalidValueError(
                 f"every is the time between two backups, a timedelta, not {every!r:.80}.", value=every
@@ -76,6 +77,7 @@ class Backups(Foundation):
         from convex_nb.services.transfer.zip_import import opened_zip
 
         self._check_open()
+        refuse_address(source, "restored")
         with shown_progress("restoring", progress) as report:
             if isinstance(source, (int, datetime, timedelta)):
                 moment = timestamp_of(source, self._database.clock.now_ns())

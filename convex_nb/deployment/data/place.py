@@ -109,16 +109,6 @@ def address_text(uri: str) -> str:
     return Address(uri).text
 
 
-def refuse_address(path: object, verb: str) -> None:
-    """Raise `InvalidValueError` where a file is wanted, for an address, which may have a password."""
-    if is_address(path):
-        raise InvalidValueError(
-            f"This is the address of a PostgreSQL database, where the path of a file is wanted: nothing was {verb}. To "
-            "go on there with everything, give it to `dep.save`.",
-            value=None,
-        )
-
-
 def check_durability(durability: str) -> None:
     """Raise `InvalidValueError` for a durability that there is not."""
     if durability not in ("full", "relaxed"):

@@ -10,6 +10,7 @@ from convex_nb.deployment.data.progress import shown_progress
 from convex_nb.deployment.data.tables import Table
 from convex_nb.deployment.foundation import Foundation
 from convex_nb.engine.names import check_table_name
+from convex_nb.engine.postgres.address import refuse_address
 from convex_nb.language.describing import describe
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.qualified_names import qualified
@@ -61,6 +62,7 @@ class Transfer(Foundation):
         from convex_nb.deployment.data.progress import shown_progress
 
         self._check_open()
+        refuse_address(data, "imported")
         if isinstance(table, str) and table.startswith("_"):
             raise InvalidValueError(
                 f"The system table {table!r} cannot be imported: nothing was. Files come back with `import_zip`.",
@@ -135,6 +137,7 @@ class Transfer(Foundation):
         from convex_nb.services.transfer.zip_import import opened_zip
 
         self._check_open()
+        refuse_address(path, "imported")
         if mode not in ("fail", "append", "replace", "replace_all"):
             raise InvalidValueError(f"mode is 'fail', 'append', 'replace' or 'replace_all', not {mode!r}.", value=mode)
         file = Path(path).expanduser() if isinstance(path, (str, PathLike)) else path
@@ -177,6 +180,7 @@ def export_snapshot(
     from convex_nb.services.transfer.table_export import export_table
     from convex_nb.services.transfer.zip_export import export_zip
 
+    refuse_address(path, "exported")
     if not isinstance(path, (str, PathLike)):
         raise InvalidValueError(f"export() takes the path of a file, not {describe(path, 80)}.", value=path)
     if table is not None:

@@ -20,6 +20,16 @@ def is_address(place: object) -> bool:
     return isinstance(place, str) and place.startswith(SCHEMES)
 
 
+def refuse_address(path: object, verb: str) -> None:
+    """Raise ``InvalidValueError`` where a file is wanted, for an address, which may have a password."""
+    if is_address(path):
+        raise InvalidValueError(
+            f"This is the address of a PostgreSQL database, where the path of a file is wanted: nothing was {verb}. "
+            "`dep.save` goes on there with everything, and `convex_nb.open` opens what is there.",
+            value=None,
+        )
+
+
 def driver() -> Any:
     """The module `psycopg`. Raises ``MissingDependencyError`` where the extra is not installed."""
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from convex_nb.engine.files.salvage import drop_lost_files
 from convex_nb.engine.files.sqlite_chunks import ReadOnlyChunks
+from convex_nb.engine.postgres.address import refuse_address
 from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.file_lock import FileLock
 from convex_nb.engine.wal.opening import save_database
@@ -40,6 +41,8 @@ def repair(source: str | PathLike[str], target: str | PathLike[str]) -> RepairRe
     that verifies, and the report says so. Raises `DeploymentLockedError` while `source` is in use, `StorageExistsError`
     for a `target` that exists, and `StorageError`. Takes the memory of all documents.
     """
+    for given in (source, target):
+        refuse_address(given, "repaired")
     place, new = Path(source).resolve(), Path(target).resolve()
     if not place.is_file():
         raise StorageError(f"There is no file {place}: nothing was repaired.", path=str(place))

@@ -85,14 +85,13 @@ def _commits_after(database: Database, cursor: int) -> Iterator[Commit]:
     try:
         return database.commits_after(cursor)
     except HistoryError as error:
-        oldest = error.oldest
+        oldest, why = error.oldest, str(error)
     first = database.at(oldest)
     if not first.tables and not first.dropped:
         # There was nothing before.
         return database.commits_after(oldest)
     raise HistoryError(
-        f"The commits after {cursor} are not all kept any more: the oldest cursor to read from is {oldest}. "
-        "Begin anew with `list_snapshot()`, or open the deployment with a longer `retention`.",
+        f"{why} Begin anew with `list_snapshot()`; the oldest cursor to read from is {oldest}.",
         timestamp=cursor,
         oldest=oldest,
     )

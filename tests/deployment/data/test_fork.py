@@ -10,6 +10,7 @@ from hypothesis import given, settings
 import convex_nb
 from convex_nb import (
     DeploymentClosedError,
+    HistoryError,
     MutationCtx,
     QueryCtx,
     SchemaValidationError,
@@ -107,3 +108,17 @@ def test_what_is_scheduled_is_not_done_twice() -> None:
         with dep.fork() as fork:
             assert len(dep.transact(lambda db: db.system.query("_scheduled_functions").collect())) == 1
             assert fork.transact(lambda db: db.system.query("_scheduled_functions").collect()) == []
+
+
+def test_there_is_nothing_before_a_fork() -> None:
+    with convex_nb.open() as dep:
+        dep.transact(lambda db: db.insert("tasks", {}))
+        earlier = dep.timestamp
+        dep.transact(lambda db: db.insert("tasks", {}))
+        with dep.fork() as fork:
+            for ask in (fork.at, fork.changes):
+                with pytest.raises(
+                    HistoryError, match=r"past of this deployment begins .*, when it was made"
+                ) as caught:
+                    ask(earlier)
+                assert "retention" not in str(caught.value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import convex_nb
-from convex_nb import define_schema, define_table, query, v
+from convex_nb import Deployment, define_schema, define_table, query, v
 from convex_nb.deployment.worker import Worker
 from convex_nb.engine.wal import sqlite
 from convex_nb.language.errors import (
@@ -157,3 +158,27 @@ def test_a_close_that_is_interrupted_gives_the_file_back(tmp_path: Path, monkeyp
             dep.close()
     with convex_nb.open(path) as again:
         assert again.table("notes").count() == 1
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda dep, path: dep.backup(path),
+        lambda dep, path: dep.restore(path),
+        lambda dep, path: dep.export(path),
+        lambda dep, path: dep.export(path, "notes"),
+        lambda dep, path: dep.at(dep.timestamp).export(path),
+        lambda dep, path: dep.import_zip(path),
+        lambda dep, path: dep.import_table("notes", path),
+        lambda dep, path: dep.backup_every(timedelta(days=1), path),
+        lambda _, path: convex_nb.verify_backup(path),
+        lambda _, path: convex_nb.repair(path, "whole.convex"),
+        lambda _, path: convex_nb.repair("damaged.convex", path),
+    ],
+)
+def test_an_address_where_a_file_is_wanted_is_not_repeated(take: Callable[[Deployment, str], object]) -> None:
+    with convex_nb.open() as dep:
+        dep.push(NOTES)
+        with pytest.raises(InvalidValueError, match=r"address of a PostgreSQL database.*nothing was") as caught:
+            take(dep, "postgresql://ada:secret@localhost/app")
+        assert "secret" not in f"{caught.value}{caught.value.args}{caught.value.value}"

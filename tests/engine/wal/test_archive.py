@@ -107,7 +107,7 @@ def test_memory_may_forget_what_the_file_keeps(path: Path, monkeypatch: pytest.M
     # What happens while one reads is told the next time.
     insert_all(database, "items", [{"n": 60}])
     assert [commit.timestamp for commit in following] == moments[1:]
-    with pytest.raises(HistoryError, match="only those after"):
+    with pytest.raises(HistoryError, match="not all kept any more"):
         database.commits_after(database.oldest - 1)
     database.close()
 
