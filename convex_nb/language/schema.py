@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.language.describing import describe, shorten
 from convex_nb.language.document_validation import field_name_fault
-from convex_nb.language.errors import SchemaDefinitionError
+from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError
 from convex_nb.language.index_references import check_index_references
 from convex_nb.language.limits import Limits
 from convex_nb.language.names import RESERVED_INDEXES, check_field_path, check_field_paths, check_identifier
@@ -214,9 +214,17 @@ class SchemaDefinition:
         return schema_code(self)
 
     def diff(self, other: SchemaDefinition) -> SchemaDiff:
-        """Return what changes when `other` takes this schema's place; false when they are equal."""
+        """Return what changes when `other` takes this schema's place; false when they are equal.
+
+        Raises `InvalidValueError` for what is no schema.
+        """
         from convex_nb.language.schema_diff import schema_diff
 
+        if not isinstance(other, SchemaDefinition):
+            raise InvalidValueError(
+                f"diff() compares with another schema, as `define_schema` returns it, not {describe(other, 80)}.",
+                value=other,
+            )
         return schema_diff(self, other)
 
     def arrow_schema(self, table: str) -> pyarrow.Schema:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
+from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.schema import SchemaDefinition, define_schema, define_table
 from convex_nb.language.validators import v
 from convex_nb.testing.strategies import schemas
@@ -54,6 +56,11 @@ def test_no_change() -> None:
     diff = BEFORE.diff(BEFORE)
     assert not diff
     assert str(diff) == "no changes"
+
+
+def test_what_is_no_schema_is_not_compared() -> None:
+    with pytest.raises(InvalidValueError, match=r"diff\(\) compares with another schema, .*, not 5"):
+        BEFORE.diff(5)  # type: ignore[arg-type]
 
 
 @given(schemas(), schemas())

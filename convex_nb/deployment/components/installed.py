@@ -122,8 +122,9 @@ class Components(Mapping[str, InstalledComponent]):
         self._deployment = deployment
 
     def __getitem__(self, path: str) -> InstalledComponent:
-        if path not in list(self):
-            raise KeyError(path)
+        there = list(self)
+        if path not in there:
+            raise KeyError(f"There is no component {path!r} here; there are: {', '.join(there) or 'none'}.")
         return InstalledComponent(self._deployment, path)
 
     def __iter__(self) -> Iterator[str]:

@@ -32,6 +32,15 @@ def counts_of(dep: Deployment, path: str) -> int:
     return dep.table("counts", component=path).count()
 
 
+def test_a_component_that_is_not_installed_is_missed_by_its_path() -> None:
+    with opened(counter()) as dep:
+        with pytest.raises(KeyError, match="no component 'zz' here; there are: counter"):
+            dep.components["zz"]
+        assert dep.components.get("zz") is None
+    with convex_nb.open() as dep, pytest.raises(KeyError, match="no component 'zz' here; there are: none"):
+        dep.components["zz"]
+
+
 def test_a_tree_has_tables_for_each_instance() -> None:
     middle = define_component("middle")
     middle.use(counter())
