@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from convex_nb.deployment.data.data import Data
+from convex_nb.deployment.remote.http_actions import answering_routes
 from convex_nb.deployment.remote.remote import Server
 from convex_nb.language.describing import describe
 from convex_nb.language.errors import InvalidValueError, StorageError
@@ -25,11 +26,15 @@ class Description(Data):
     """What programs ask that are written against a deployment."""
 
     def function_spec(self) -> dict[str, Any]:
-        """The registered functions and HTTP actions as JSON: kind, visibility, validators of arguments and results."""
+        """The registered functions and HTTP actions as JSON: kind, visibility, validators of arguments and results.
+
+        HTTP actions are those of mounted components, too.
+        """
         from convex_nb.deployment.description.function_spec import function_spec
 
         self._check_open()
-        return function_spec(self._registry.functions, self._router, self._url)
+        routes = [] if self._router is None else answering_routes(self._router, self._registry.components)
+        return function_spec(self._registry.functions, routes, self._url)
 
     def openapi(self) -> dict[str, Any]:
         """The public functions as an OpenAPI 3.0 document: each is a POST to `/api/run/...` of the server."""

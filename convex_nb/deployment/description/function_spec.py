@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from convex_nb.functions.definition import Function
-    from convex_nb.functions.http.router import HttpRouter
+    from convex_nb.functions.http.router import Route
 
 _ANY: Final = {"type": "any"}
 
 
-def function_spec(functions: Mapping[str, Function], router: HttpRouter | None, url: str | None) -> dict[str, Any]:
+def function_spec(functions: Mapping[str, Function], routes: Iterable[Route], url: str | None) -> dict[str, Any]:
     """Return the functions by path, then the HTTP actions by theirs; `url` is where they are served, if they are."""
     listed = [_function(path, function) for path, function in sorted(functions.items())]
-    routes = [] if router is None else router.routes
     answering = [{"functionType": "HttpAction", "method": each.method, "path": each.path} for each in routes]
     return {"url": url, "functions": listed + answering}
 

@@ -15,7 +15,7 @@ from convex_nb.language.qualified_names import child_path, qualified
 from convex_nb.language.values import UNDEFINED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from convex_nb.deployment.calling import Calling
     from convex_nb.functions.components.component import Component
@@ -36,7 +36,7 @@ def respond(deployment: Calling, request: Request, origin: Origin) -> Response:
     router = deployment._router
     if router is None:
         return Response(NO_ROUTER, status=404)
-    answering = _answering(deployment, router, request.path, request.method)
+    answering = _answering(router, deployment._registry.components, request.path, request.method)
     if answering is None:
         return Response(NO_ROUTE, status=404)
     route, component = answering
@@ -51,16 +51,43 @@ def respond(deployment: Calling, request: Request, origin: Origin) -> Response:
 
 
 def _answering(
-    deployment: Calling, router: HttpRouter, path: str, method: str, component: str = ""
+    router: HttpRouter, installed: Mapping[str, Component], path: str, method: str, component: str = ""
 ) -> tuple[Route, str] | None:
     """The route for a request, and the component whose it is: exact paths go first, then the longest prefix."""
     route, mount = router.lookup(path, method), router.mounted(path)
     if mount is None or (route is not None and (route.path == path or len(route.path) > len(mount.prefix))):
         return None if route is None else (route, component)
     inside = child_path(component, mount.component)
-    definition = deployment._registry.components.get(inside)
+    definition = installed.get(inside)
     rest = path[len(mount.prefix) - 1 :]
-    return None if definition is None else _answering(deployment, definition.http, rest, method, inside)
+    return None if definition is None else _answering(definition.http, installed, rest, method, inside)
+
+
+def answering_routes(router: HttpRouter, installed: Mapping[str, Component]) -> list[Route]:
+    """All that answers, by path: the routes of mounted components below their prefixes, but for those never reached.
+
+    Costs O(routes · mounts).
+    """
+    reached = []
+    for route, component in _routes(router, installed):
+        # What is below a prefix is any path that begins so.
+        probe = f"{route.path[:-1]}\0" if route.path.endswith("*") else route.path
+        answering = _answering(router, installed, probe, route.method)
+        if answering is not None and (answering[0].action, answering[1]) == (route.action, component):
+            reached.append(route)
+    return sorted(reached, key=lambda each: each[:2])
+
+
+def _routes(
+    router: HttpRouter, installed: Mapping[str, Component], component: str = "", prefix: str = ""
+) -> Iterator[tuple[Route, str]]:
+    for route in router.routes:
+        yield route._replace(path=prefix + route.path), component
+    for mount in router.mounts:
+        inside = child_path(component, mount.component)
+        definition = installed.get(inside)
+        if definition is not None:
+            yield from _routes(definition.http, installed, inside, prefix + mount.prefix[:-1])
 
 
 def check_mounts(router: HttpRouter, installed: Mapping[str, Component], component: str = "") -> None:

@@ -17,6 +17,7 @@ from convex_nb import (
     http_router,
 )
 from convex_nb.functions.components.component import Component
+from convex_nb.functions.http.router import HttpRouter
 
 
 def inbox_component() -> Component:
@@ -60,6 +61,38 @@ def mounted(*mounts: tuple[str, Any]) -> Any:
     for mount in mounts:
         http.mount(*mount)
     return http
+
+
+def test_the_function_spec_has_what_answers() -> None:
+    inbox = inbox_component()
+    outer = define_component("outer")
+    outer.use(inbox, name="inner")
+    outer.http.mount("/deep/", components.inner)
+    http: HttpRouter = mounted(("/a/", components.inbox), ("/c/", components.outer))
+
+    @http.route("/c/deep/who")
+    def before(ctx: Any, request: Request) -> Response:
+        return Response("of the application")
+
+    @http.route(prefix="/c/deep/files/")
+    def all_before(ctx: Any, request: Request) -> Response:
+        return Response("of the application")
+
+    with convex_nb.open() as dep:
+        assert dep.function_spec()["functions"] == []
+        dep.push(http=http, components=[inbox, outer])
+        listed = [(each["method"], each["path"]) for each in dep.function_spec()["functions"]]
+        # Of the component's below /a/ only that one which the application's own `GET /a/*` does not answer.
+        assert listed == [
+            ("GET", "/a/*"),
+            ("POST", "/a/take"),
+            ("GET", "/c/deep/files/*"),
+            ("POST", "/c/deep/take"),
+            ("GET", "/c/deep/who"),
+            ("GET", "/home"),
+        ]
+        for method, path in listed:
+            assert dep.fetch(path.replace("*", "x"), method=method).status in (200, 201)
 
 
 def test_each_instance_answers_below_its_prefix() -> None:
