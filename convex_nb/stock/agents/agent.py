@@ -20,6 +20,7 @@ from convex_nb.stock.agents.context import (
     without_orphans,
 )
 from convex_nb.stock.agents.conversations import unanswered
+from convex_nb.stock.agents.memory import Embed, embedded
 from convex_nb.stock.agents.pieces import Answer, pieces_of
 from convex_nb.stock.agents.streaming import Chunking, DeltaStreamer, to_ends
 from convex_nb.stock.agents.threads import Threads
@@ -78,7 +79,9 @@ class Agent(Threads):
         context: ContextOptions | None = None,
         context_handler: ContextHandler | None = None,
         usage_handler: UsageHandler | None = None,
+        embed: Embed | None = None,
     ) -> None:
+        """`embed(texts)` returns a vector for each text; with it, messages are found by what they mean."""
         super().__init__(component)
         if not isinstance(name, str) or not name or not callable(model):
             raise InvalidValueError(
@@ -92,7 +95,7 @@ class Agent(Threads):
             )
         self._settings = {"component": component, "name": name, "model": model, "instructions": instructions}
         self._settings |= {"tools": tools, "max_steps": max_steps, "context": context}
-        self._settings |= {"context_handler": context_handler, "usage_handler": usage_handler}
+        self._settings |= {"context_handler": context_handler, "usage_handler": usage_handler, "embed": embed}
         self.name = name
         self._model = model
         self._instructions = instructions
@@ -101,6 +104,13 @@ class Agent(Threads):
         self._context = to_options(context)
         self._context_handler = context_handler
         self._usage_handler = usage_handler
+        self._embed = embed
+        if self._context["vector_search"] and embed is None:
+            raise InvalidValueError(
+                "An agent that searches by vectors needs `embed=`, a function that makes a vector of each text of a "
+                "list. It was not made.",
+                value=context,
+            )
 
     def __repr__(self) -> str:
         return f"Agent({self._component!r}, name={self.name!r})"
@@ -152,6 +162,7 @@ class Agent(Threads):
         self, ctx: ActionCtx, prompt_message: str, *, messages: Sequence[ModelMessage] = ()
     ) -> list[ModelMessage]:
         """What the model would be given now to answer a saved prompt."""
+        self._remember(ctx, prompt_message)
         return self._to_read(ctx, self._found(ctx, prompt_message), messages)
 
     def _answer(
@@ -176,6 +187,7 @@ class Agent(Threads):
             )
         if prompt_message is None:
             prompt_message = self.save_message(ctx, thread, prompt or "")
+        self._remember(ctx, prompt_message)
         reply = partial(self._reply, prompt_message)
         steps = 0
         # Each round begins with what is saved, so that it does not matter who saved it.
@@ -198,7 +210,9 @@ class Agent(Threads):
                 if message is None:
                     continue
                 steps += 1
-                if not self._ask(ctx, message, to_read, found["prompt"][-1], make_streamer):
+                if self._ask(ctx, message, to_read, found["prompt"][-1], make_streamer):
+                    self._remember(ctx, prompt_message)
+                else:
                     left = self.get_messages(ctx, [message])
                     return reply("aborted", [each for each in left if each is not None])
 
@@ -220,7 +234,23 @@ class Agent(Threads):
 
     def _to_read(self, ctx: ActionCtx, found: Any, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
         saved = {part: list(map(to_model_message, found[part])) for part in ("recent", "prompt", "replies")}
+        options = self._context
+        searched = []
+        if options["text_search"] or options["vector_search"]:
+            order = {
+                "prompt_message": found["prompt"][-1]["_id"],
+                "by_text": options["text_search"],
+                "by_vector": options["vector_search"],
+                "other_threads": options["search_other_threads"],
+                "limit": options["search_limit"],
+                "before": options["before"],
+                "after": options["after"],
+                "exclude_tool_messages": options["exclude_tool_messages"],
+                "known": [each["_id"] for each in found["recent"]],
+            }
+            searched = ctx.run_query(self._component.search, order)
         parts: ContextParts = {
+            "search": list(map(to_model_message, searched)),
             "recent": saved["recent"],
             "messages": [dict(each) for each in messages],
             "prompt": saved["prompt"],
@@ -229,6 +259,16 @@ class Agent(Threads):
         chosen = in_order(parts) if self._context_handler is None else self._context_handler(ctx, parts)
         system = [] if self._instructions is None else [{"role": "system", "content": self._instructions}]
         return [*system, *without_orphans(chosen)]
+
+    def _remember(self, ctx: ActionCtx, prompt_message: str) -> None:
+        """Give vectors to messages of the thread that have none."""
+        if self._embed is None:
+            return
+        found = ctx.run_query(self._component.without_vectors, prompt_message=prompt_message)
+        if found:
+            vectors = embedded(self._embed, [each["text"] for each in found])
+            messages = [each["message"] for each in found]
+            ctx.run_mutation(self._component.save_vectors, messages=messages, vectors=vectors)
 
     def _begin(self, ctx: ActionCtx, prompt_message: str, found: Any, streaming: bool) -> str | None:
         order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": streaming}

@@ -19,6 +19,17 @@ STATUS: Final = v.union(*map(v.literal, (*UNDER_WAY, "success", "failed", "abort
 TOOL_CALL: Final = v.object({"id": v.string(), "name": v.string(), "args": v.any()})
 ABOUT: Final = {"user": NULL_OR_STRING, "title": NULL_OR_STRING, "summary": NULL_OR_STRING}
 
+DIMENSIONS: Final = (256, 768, 1536, 3072)
+"""The lengths of vectors that are indexed."""
+
+_vectors = define_table(
+    {"message": v.id("messages"), "thread": v.id("threads"), "user": NULL_OR_STRING, "vector": v.array(v.float64())}
+)
+for _length in DIMENSIONS:
+    _vectors = _vectors.vector_index(
+        f"by_{_length}", vector_field="vector", dimensions=_length, filter_fields=["thread", "user"]
+    )
+
 component = define_component(
     "agent",
     define_schema(
@@ -41,11 +52,15 @@ component = define_component(
                     "usage": v.any(),
                     "metadata": v.any(),
                     "error": NULL_OR_STRING,
+                    "vector": v.union(v.null(), v.id("vectors")),
                     "watch": v.union(v.null(), v.id("_scheduled_functions")),
                 }
             )
             .index("by_order", ["thread", "order", "step_order"])
-            .index("by_status", ["thread", "status"]),
+            .index("by_status", ["thread", "status"])
+            .index("by_vector", ["thread", "vector"])
+            .search_index("search_text", search_field="text", filter_fields=["thread", "user"]),
+            "vectors": _vectors,
             "deltas": define_table({"message": v.id("messages"), "number": v.number(), "text": v.string()}).index(
                 "by_message", ["message", "number"]
             ),
@@ -88,7 +103,7 @@ def deltas_of(ctx: QueryCtx, message: str) -> list[Document]:
 
 def as_shown(ctx: QueryCtx, message: Document) -> dict[str, Any]:
     """A message with the text that it has so far."""
-    shown = {field: value for field, value in message.items() if field != "watch"}
+    shown = {field: value for field, value in message.items() if field not in ("vector", "watch")}
     if message["status"] in UNDER_WAY:
         shown["text"] = "".join(delta["text"] for delta in deltas_of(ctx, message["_id"]))
     return shown

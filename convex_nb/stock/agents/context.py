@@ -15,16 +15,28 @@ ModelMessage: TypeAlias = dict[str, Any]
 
 
 class ContextOptions(TypedDict, total=False):
-    """How much of a thread a model reads: so many recent messages (100), with those of tools or without (without)."""
+    """What of a thread a model reads: so many recent messages (100), with those of tools or without (without).
+
+    And what is found by the words of the prompt, `text_search`, or by its meaning, `vector_search` (neither): at most
+    `search_limit` messages (10), `before` of those before each (2) and `after` of those after it (1), from this thread
+    or, with `search_other_threads`, from all threads of its user.
+    """
 
     recent_messages: int
     exclude_tool_messages: bool
+    text_search: bool
+    vector_search: bool
+    search_limit: int
+    before: int
+    after: int
+    search_other_threads: bool
 
 
 class ContextParts(TypedDict):
-    """The messages of a context in their usual order: earlier ones, those that the caller adds, the prompt, and what
-    answers it so far."""
+    """The messages of a context in their usual order: those found, recent ones, those that the caller adds, the prompt,
+    and what answers it so far."""
 
+    search: list[ModelMessage]
     recent: list[ModelMessage]
     messages: list[ModelMessage]
     prompt: list[ModelMessage]
@@ -32,7 +44,16 @@ class ContextParts(TypedDict):
 
 
 ContextHandler: TypeAlias = "Callable[[ActionCtx, ContextParts], Sequence[ModelMessage]]"
-_USUAL: Final[ContextOptions] = {"recent_messages": 100, "exclude_tool_messages": True}
+_USUAL: Final[ContextOptions] = {
+    "recent_messages": 100,
+    "exclude_tool_messages": True,
+    "text_search": False,
+    "vector_search": False,
+    "search_limit": 10,
+    "before": 2,
+    "after": 1,
+    "search_other_threads": False,
+}
 
 
 def to_options(options: Mapping[str, Any] | None) -> ContextOptions:

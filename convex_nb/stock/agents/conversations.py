@@ -181,7 +181,7 @@ def insert(ctx: MutationCtx, thread: Document, order: float, **fields: Any) -> s
         "tool_call_id": None,
         "tool_name": None,
     }
-    more = {"agent_name": None, "usage": None, "metadata": None, "error": None, "watch": None}
+    more = {"agent_name": None, "usage": None, "metadata": None, "error": None, "vector": None, "watch": None}
     place = {"thread": thread["_id"], "user": thread["user"], "order": order}
     step_order = steps[-1]["step_order"] + 1 if steps else 0
     return ctx.db.insert("messages", {**usual, **more, **place, "step_order": step_order, **fields})
@@ -198,6 +198,8 @@ def _delete(ctx: MutationCtx, messages: Iterable[Document]) -> int:
     for message in messages:
         for delta in deltas_of(ctx, message["_id"]):
             ctx.db.delete(delta["_id"])
+        if message["vector"] is not None:
+            ctx.db.delete(message["vector"])
         if message["watch"] is not None:
             ctx.scheduler.cancel(message["watch"])
         ctx.db.delete(message["_id"])
