@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import nbformat
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
+from tests.until import PATIENCE, until
+
 LOOPBACK = "127.0.0.1"
 WAIT_MS = 60_000
 SETTINGS = {
@@ -58,6 +60,15 @@ def running_chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a notebook can be read: Jupyter writes it in place."""
+    try:
+        nbformat.read(file, as_version=4)
+    except ValueError:
+        return False
+    return True
 
 
 class Lab:
@@ -111,7 +122,7 @@ def running_lab(notebooks: Path, private: Path) -> Iterator[Lab]:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     lab = Lab(f"http://{LOOPBACK}:{port}", token, notebooks)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not lab.ready():
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-4000:]}")
@@ -184,10 +195,7 @@ class NotebookPage:
         self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         self.page.keyboard.press("Escape")
         self.page.keyboard.press("Control+s")
-        deadline = time.monotonic() + WAIT_MS / 1000
-        while file.stat().st_mtime_ns == before:
-            assert time.monotonic() < deadline, "the notebook was not saved"
-            time.sleep(0.05)
+        until(lambda: file.stat().st_mtime_ns != before and is_whole(file))
 
     def end_kernels(self) -> None:
         """Ends all kernels and closes the page, which would start another one."""
@@ -212,12 +220,23 @@ class NotebookPage:
 
     def run(self, id: str) -> None:
         """Runs a code cell and returns when it has finished; it must not show an error."""
+        self.start(id)
+        self.finish(id)
+
+    def start(self, id: str) -> None:
+        """Lets a code cell run."""
         cell = self.cell(id)
         cell.scroll_into_view_if_needed()
         editor = cell.locator(".cm-content")
         editor.click()
         self.page.wait_for_function("cell => cell.classList.contains('jp-mod-active')", arg=cell.element_handle())
+        # The number of an earlier run is not to be taken for that of this one.
+        cell.locator(".jp-InputPrompt").evaluate("prompt => { prompt.textContent = ''; }")
         editor.press("Control+Enter")
+
+    def finish(self, id: str) -> None:
+        """Returns when a cell that was started has finished; it must not show an error."""
+        cell = self.cell(id)
         self.page.wait_for_function(
             "cell => /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)", arg=cell.element_handle()
         )

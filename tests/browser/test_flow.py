@@ -8,12 +8,13 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.lab import Lab, NotebookPage
+from tests.browser.lab import Lab, NotebookPage, is_whole
+from tests.until import until
 
 pytestmark = pytest.mark.browser
 
 CELLS = {
-    "load": "%load_ext convex_nb\nimport ipywidgets, threading, time\nfrom convex_nb import live",
+    "load": "%load_ext convex_nb\nimport ipywidgets, pathlib, threading, time\nfrom convex_nb import live",
     "add": """%%convex_mutation -q
 def add(ctx, n: float):
     return ctx.db.insert("rows", {"n": n})
@@ -22,17 +23,25 @@ def add(ctx, n: float):
 def rows(ctx, most: int):
     return ctx.db.query("rows").order("desc").take(most)
 """,
-    "views": "add(n=-1)\nipywidgets.VBox([live(rows, most=most) for most in (500, 400, 300)])",
+    "views": "add(n=-1)\nipywidgets.VBox([live(rows, most=most) for most in (5000, 4000, 3000)])",
     "one": "add(n=0)",
-    "loop": """def loop(steps):
-    for n in range(steps):
+    # Slowly until the page has seen enough of it, and then as fast as it can.
+    "loop": """made = []
+def loop():
+    commits = 0
+    while not pathlib.Path("enough").exists():
+        add(n=0)
+        commits += 1
+        time.sleep(0.01 + commits / 5000)
+    for n in range(100):
         add(n=n)
-        time.sleep(0.01)
+    made.append(commits + 100)
 """,
-    "thread": "thread = threading.Thread(target=loop, args=(100,))\nthread.start()",
-    "wait": "thread.join()",
-    "long": "loop(150)",
-    "same": "display(live(rows, most=500))\nloop(400)",
+    "thread": "thread = threading.Thread(target=loop)\nthread.start()",
+    "wait": "thread.join()\nprint(made[-1])",
+    "cell": "loop()\nprint(made[-1])",
+    "same": "display(live(rows, most=5000))\nloop()\nprint(made[-1])",
+    "many": "for n in range(150):\n    add(n=n)",
 }
 
 PAGES = "globalThis[Symbol.for('convex_nb.pages')] = window.pages = new Map()"
@@ -60,6 +69,20 @@ def run(notebook: NotebookPage, *cells: str) -> None:
         notebook.run(cell)
 
 
+def watch(notebook: NotebookPage, *cells: str) -> tuple[int, int]:
+    """Runs cells that loop until the page has seen enough; how many commits they made, and how many were drawn."""
+    enough = notebook.lab.folder / "enough"
+    enough.unlink(missing_ok=True)
+    before = notebook.page.evaluate("frames_.length")
+    notebook.start(cells[0])
+    notebook.page.wait_for_function("before => frames_.length > before + 4", arg=before)
+    enough.touch()
+    notebook.finish(cells[0])
+    run(notebook, *cells[1:])
+    commits = int(notebook.cell(cells[-1]).locator(".jp-OutputArea-output pre").last.inner_text())
+    return commits, notebook.page.evaluate("frames_.length") - before
+
+
 def settled(notebook: NotebookPage, rows: int, views: int = 3) -> None:
     """All views of the page show so many rows."""
     notebook.page.wait_for_function(
@@ -73,12 +96,13 @@ def save(notebook: NotebookPage, name: str) -> None:
     notebook.cell("one").locator(".cm-content").click()
     notebook.page.keyboard.press("Escape")
     notebook.page.keyboard.press("Control+s")
-    for _ in range(100):
-        cells = nbformat.read(notebook.lab.folder / name, as_version=4).cells
-        if any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in cells[3].outputs):
-            return
-        notebook.page.wait_for_timeout(100)
-    raise AssertionError("the notebook was not saved")
+    file = notebook.lab.folder / name
+
+    def is_kept() -> bool:
+        outputs = nbformat.read(file, as_version=4).cells[3].outputs if is_whole(file) else []
+        return any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs)
+
+    until(is_kept)
 
 
 def test_views_move_together_whoever_commits(notebook: NotebookPage) -> None:
@@ -88,14 +112,12 @@ def test_views_move_together_whoever_commits(notebook: NotebookPage) -> None:
     notebook.page.evaluate(RECORD)
     run(notebook, "one")
     settled(notebook, 2)
-    run(notebook, "thread", "wait")
-    settled(notebook, 102)
-    drawn = notebook.page.evaluate("frames_.length")
-    assert 4 < drawn < 80, "commits of a thread are folded, and seen before the last one"
-    run(notebook, "long")
-    settled(notebook, 252)
-    drawn_of_the_cell = notebook.page.evaluate("frames_.length") - drawn
-    assert 4 < drawn_of_the_cell < 100, "so are those of a cell that runs"
+    by_thread, drawn = watch(notebook, "thread", "wait")
+    settled(notebook, 2 + by_thread)
+    assert drawn < by_thread - 50, "commits of a thread are seen before the last one, and folded"
+    by_cell, drawn = watch(notebook, "cell")
+    settled(notebook, 2 + by_thread + by_cell)
+    assert drawn < by_cell - 50, "so are those of a cell that runs"
     assert notebook.page.evaluate("apart") == 0, "in no frame one view was ahead of another"
 
 
@@ -103,9 +125,8 @@ def test_a_cell_that_shows_a_view_moves_it_while_it_runs(notebook: NotebookPage)
     notebook.write("same.ipynb", CELLS)
     run(notebook, "load", "add", "rows", "loop")
     notebook.page.evaluate(RECORD)
-    run(notebook, "same")
-    settled(notebook, 400, views=1)
-    assert notebook.page.evaluate("frames_.length") > 4
+    commits, _ = watch(notebook, "same")
+    settled(notebook, commits, views=1)
 
 
 def test_nothing_is_drawn_while_nobody_looks(notebook: NotebookPage) -> None:
@@ -114,7 +135,7 @@ def test_nothing_is_drawn_while_nobody_looks(notebook: NotebookPage) -> None:
     settled(notebook, 1)
     notebook.page.evaluate(RECORD)
     notebook.page.evaluate(HIDE, True)
-    run(notebook, "one", "long")
+    run(notebook, "one", "many")
     notebook.page.wait_for_timeout(300)
     assert notebook.page.evaluate("frames_.length") == 1
     notebook.page.evaluate(HIDE, False)

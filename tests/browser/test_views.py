@@ -220,15 +220,21 @@ def test_what_is_being_entered_stays_when_the_view_is_told_the_whole(notebook: N
     # As when a message was lost, or a second page of this notebook has come up.
     cells = EDIT | {
         "live": "view = live(tasks, edit=update)\nview",
-        "lost": """from threading import Timer
+        "lost": """from pathlib import Path
+from threading import Thread
+from time import sleep
 
 def lose():
+    while not Path("lose").exists():
+        sleep(0.01)
     view._from_browser({"type": "hello", "tab": "another", "sequence": -1})
     update(id=tasks()[4]["_id"], title="after the whole")
 
-Timer(1, lose).start()
+Thread(target=lose).start()
 """,
     }
+    lose = notebook.lab.folder / "lose"
+    lose.unlink(missing_ok=True)
     notebook.write("whole.ipynb", cells)
     for cell in cells:
         notebook.run(cell)
@@ -236,6 +242,7 @@ Timer(1, lose).start()
     table.locator("tbody tr").nth(1).locator("td").nth(0).dblclick()
     box = table.locator(".cx-edit")
     box.fill("half a wo")
+    lose.touch()
     table.locator("td", has_text="after the whole").wait_for()
     assert box.input_value() == "half a wo"
 

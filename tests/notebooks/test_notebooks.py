@@ -22,12 +22,14 @@ import convex_nb
 from convex_nb.views.live_view import LiveView
 from ipywidgets.widgets.widget import _instances
 
+# Those that end by themselves may be at work, or not: what is due by the clock is.
+_brief = {"convex_nb jobs in turn", "convex_nb job", "convex_nb action"}
 _dep = convex_nb.current()
 print({
     "functions": sorted(_dep.functions),
     "queries": _dep.statistics().reactor.queries,
     "views": sum(isinstance(widget, LiveView) for widget in _instances.values()),
-    "threads": threading.active_count(),
+    "threads": sum(thread.name not in _brief for thread in threading.enumerate()),
 })
 """
 
