@@ -16,6 +16,7 @@ from benchmarks.engine import settle
 from benchmarks.harness import Line
 from convex_nb import define_schema, define_table, v
 from convex_nb.engine.database import Database
+from convex_nb.engine.part import Part
 from convex_nb.engine.reading.reader import DatabaseReader
 from convex_nb.engine.search.vector_search import vector_search
 from convex_nb.engine.segments.columns import Column
@@ -135,7 +136,11 @@ def vector_line(chance: np.random.Generator) -> Line:
     drawn = chance.integers(0, len(numbers), (VECTORS, DIMENSIONS))
     database = Database()
     database.push_schema(define_schema({"points": POINTS}))
-    database.import_segment("points", segment_of(np.array(list(map(str, numbers.tolist())), object)[drawn]))
+    points = segment_of(np.array(list(map(str, numbers.tolist())), object)[drawn])
+    transaction = database.begin()
+    transaction.add_part("points", Part.build(points, database.head.tables["points"].indexes))
+    database.commit(transaction)
+    del points
     state = database.head.tables["points"]
     units = numbers.astype(np.float32)[drawn]
     units /= np.linalg.norm(units, axis=1, keepdims=True)

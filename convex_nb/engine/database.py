@@ -22,7 +22,6 @@ from convex_nb.engine.interrupts import deferred
 from convex_nb.engine.maintenance import Maintenance
 from convex_nb.engine.mint import Mint
 from convex_nb.engine.names import check_table_name
-from convex_nb.engine.part import Part
 from convex_nb.engine.schema_push import push
 from convex_nb.engine.snapshot import Catalog, Snapshot
 from convex_nb.engine.subscriptions import Subscriptions
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.materialised import Materialised
     from convex_nb.engine.read_set import ReadSet
-    from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.wal.protocol import SharedLog, WriteAheadLog
     from convex_nb.language.schema import SchemaDefinition
 
@@ -261,19 +259,6 @@ class Database:
             return transaction
 
         return self.committer.push(change, amended, source, self._committed)
-
-    def import_segment(self, table: str, segment: Segment, *, replace: bool = False, source: str = "import") -> Commit:
-        """Add a whole segment to a table, in place of what is there with ``replace``, as one commit.
-
-        The segment was made for this table: its ids carry the table's number, its documents fit the schema. Costs
-        O(rows log rows) per index, before anybody has to wait. Raises ``Conflict`` if a schema was pushed meanwhile.
-        """
-        transaction = self.begin()
-        state = transaction.table(table) or self.new_table(table, transaction.snapshot.catalog)
-        transaction.add_part(table, Part.build(segment, state.indexes), replace=replace)
-        commit = self.commit(transaction, source)
-        assert commit is not None
-        return commit
 
     def new_table(self, name: str, catalog: Catalog) -> TableState:
         """An empty table of this name under ``catalog``; it exists for others once a commit has brought it."""

@@ -92,15 +92,6 @@ def decode_id(text: str) -> tuple[int, bytes]:
     return number, data[width:-2]
 
 
-def is_id(text: object) -> bool:
-    """Tell whether `text` has the form of an id; never raises."""
-    try:
-        decode_id(text)  # type: ignore[arg-type]
-    except InvalidIdError:
-        return False
-    return True
-
-
 def _undecodable(text: object, reason: str) -> InvalidIdError:
     shown = text if isinstance(text, str) else repr(text)
     return InvalidIdError(f'Unable to decode ID: {reason}: "{shorten(shown, 80)}"', id=shown)

@@ -41,7 +41,6 @@ class Limits:
     log_line_bytes: int = 4096
     log_lines: int = 256
     query_operators: int = 256
-    http_body_bytes: int = 20 << 20
     file_data_url_bytes: int = 1 << 20
 
     # Definitions.

@@ -33,19 +33,5 @@ def changed_cells(old: Sequence[Cell], new: Sequence[Cell]) -> dict[int, Cell]:
     }
 
 
-def apply_delta(page: Sequence[Row], delta: Delta) -> list[Row]:
-    """Return the page that `delta` makes of `page`: what the browser does, in Python, for tests and the snapshot."""
-    removed = set(delta["remove"])
-    rows = {key: list(cells) for key, cells in page if key not in removed}
-    order = list(rows)
-    for place, key, cells in delta["insert"]:
-        rows[key] = list(cells)
-        order.insert(place, key)
-    for key, changed in delta["change"]:
-        for number, cell in changed.items():
-            rows[key][number] = cell
-    return [(key, rows[key]) for key in delta.get("order", order)]
-
-
 def is_empty(delta: Delta) -> bool:
     return not (delta["remove"] or delta["insert"] or delta["change"] or "order" in delta)

@@ -41,10 +41,6 @@ class Window:
         """Rows of the result, whatever the filter."""
         return len(self._result)
 
-    @property
-    def follows_top(self) -> bool:
-        return self._anchor is None and self.start == 0
-
     def page(self) -> list[Mapping[str, Any]]:
         """Return the rows of the page, each an object."""
         page = self._rows[self.start : self.start + self.size]

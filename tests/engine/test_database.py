@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from convex_nb.engine.database import Database
@@ -10,6 +8,7 @@ from convex_nb.language.ids import FIRST_USER_TABLE, decode_id
 from convex_nb.language.limits import Limits
 from tests.engine.databases import (
     committed,
+    import_all,
     insert_all,
     items_schema,
     make_database,
@@ -71,34 +70,18 @@ def test_a_read_only_transaction_over_any_snapshot() -> None:
 
 
 def test_replacing_a_table_by_a_segment() -> None:
-    from convex_nb.engine.segments.segment import Segment
-    from convex_nb.language.documents import Document
-
     database = make_database(items_schema("n"))
     (old,) = insert_all(database, "items", [{"n": 1}])
-
-    def segment(n: int) -> Segment:
-        id, time = database.mint.identity(database.register.number("items"), "items")
-        return Segment.from_documents([Document({"_id": id, "_creationTime": time, "n": n})], "items")
-
-    appended = database.import_segment("items", segment(2))
+    appended = import_all(database, "items", [{"n": 2}])
     assert (appended.tables, appended.replaced, len(appended.parts)) == (frozenset({"items"}), frozenset(), 1)
     assert numbers(reading(database)[1].query("items").with_index("by_fields")) == [1, 2]
-    commit = database.import_segment("items", segment(3), replace=True, source="tool")
-    assert (commit.replaced, commit.source) == (frozenset({"items"}), "tool")
+    commit = import_all(database, "items", [{"n": 3}], replace=True)
+    assert (commit.replaced, commit.source) == (frozenset({"items"}), "import")
     assert numbers(reading(database)[1].query("items").with_index("by_fields")) == [3]
     assert reading(database)[1].get(old) is None
-    database.import_segment("fresh", segment_of(database, "fresh"))
+    import_all(database, "fresh", [{}])
     assert len(database.head.tables["fresh"]) == 1
     database.check()
-
-
-def segment_of(database: Database, table: str) -> Any:
-    from convex_nb.engine.segments.segment import Segment
-    from convex_nb.language.documents import Document
-
-    id, time = database.mint.identity(database.register.number(table), table)
-    return Segment.from_documents([Document({"_id": id, "_creationTime": time})], table)
 
 
 def test_the_system_clock_is_the_default() -> None:

@@ -257,9 +257,13 @@ def accepts(validator: Validator, value: Any) -> bool:
 
 
 def _table_of(text: str) -> str | None:
-    from convex_nb.language.ids import decode_id, is_id
+    from convex_nb.language.errors import InvalidIdError
+    from convex_nb.language.ids import decode_id
 
-    return TABLES.get(decode_id(text)[0]) if is_id(text) else None
+    try:
+        return TABLES.get(decode_id(text)[0])
+    except InvalidIdError:
+        return None
 
 
 @st.composite

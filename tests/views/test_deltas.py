@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from convex_nb.views.deltas import apply_delta, delta_between, is_empty
+from convex_nb.views.deltas import delta_between, is_empty
 from convex_nb.views.messages import Cell, Row
+from tests.views.browsers import apply_delta
 
 CELLS: st.SearchStrategy[Cell] = st.none() | st.booleans() | st.integers(0, 1) | st.just(1.0) | st.just("x")
 PAGES = st.lists(

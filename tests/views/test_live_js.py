@@ -14,9 +14,10 @@ from typing import get_args, get_type_hints
 import pytest
 
 from convex_nb.views import messages
-from convex_nb.views.deltas import apply_delta, delta_between
+from convex_nb.views.deltas import delta_between
 from convex_nb.views.messages import Cell, Row
 from convex_nb.views.modules import STATIC, bundle
+from tests.views.browsers import apply_delta
 
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))}
 WIDGETS = ["live.js", "form.js", "dashboard.js"]

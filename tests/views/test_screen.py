@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from convex_nb.views.deltas import apply_delta
 from convex_nb.views.messages import Head, Row, Update
 from convex_nb.views.screen import Picture, Screen
+from tests.views.browsers import apply_delta
 
 HEAD: Head = {
     "path": "t:q",

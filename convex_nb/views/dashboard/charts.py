@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MINUTES: Final = 60
 _MINUTE_MS: Final = 60_000
 
-Minutes = Sequence["tuple[int, Tally]"]
 Line = tuple[str, Callable[["Tally"], float | None]]
 
 

@@ -112,10 +112,7 @@ def test_time_goes_on_where_it_stopped(path: Path) -> None:
 def test_creation_times_that_were_brought_in_do_not_set_the_clock(path: Path) -> None:
     database = open_quickly(path)
     state = database.new_table("items", database.head.catalog)
-    from convex_nb.engine.segments.segment import Segment
-    from tests.engine.documents import document
-
-    database.import_segment("items", Segment.from_documents([document(1, {}, time=1e15)], "items"))
+    import_all(database, "items", [{"_creationTime": 1e15}])
     assert state.number == database.head.tables["items"].number
     database.close()
     database = open_quickly(path)
