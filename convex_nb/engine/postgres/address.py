@@ -69,9 +69,16 @@ class Address:
     def __repr__(self) -> str:
         return f"Address({self.text!r})"
 
-    def connect(self) -> Connection[Any]:
-        """A new connection, each of whose statements is a transaction. Raises ``psycopg.Error``."""
-        psycopg = driver()
+    def connect(self, *, limited: bool = False) -> Connection[Any]:
+        """A new connection, each of whose statements is a transaction. Raises ``psycopg.Error``.
+
+        With ``limited``, a statement that the server does not answer closes it.
+        """
+        connection_class = driver().Connection
+        if limited:
+            from convex_nb.engine.postgres.limited_connection import LimitedConnection
+
+            connection_class = LimitedConnection
         defaults = {
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": SILENCE_MS,
@@ -80,7 +87,7 @@ class Address:
             "keepalives_count": 3,
             "application_name": "convex_nb",
         }
-        connection: Connection[Any] = psycopg.connect(**{**defaults, **self._parts}, autocommit=True)
+        connection: Connection[Any] = connection_class.connect(**{**defaults, **self._parts}, autocommit=True)
         return connection
 
     def without_secrets(self, text: str) -> str:

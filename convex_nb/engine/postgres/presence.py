@@ -87,7 +87,7 @@ class Presence:
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = self._address.connect()
+            self._connection = self._address.connect(limited=True)
             # A standby lets nobody listen. Then it is looked now and then.
             with suppress(driver().Error):
                 self._connection.execute(driver().sql.SQL("listen {}").format(driver().sql.Identifier(self._channel)))

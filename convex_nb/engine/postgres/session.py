@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -86,7 +87,7 @@ class Session:
         Raises ``StorageError``, and none of them is in the log then; ``CommitInDoubtError`` where that is not known.
         """
         statement, parameters = self._statement(expected, records)
-        deadline = monotonic() + PATIENCE_SECONDS
+        deadline = inf
         pause = _FIRST_PAUSE
         in_doubt = False
         while True:
@@ -98,6 +99,8 @@ class Session:
                 # The same statement once more does nothing if the first one has done it.
                 return in_doubt and self._is_there(connection, records)
             except driver().Error as error:
+                # From when it was lost: that a server is silent is found out long after the beginning.
+                deadline = min(deadline, monotonic() + PATIENCE_SECONDS)
                 if connection is not None and not connection.closed:
                     if not in_doubt:
                         raise refusal(self._address, "commit", error) from None
@@ -182,7 +185,7 @@ class Session:
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = self._address.connect()
+            self._connection = self._address.connect(limited=True)
             if self._relaxed:
                 self._connection.execute("set synchronous_commit = off")
             else:

@@ -3,6 +3,7 @@ which; nobody else is held up, and nothing is left by halves."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 
 from convex_nb.engine.database import Database
-from convex_nb.engine.postgres import session
+from convex_nb.engine.postgres import limited_connection, session
 from convex_nb.language.errors import CommitInDoubtError, StorageError
 from tests.engine.postgres.kernels import contents, follow, insert, kernels, log_of
 from tests.engine.postgres.server import Server
@@ -202,6 +203,61 @@ def test_what_may_have_arrived_is_never_said_to_be_refused(
             insert(a, "items", n=3)
         follow(a, b)
         assert numbers(a) == numbers(b) == [0, 1]
+
+
+@pytest.mark.parametrize("when", ["before the commit", "in the middle of it"])
+def test_a_process_of_the_server_that_is_suspended_holds_no_commit_for_ever(
+    uri: str, server: Server, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    with kernels(uri) as (a, b):
+        insert(a, "items", n=0)
+        backend = log_of(a)._session._connected().info.backend_pid
+        if when == "before the commit":
+            with monkeypatch.context() as patch, stopped(backend):
+                patch.setattr(limited_connection, "ANSWER_SECONDS", 1.0)
+                insert(a, "items", n=1)
+                insert(b, "items", n=2)
+        else:
+            server.execute(
+                "create function linger() returns trigger language plpgsql as $$ begin "
+                "perform pg_advisory_xact_lock(7); return new; end $$; "
+                "create trigger linger before insert on convex_nb_log for each row execute function linger()",
+                name_of(uri),
+            )
+            monkeypatch.setattr(session, "PATIENCE_SECONDS", 0.3)
+            log_of(b)._session._connected().execute("set lock_timeout = 300")
+            with psycopg.connect(uri, autocommit=True) as holder:
+                holder.execute("select pg_advisory_lock(7)")
+                with monkeypatch.context() as patch:
+                    log_of(a)._session._connected().execute("set lock_timeout = 0")
+                    patch.setattr(limited_connection, "ANSWER_SECONDS", 1.0)
+                    thread, failures = appending(a, 1)
+                    until_one_waits(server, uri)
+                    with stopped(backend):
+                        holder.execute("select pg_advisory_unlock(7)")
+                        thread.join()
+                        (failure,) = failures
+                        assert isinstance(failure, CommitInDoubtError)
+                        patch.undo()
+                        with pytest.raises(StorageError, match=r"lock timeout.*Nothing was written"):
+                            insert(b, "items", n=9)
+            # Once it goes on, it does what it was at.
+            while server.execute("select position from convex_nb_head", name_of(uri)) == [(1,)]:
+                time.sleep(0.01)
+            insert(b, "items", n=2)
+        follow(a, b)
+        assert numbers(a) == numbers(b) == [0, 1, 2]
+        insert(a, "items", n=3)
+        assert numbers(a) == [0, 1, 2, 3]
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("what", ["a kernel is suspended", "connections are cut all the time"])
