@@ -15,7 +15,7 @@ from convex_nb.engine.table_index import BY_CREATION_TIME
 from convex_nb.engine.usage import Usage
 from convex_nb.engine.write import Write
 from convex_nb.language.document_validation import to_document_fields
-from convex_nb.language.documents import Document, freeze
+from convex_nb.language.documents import SYSTEM_FIELDS, Document, freeze, without_system_fields
 from convex_nb.language.errors import DocumentNotFoundError, InvalidValueError, ReadOnlyError
 from convex_nb.language.keys import MAX_KEY, MIN_KEY
 from convex_nb.language.limits import UNLIMITED
@@ -277,7 +277,7 @@ class Transaction:
             raise InvalidValueError(
                 f"Invalid argument `value` for `db.patch`: it must be a dict, got {type(fields).__name__}."
             )
-        merged = {**_without_system_fields(old), **_checked_system_fields(fields, old)}
+        merged = {**without_system_fields(old), **_checked_system_fields(fields, old)}
         self._replace(state, old, {key: value for key, value in merged.items() if value is not UNDEFINED})
 
     def replace(
@@ -440,18 +440,11 @@ def _upto(state: TableState, position: int, lo: bytes, hi: bytes, reverse: bool,
     return Interval(state.name, index.name, key, hi) if reverse else Interval(state.name, index.name, lo, key + b"\x00")
 
 
-_SYSTEM_FIELDS = ("_id", "_creationTime")
-
-
-def _without_system_fields(document: Document) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in _SYSTEM_FIELDS}
-
-
 def _checked_system_fields(fields: Mapping[str, Any], old: Document) -> Mapping[str, Any]:
     """``fields`` without the system fields, which may be there only with the values that they have."""
     if "_id" not in fields and "_creationTime" not in fields:
         return fields
-    for name in _SYSTEM_FIELDS:
+    for name in SYSTEM_FIELDS:
         if name in fields and fields[name] is not UNDEFINED and fields[name] != old[name]:
             raise InvalidValueError(
                 f"The field {name!r} cannot be changed: {fields[name]!r} does not match the document's {old[name]!r}. "
@@ -459,4 +452,4 @@ def _checked_system_fields(fields: Mapping[str, Any], old: Document) -> Mapping[
                 path=f".{name}",
                 value=fields[name],
             )
-    return {key: value for key, value in fields.items() if key not in _SYSTEM_FIELDS}
+    return without_system_fields(fields)

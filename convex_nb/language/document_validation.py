@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from convex_nb.language.describing import describe, shorten
+from convex_nb.language.documents import SYSTEM_FIELDS
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.limits import Limits
 from convex_nb.language.values import Value, size_of, to_value
@@ -14,7 +15,6 @@ from convex_nb.language.values import Value, size_of, to_value
 document_limits: Final = Limits.convex()
 """Stored documents keep the reference's limits under every profile."""
 
-_SYSTEM_FIELDS = ("_id", "_creationTime")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _known_names: set[str] = set()
 
@@ -22,7 +22,7 @@ _known_names: set[str] = set()
 def field_name_fault(name: str) -> str | None:
     """Return why documents cannot have a top-level field of this name, or None."""
     shown = shorten(repr(name), 80)
-    if name in _SYSTEM_FIELDS:
+    if name in SYSTEM_FIELDS:
         return f"Field {shown} is the system's: each document gets its own. Leave it out."
     if name.startswith("_"):
         return f"Field {shown} starts with an underscore, as only the system's own fields do. Rename it."

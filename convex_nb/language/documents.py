@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from convex_nb.language.errors import ReadOnlyError
+
+SYSTEM_FIELDS: Final = ("_id", "_creationTime")
+"""What every document has besides its own fields."""
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
@@ -54,6 +58,11 @@ class ReadOnlyList(list[Any]):
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return list, (list(self),)
+
+
+def without_system_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document's own fields."""
+    return {name: value for name, value in document.items() if name not in SYSTEM_FIELDS}
 
 
 _CONTAINERS = frozenset({dict, list})

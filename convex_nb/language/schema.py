@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb.language.describing import describe, shorten
 from convex_nb.language.document_validation import field_name_fault
+from convex_nb.language.documents import SYSTEM_FIELDS
 from convex_nb.language.errors import InvalidValueError, SchemaDefinitionError
 from convex_nb.language.index_references import check_index_references
 from convex_nb.language.limits import Limits
@@ -267,7 +268,7 @@ def _check_document_validator(validator: Validator) -> None:
                 f"{shorten(member.to_code(), 80)}."
             )
         for name in member.fields:
-            if name in ("_id", "_creationTime"):
+            if name in SYSTEM_FIELDS:
                 raise SchemaDefinitionError(f"{name!r} is added to every document; leave it out.", field=name)
             fault = field_name_fault(name)
             if fault is not None:

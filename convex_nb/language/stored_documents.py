@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
+from convex_nb.language.documents import without_system_fields
 from convex_nb.language.errors import ConvexNbError, SchemaValidationError
 from convex_nb.language.ordering import same_value
 from convex_nb.language.schema import TableDefinition
@@ -21,7 +22,6 @@ from convex_nb.language.validators import (
 from convex_nb.language.value_types import Int64
 
 REFUSALS_LISTED: Final = 10
-_SYSTEM_FIELDS: Final = ("_id", "_creationTime")
 
 
 def refusals(
@@ -32,7 +32,7 @@ def refusals(
 ) -> Iterator[SchemaValidationError]:
     """Yield why each document that does not fit is refused. O(documents)."""
     for document in documents:
-        fields = {key: value for key, value in document.items() if key not in _SYSTEM_FIELDS}
+        fields = without_system_fields(document)
         try:
             normal = definition.validate(fields, table_name=table_name, tables=tables)
             if not same_value(normal, fields):

@@ -10,6 +10,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.definitions import names_after
+from convex_nb.language.documents import SYSTEM_FIELDS
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.notebook.commands import COMMANDS
 from convex_nb.views.columns import columns_of_table
@@ -114,5 +115,5 @@ def _in_code(deployment: Deployment, before: str) -> Iterable[str] | None:
     if _FIELD.search(before):
         schema = deployment.schema
         declared = schema.tables.get(table.name) if schema is not None else None
-        return [*columns_of_table(declared), "_id", "_creationTime"] if declared is not None else None
+        return [*columns_of_table(declared), *SYSTEM_FIELDS] if declared is not None else None
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.language.documents import SYSTEM_FIELDS
 from convex_nb.language.validators import IdValidator, LiteralValidator, ObjectValidator, UnionValidator, Validator
 from convex_nb.language.values import UNDEFINED, Id, Int64
 from convex_nb.views.cells import encode_cell, encode_time
@@ -13,7 +14,6 @@ from convex_nb.views.messages import Cell, Column
 if TYPE_CHECKING:
     from convex_nb.language.schema import TableDefinition
 
-SYSTEM_FIELDS: Final = ("_creationTime", "_id")
 _RIGHT: Final = frozenset({"number", "int64"})
 _TYPES_NAMED: Final = 3
 
@@ -49,7 +49,7 @@ class Columns:
     def names(self) -> list[str]:
         """The fields: own ones first, system fields last."""
         own = [name for name in self._seen if name not in SYSTEM_FIELDS]
-        return [*own, *(name for name in SYSTEM_FIELDS if name in self._seen)]
+        return [*own, *(name for name in reversed(SYSTEM_FIELDS) if name in self._seen)]
 
     def widen(self, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
         """Return the columns after having seen `rows`: own fields first, system fields last."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from convex_nb.deployment.clients.paginated import Followed
+from convex_nb.language.documents import without_system_fields
 from convex_nb.language.values import UNDEFINED
 from convex_nb.views.cells import as_id, encode_time
-from convex_nb.views.columns import SYSTEM_FIELDS
 from convex_nb.views.editing import Editing
 from convex_nb.views.messages import Node, Opened
 from convex_nb.views.problem import message_of
@@ -130,7 +130,7 @@ class Panel:
 
 def _fields_of(document: Row) -> Node:
     """The fields of a document: own ones first, its time as a time, its id not at all, since it stands above."""
-    tree = tree_of({name: value for name, value in document.items() if name not in SYSTEM_FIELDS})
+    tree = tree_of(without_system_fields(document))
     if "_creationTime" in document:
         tree["items"].append({"label": "_creationTime", "cell": encode_time(document["_creationTime"])})
     return tree

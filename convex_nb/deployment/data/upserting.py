@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from convex_nb.engine.bulk.bulk import SYSTEM_FIELDS, segment_from_arrow
+from convex_nb.engine.bulk.bulk import segment_from_arrow
 from convex_nb.engine.bulk.import_frames import frame_to_arrow, is_frame
 from convex_nb.engine.names import check_table_name
 from convex_nb.language.describing import describe
+from convex_nb.language.documents import without_system_fields
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.services.transfer.upserting import Records, Upserted, key_of, upsert
 
@@ -63,4 +64,4 @@ def _rows(database: Database, table: str, frame: Any) -> Iterator[Mapping[str, A
         rows, table_name=table, table_number=1, creation_time=1.0, random=database.random_bytes
     )
     for document in segment.documents(range(segment.num_rows)):
-        yield {name: value for name, value in document.items() if name not in SYSTEM_FIELDS}
+        yield without_system_fields(document)

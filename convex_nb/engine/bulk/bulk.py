@@ -19,7 +19,7 @@ from convex_nb.engine.segments.layout import MISSING, Field, field_of
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.describing import shorten
 from convex_nb.language.document_validation import document_limits, field_name_fault
-from convex_nb.language.documents import freeze
+from convex_nb.language.documents import SYSTEM_FIELDS, freeze
 from convex_nb.language.errors import InvalidValueError, ValidationError
 from convex_nb.language.ids_columnar import encode_ids, id_table_numbers
 from convex_nb.language.validators import AnyValidator, ObjectValidator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.layout import Kind
     from convex_nb.language.schema import TableDefinition
 
-SYSTEM_FIELDS: Final = ("_id", "_creationTime")
 _MS_PER_DAY: Final = 86_400_000
 _BATCH: Final = 16_384
 """Rows that are validated one by one are made Python's so many at a time."""

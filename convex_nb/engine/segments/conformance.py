@@ -8,6 +8,7 @@ import numpy
 import pyarrow.compute as pc
 
 from convex_nb.engine.segments.layout import MISSING, Kind
+from convex_nb.language.documents import SYSTEM_FIELDS
 from convex_nb.language.errors import ConvexNbError
 from convex_nb.language.ids_columnar import id_table_numbers
 from convex_nb.language.ordering import same_value
@@ -45,7 +46,6 @@ ACCEPTS: Final[Mapping[Kind, type[Validator]]] = {
 }
 """The validator that takes any value of a column of this kind as it is."""
 
-_SYSTEM_FIELDS: Final = frozenset({"_id", "_creationTime"})
 _ENUMERABLE: Final = frozenset({"boolean", "int", "int64", "string", "id"})
 """Kinds of columns of which equal values are the same: to Arrow all NaNs are one."""
 _BATCH: Final = 4096
@@ -66,7 +66,7 @@ def conforms(segment: Segment, validator: Validator, tables: Mapping[int, str] |
         if name not in segment.columns and not field.is_optional:
             return False
     for name, column in segment.columns.items():
-        if name not in _SYSTEM_FIELDS:
+        if name not in SYSTEM_FIELDS:
             expected = validator.fields.get(name)
             if expected is None or not _fits(column, expected, tables):
                 return False

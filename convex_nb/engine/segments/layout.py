@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from convex_nb.engine.segments.float_arrays import are_floats
-from convex_nb.language.documents import Document, ReadOnlyList
+from convex_nb.language.documents import SYSTEM_FIELDS, Document, ReadOnlyList
 from convex_nb.language.values import Id, Int64
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def field_names(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], bool
 
 def frequent_names(counts: Counter[str]) -> tuple[list[str], bool]:
     """`field_names` of documents whose fields were counted."""
-    system = ["_id", "_creationTime"]
+    system = list(SYSTEM_FIELDS)
     own = [name for name in counts if name not in system]
     room = MAX_COLUMNS - len(system)
     if len(own) <= room:

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Final
 
 from convex_nb.deployment.components.installed import inside
 from convex_nb.deployment.definitions import anonymous_function, document_of
+from convex_nb.language.documents import SYSTEM_FIELDS, without_system_fields
 from convex_nb.language.encoding import loads, to_json
 from convex_nb.language.errors import InvalidValueError
 from convex_nb.language.validators import ObjectValidator, Validator, v
 from convex_nb.language.values import UNDEFINED
 from convex_nb.views.cells import escaped
-from convex_nb.views.columns import SYSTEM_FIELDS, columns_of_table
+from convex_nb.views.columns import columns_of_table
 from convex_nb.views.dashboard.blocks import (
     Block,
     Field,
@@ -117,7 +118,7 @@ class Data(WholeTables):
             yield words("limit", f"The newest {SHOWN:,} of {count:,} documents; a filter looks at all of them.", "soft")
 
     def _filter_rows(self) -> list[list[Field]]:
-        names = [*self._fields(), *SYSTEM_FIELDS]
+        names = [*self._fields(), *reversed(SYSTEM_FIELDS)]
         return [
             [
                 choice(f"field{number}", "Field", names, each.field),
@@ -258,8 +259,7 @@ class Data(WholeTables):
             if document is None:
                 self.memory["panel"] = None
                 raise InvalidValueError("The document is gone.")
-            own = {name: value for name, value in document.items() if name not in SYSTEM_FIELDS}
-            text = json.dumps(to_json(own), ensure_ascii=False, indent=2)
+            text = json.dumps(to_json(without_system_fields(document)), ensure_ascii=False, indent=2)
             self.memory |= {"edited": id, "text": escaped(text)}
 
     def _entered(self, content: Mapping[str, Any]) -> None:
