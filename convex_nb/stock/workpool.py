@@ -183,8 +183,9 @@ def to_be_told(on_complete: Function | str | None) -> str | None:
 
 def check_kind(function: Any, kind: str) -> None:
     """Raise `FunctionNotFoundError` where a function is known to be of another kind; a path is found out later."""
-    actual = getattr(function, "kind", kind)
-    if actual != kind:
+    actual = getattr(function, "kind", None)
+    # Of a reference every attribute is a reference.
+    if isinstance(actual, str) and actual != kind:
         raise FunctionNotFoundError(
             f"{function!r} is no {kind}, which is what is asked for here. Nothing was enqueued.", path=function.path
         )

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 
-from convex_nb import InvalidValueError, components
+from convex_nb import InvalidValueError, components, internal_action
 from convex_nb.stock.agents import generation  # noqa: F401 - which defines what is called here
 from convex_nb.stock.agents.context import (
     ContextHandler,
@@ -28,6 +28,7 @@ from convex_nb.stock.agents.tools import Handler, Tool, ToolCtx, tools_by_name
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx
+    from convex_nb.functions.definition import Function
 
 Model: TypeAlias = Callable[..., Any]
 MakeStreamer: TypeAlias = Callable[[str], DeltaStreamer]
@@ -157,6 +158,18 @@ class Agent(Threads):
             return DeltaStreamer(ctx, self._component.add_delta, message, ends, throttle)
 
         return self._answer(ctx, thread, prompt, prompt_message, messages, make)
+
+    def as_text_action(self, path: str, *, streaming: bool = False) -> Function:
+        """Make an internal action that answers: a step of a workflow, or what is scheduled or tried again.
+
+        It takes `thread`, and `prompt` or `prompt_message`, and returns the `Reply`.
+        """
+        generate = self.stream_text if streaming else self.generate_text
+
+        def answer(ctx: ActionCtx, thread: str, prompt: Any = None, prompt_message: str | None = None) -> Any:
+            return generate(ctx, thread, prompt=prompt, prompt_message=prompt_message)
+
+        return internal_action(path)(answer)
 
     def fetch_context(
         self, ctx: ActionCtx, prompt_message: str, *, messages: Sequence[ModelMessage] = ()
