@@ -42,6 +42,7 @@ class Worker:
         self._is_prompt = is_prompt
         self._due = threading.Event()
         self._stop = threading.Event()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
@@ -60,15 +61,19 @@ class Worker:
             thread.join(timeout=5)
 
     def _start(self) -> None:
-        thread = threading.Thread(
-            target=_run, args=(self._owner, self._due, self._stop, self._is_prompt), name=self._name, daemon=True
-        )
-        self._thread = thread
-        try:
-            thread.start()
-        except RuntimeError:
-            # The interpreter is on its way out.
-            self._thread = None
+        with self._starting:
+            if self._thread is not None:
+                # Another thread has woken it at the same time.
+                return
+            thread = threading.Thread(
+                target=_run, args=(self._owner, self._due, self._stop, self._is_prompt), name=self._name, daemon=True
+            )
+            self._thread = thread
+            try:
+                thread.start()
+            except RuntimeError:
+                # The interpreter is on its way out.
+                self._thread = None
 
 
 def _run(owner: weakref.ref[Background], due: threading.Event, stop: threading.Event, is_prompt: bool = False) -> None:

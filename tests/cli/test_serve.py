@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.until import PATIENCE
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def serving(*words: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]
         try:
             yield process, json.loads(process.stdout.readline() or "{}")
             os.kill(process.pid, signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(PATIENCE) == 130
         finally:
             process.kill()
 
@@ -33,10 +34,9 @@ def serving(*words: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]
 def ask(url: str, kind: str, path: str, args: dict[str, Any]) -> Any:
     body = json.dumps({"path": path, "args": args}).encode()
     request = urllib.request.Request(f"{url}/api/{kind}", body, {"content-type": "application/json"})
-    return json.load(urllib.request.urlopen(request, timeout=30))
+    return json.load(urllib.request.urlopen(request, timeout=PATIENCE))
 
 
-@pytest.mark.timeout(120)
 def test_apps_connect_until_it_is_interrupted(project: Path, cli: Cli) -> None:
     with serving("serve") as (process, said):
         assert set(said) == {"url", "siteUrl", "adminKey"}
@@ -51,14 +51,12 @@ def test_apps_connect_until_it_is_interrupted(project: Path, cli: Cli) -> None:
     assert len(cli("run", "messages:recent", "--json").json) == 4
 
 
-@pytest.mark.timeout(120)
 def test_in_production_clients_are_told_less(project: Path) -> None:
     with serving("serve", "--prod") as (_, said):
         answer = ask(said["url"], "mutation", "messages:broken", {})
         assert answer["errorMessage"].endswith("Server Error")
 
 
-@pytest.mark.timeout(120)
 def test_code_is_taken_over_as_it_is_edited(project: Path) -> None:
     file = project / "my_app" / "messages.py"
     before = file.read_text()

@@ -11,6 +11,7 @@ import pytest
 
 from convex_nb.deployment import worker
 from convex_nb.deployment.worker import Worker
+from tests.until import PATIENCE
 
 
 class Work:
@@ -44,15 +45,25 @@ def test_it_works_until_nothing_is_due_and_sleeps_until_it_is_woken() -> None:
     thread = Worker(work)
     assert work.calls == 0
     thread.wake()
-    assert rested.acquire(timeout=20)
+    assert rested.acquire(timeout=PATIENCE)
     assert work.calls == 3
     thread.wake()
-    assert rested.acquire(timeout=20)
+    assert rested.acquire(timeout=PATIENCE)
     assert work.calls == 4
     thread.stop()
     thread.stop()
     thread.wake()
     assert work.calls == 4
+
+
+def test_threads_that_wake_it_at_the_same_time_start_one_thread() -> None:
+    work = Work(lambda _: False)
+    worker = Worker(work, name="of two")
+    # Both have found that it has none.
+    worker._start()
+    worker._start()
+    assert [thread.name for thread in threading.enumerate()].count("of two") == 1
+    worker.stop()
 
 
 def test_what_fails_is_said_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -67,7 +78,7 @@ def test_what_fails_is_said_once_and_tried_again(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.ERROR, "convex_nb"):
         for _ in range(3):
             thread.wake()
-            assert tried.acquire(timeout=20)
+            assert tried.acquire(timeout=PATIENCE)
         thread.stop()
     assert work.calls == 3
     assert len(caplog.records) == 1
@@ -83,11 +94,11 @@ def test_it_ends_when_nobody_has_its_owner_any_more() -> None:
     work = Work(answer)
     thread = Worker(work)
     thread.wake()
-    assert working.wait(20)
+    assert working.wait(PATIENCE)
     del work
     gc.collect()
     assert thread._thread is not None
-    thread._thread.join(20)
+    thread._thread.join(PATIENCE)
     assert not thread._thread.is_alive()
 
 
@@ -103,7 +114,7 @@ def test_it_looks_again_after_its_rest_though_nobody_wakes_it() -> None:
     thread = Worker(work, name="prompt", is_prompt=True)
     thread.wake()
     for _ in range(3):
-        assert looked.acquire(timeout=20)
+        assert looked.acquire(timeout=PATIENCE)
     assert thread._thread is not None
     assert thread._thread.name == "prompt"
     thread.stop()

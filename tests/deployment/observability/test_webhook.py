@@ -17,8 +17,14 @@ import convex_nb
 from convex_nb import Deployment, InvalidValueError, query
 from convex_nb.deployment.observability import webhook
 from convex_nb.deployment.observability.webhook import Webhook
+from tests.until import PATIENCE
 
 SECRET = "a secret"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", PATIENCE)
 
 
 class Receiver(HTTPServer):
@@ -108,7 +114,7 @@ def test_what_is_refused_is_tried_again_and_given_up_in_the_end(
     with receiver(500, 302) as server:
         hook = Webhook(server.url)
         monkeypatch.setattr(hook._closed, "wait", lambda _: False)
-        server.taken.wait(10)
+        assert server.taken.wait(PATIENCE)
         hook.close()
         assert len(server.bodies) == 1
         assert hook.failed == 0
