@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Response as Response,
     )
     from convex_nb.functions.http.router import http_router as http_router
-    from convex_nb.functions.live.live_query import Subscription as Subscription
+    from convex_nb.functions.live.subscription import Subscription as Subscription
     from convex_nb.functions.references import (
         api as api,
         components as components,
@@ -140,7 +140,7 @@ _NAMES_OF_MODULES = {
     "functions.http.http_action": ("http_action",),
     "functions.http.messages": ("Request", "Response"),
     "functions.http.router": ("http_router",),
-    "functions.live.live_query": ("Subscription",),
+    "functions.live.subscription": ("Subscription",),
     "functions.references": ("api", "components", "internal"),
     "language.documents": ("Document",),
     "language.encoding": ("dumps", "from_json", "loads", "to_json", "to_plain_json"),

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from convex_nb.engine.transaction import Transaction
     from convex_nb.functions.definition import Kind
     from convex_nb.functions.execution import Execution
-    from convex_nb.functions.live.live_query import LiveQuery, Subscription
+    from convex_nb.functions.live.live_query import LiveQuery
+    from convex_nb.functions.live.subscription import Subscription
     from convex_nb.functions.registry import Entry, Target
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from convex_nb.server.messages import Json, encode_value
 
 if TYPE_CHECKING:
     from convex_nb.deployment.remote.caller import Caller
-    from convex_nb.functions.live.live_query import Outcome
+    from convex_nb.functions.live.shared_query import Outcome
 
 MOST_ENTRIES: Final = 512
 MOST_BYTES: Final = 32 << 20

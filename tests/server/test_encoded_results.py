@@ -6,7 +6,7 @@ import pytest
 
 from convex_nb import ConvexError, Deployment
 from convex_nb.deployment.remote.remote import Remote
-from convex_nb.functions.live.live_query import NOTHING_YET, Outcome
+from convex_nb.functions.live.shared_query import NOTHING_YET, Outcome
 from convex_nb.functions.logs.execution_log import Line
 from convex_nb.server import encoded_results
 from convex_nb.server.encoded_results import EncodedResults

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.reading.reader import DatabaseWriter
     from convex_nb.functions.definition import Kind
     from convex_nb.functions.execution import Execution
-    from convex_nb.functions.live.live_query import Outcome
+    from convex_nb.functions.live.shared_query import Outcome
     from convex_nb.functions.registry import Entry
 
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convex_nb.functions.live.live_query import Outcome, SharedQuery
 from convex_nb.functions.live.remote_query import RemoteQuery
+from convex_nb.functions.live.shared_query import Outcome, SharedQuery
 
 if TYPE_CHECKING:
     from convex_nb.deployment.calling import Calling

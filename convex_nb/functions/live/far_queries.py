@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
-    from convex_nb.functions.live.live_query import SharedQuery
+    from convex_nb.functions.live.shared_query import SharedQuery
 
     Run: TypeAlias = Callable[[SharedQuery, Snapshot], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convex_nb.functions.live.live_query import SharedQuery
+    from convex_nb.functions.live.shared_query import SharedQuery
     from convex_nb.functions.registry import Ran, Registry
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from convex_nb.engine.database import Database
     from convex_nb.engine.snapshot import Snapshot
-    from convex_nb.functions.live.live_query import Outcome, SharedQuery
+    from convex_nb.functions.live.shared_query import Outcome, SharedQuery
 
 _RECENT: Final = 256
 """More commits than can be published whose marks are still to come: at most one for each thread that commits."""

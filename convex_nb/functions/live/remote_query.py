@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from convex_nb.engine.materialised import Materialised
 from convex_nb.engine.read_set import ReadSet
 from convex_nb.functions.checks import adapt_arguments, check_arguments
-from convex_nb.functions.live.live_query import SharedQuery
+from convex_nb.functions.live.shared_query import SharedQuery
 from convex_nb.functions.paths import usual_spelling
 from convex_nb.functions.runner import Result
 from convex_nb.functions.tracebacks import strip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from convex_nb.functions.live.live_query import SharedQuery
+    from convex_nb.functions.live.shared_query import SharedQuery
 
 
 class Waiting:

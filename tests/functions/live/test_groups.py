@@ -4,7 +4,7 @@ from typing import Any
 
 from convex_nb import Deployment
 from convex_nb.functions.live.groups import Groups
-from convex_nb.functions.live.live_query import SharedQuery
+from convex_nb.functions.live.shared_query import SharedQuery
 from tests.functions.apps import add_task, add_to_counter, counter_value, list_tasks, open_app
 
 

@@ -14,7 +14,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from convex_nb import ArgumentValidationError, FunctionNotFoundError, InvalidValueError, QueryCtx, mutation, query
 from convex_nb.functions.definition import Function
 from convex_nb.functions.live import reactor
-from convex_nb.functions.live.live_query import LiveQuery, Subscription
+from convex_nb.functions.live.live_query import LiveQuery
+from convex_nb.functions.live.subscription import Subscription
 from tests.functions.apps import add_task, add_to_counter, counter_value, finish_task, list_tasks, open_app
 
 
