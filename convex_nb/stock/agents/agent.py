@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 
 from convex_nb import InvalidValueError, components, internal_action
-from convex_nb.stock.agents import generation  # noqa: F401 - which defines what is called here
+from convex_nb.stock.agents import generation, memory  # noqa: F401 - which define what is called here
 from convex_nb.stock.agents.context import (
     ContextHandler,
     ContextOptions,
@@ -20,11 +20,11 @@ from convex_nb.stock.agents.context import (
     without_orphans,
 )
 from convex_nb.stock.agents.conversations import unanswered
-from convex_nb.stock.agents.memory import Embed, embedded
 from convex_nb.stock.agents.pieces import Answer, pieces_of
 from convex_nb.stock.agents.streaming import Chunking, DeltaStreamer, to_ends
 from convex_nb.stock.agents.threads import Threads
 from convex_nb.stock.agents.tools import Handler, Tool, ToolCtx, tools_by_name
+from convex_nb.stock.retrieval import Embed, embedded
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb import DocumentNotFoundError, define_component, define_schema, define_table, v
+from convex_nb.stock.retrieval import with_vector_indexes
 
 if TYPE_CHECKING:
     from convex_nb import Document, MutationCtx, QueryCtx
@@ -19,17 +20,9 @@ STATUS: Final = v.union(*map(v.literal, (*UNDER_WAY, "success", "failed", "abort
 TOOL_CALL: Final = v.object({"id": v.string(), "name": v.string(), "args": v.any()})
 ABOUT: Final = {"user": NULL_OR_STRING, "title": NULL_OR_STRING, "summary": NULL_OR_STRING}
 
-DIMENSIONS: Final = (256, 768, 1536, 3072)
-"""The lengths of vectors that are indexed."""
-
 _vectors = define_table(
     {"message": v.id("messages"), "thread": v.id("threads"), "user": NULL_OR_STRING, "vector": v.array(v.float64())}
 )
-for _length in DIMENSIONS:
-    _vectors = _vectors.vector_index(
-        f"by_{_length}", vector_field="vector", dimensions=_length, filter_fields=["thread", "user"]
-    )
-
 component = define_component(
     "agent",
     define_schema(
@@ -60,7 +53,7 @@ component = define_component(
             .index("by_status", ["thread", "status"])
             .index("by_vector", ["thread", "vector"])
             .search_index("search_text", search_field="text", filter_fields=["thread", "user"]),
-            "vectors": _vectors,
+            "vectors": with_vector_indexes(_vectors, ["thread", "user"]),
             "deltas": define_table({"message": v.id("messages"), "number": v.number(), "text": v.string()}).index(
                 "by_message", ["message", "number"]
             ),

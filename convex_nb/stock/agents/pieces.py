@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias
 
 from convex_nb import InvalidValueError
+from convex_nb.stock.awaited import Loop
 
 Piece: TypeAlias = "str | Mapping[str, Any]"
 _FIELDS: Final = ("text", "tool_calls", "usage")
@@ -47,10 +46,7 @@ class Answer:
 
 
 def pieces_of(reply: Any) -> Iterator[Any]:
-    """What a model returned as pieces, each as soon as it is there. Raises what the model raises.
-
-    Coroutines run on a loop on a thread of their own, since a cell or an action may be inside of one already.
-    """
+    """What a model returned as pieces, each as soon as it is there. Raises what the model raises."""
     if isinstance(reply, str | Mapping):
         yield reply
     elif isawaitable(reply) or hasattr(reply, "__aiter__"):
@@ -61,18 +57,10 @@ def pieces_of(reply: Any) -> Iterator[Any]:
         raise _no_piece(reply)
 
 
-def result_of(value: Any) -> Any:
-    """What a plain or an `async` function returned, waited for."""
-    if not isawaitable(value):
-        return value
-    with _Loop() as loop:
-        return loop.run(_waiting_for(value))
-
-
 def _awaited(reply: Any) -> Iterator[Any]:
-    with _Loop() as loop:
+    with Loop() as loop:
         if isawaitable(reply):
-            reply = loop.run(_waiting_for(reply))
+            reply = loop.result_of(reply)
         if not hasattr(reply, "__aiter__"):
             yield from pieces_of(reply)
             return
@@ -85,37 +73,9 @@ def _awaited(reply: Any) -> Iterator[Any]:
                 loop.run(iterator.aclose())
 
 
-async def _waiting_for(value: Any) -> Any:
-    return await value
-
-
 async def _next_of(iterator: Any) -> Any:
     # A `StopAsyncIteration` would not come through the future that brings the piece.
     return await anext(iterator, _END)
-
-
-class _Loop:
-    """An event loop on a thread of its own."""
-
-    def __enter__(self) -> _Loop:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="convex_nb model", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            # An interrupt comes here, and not into the loop.
-            future.cancel()
-            raise
 
 
 def _no_piece(piece: Any) -> InvalidValueError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convex_nb import InvalidValueError, define_component, to_plain_json, v
-from convex_nb.stock.agents.pieces import result_of
+from convex_nb.stock.awaited import result_of
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx

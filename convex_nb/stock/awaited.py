@@ -1,0 +1,48 @@
+"""Results of functions that are plain or `async`, for code that is plain."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from inspect import isawaitable
+from typing import Any
+
+
+def result_of(value: Any) -> Any:
+    """What a plain or an `async` function returned, waited for."""
+    if not isawaitable(value):
+        return value
+    with Loop() as loop:
+        return loop.result_of(value)
+
+
+class Loop:
+    """An event loop on a thread of its own, since a cell or an action may be inside of one already."""
+
+    def __enter__(self) -> Loop:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="convex_nb model", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def result_of(self, awaitable: Any) -> Any:
+        return self.run(_waiting_for(awaitable))
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # An interrupt comes here, and not into the loop.
+            future.cancel()
+            raise
+
+
+async def _waiting_for(value: Any) -> Any:
+    return await value
