@@ -71,7 +71,7 @@ export class View {
     const shown = !alive ? "stale" : head.state === "live" && head.kind === "table" && head.total === 0 ? "empty" : head.state;
     this.drawHeader(head, shown);
     this.drawBand(head, shown);
-    this.middle.hidden = shown === "error" && head.kind === "table" && head.columns.length === 0;
+    this.middle.hidden = head.state === "error" && head.kind === "table" && head.columns.length === 0;
     if (before !== state || !this.middle.childElementCount) this.drawBody(state, shown, fresh);
     this.panel.draw(head);
     this.drawFooter(head);
@@ -127,7 +127,10 @@ export class View {
       }
     } else if (shown === "stale") {
       const seen = clock(commitDate(head.timestamp));
-      this.band.append(element("div", "cx-message", note || `The kernel has stopped. These are the rows of ${seen}.`));
+      const last = head.rows ? `These are the rows of ${seen}.` : `This is what it said at ${seen}.`;
+      const said = head.state === "stale" && note ? note : `The kernel has stopped. ${last}`;
+      this.band.append(element("div", "cx-message", said));
+      if (problem) this.band.append(element("div", "cx-message", problem.message));
     } else if (shown === "paused") {
       const catchUp = button("Catch up", "catch up with the newest commit", () => this.send({ type: "resume" }));
       catchUp.classList.add("cx-more");
