@@ -127,10 +127,8 @@ export class View {
       }
     } else if (shown === "stale") {
       const seen = clock(commitDate(head.timestamp));
-      const last = head.rows ? `These are the rows of ${seen}.` : `This is what it said at ${seen}.`;
-      const said = head.state === "stale" && note ? note : `The kernel has stopped. ${last}`;
-      this.band.append(element("div", "cx-message", said));
-      if (problem) this.band.append(element("div", "cx-message", problem.message));
+      const last = problem ? `\n${problem.message}` : "";
+      this.band.append(element("div", "cx-message", `The kernel has stopped. This was the answer at ${seen}.${last}`));
     } else if (shown === "paused") {
       const catchUp = button("Catch up", "catch up with the newest commit", () => this.send({ type: "resume" }));
       catchUp.classList.add("cx-more");
