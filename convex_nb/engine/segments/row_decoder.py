@@ -6,16 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from convex_nb.engine.segments.columns import TYPES, VARIABLE
-from convex_nb.engine.segments.encoded_text import value_of
-from convex_nb.engine.segments.float_arrays import floats_of
-from convex_nb.language.documents import Document
-from convex_nb.language.values import Id, Int64
+from convex_nb.engine.segments.generated import maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from convex_nb.engine.segments.columns import ArrowArray, Column
     from convex_nb.engine.segments.layout import Field, Layout
+    from convex_nb.language.documents import Document
 
 
 def row_decoder(columns: Sequence[Column]) -> Callable[[int], Document]:
@@ -133,15 +131,4 @@ def _source(layout: Layout) -> str:
 
 @lru_cache(maxsize=1024)
 def _factory(layout: Layout) -> Callable[..., Any]:
-    scope: dict[str, Any] = {
-        "Document": Document,
-        "Id": Id,
-        "Int64": Int64,
-        "new_text": str.__new__,
-        "new_int": int.__new__,
-        "floats_of": floats_of,
-        "value_of": value_of,
-    }
-    exec(compile(_source(layout), f"<decoder of {len(layout)} columns>", "exec"), scope)
-    make: Callable[..., Any] = scope["make"]
-    return make
+    return maker(_source(layout), f"decoder of {len(layout)} columns")
