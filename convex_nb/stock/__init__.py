@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from convex_nb.stock.custom_functions import custom as custom
     from convex_nb.stock.migrations import Migrations as Migrations
     from convex_nb.stock.presence import Presence as Presence
+    from convex_nb.stock.rag import Rag as Rag
     from convex_nb.stock.rate_limiter import (
         HOUR as HOUR,
         MINUTE as MINUTE,
@@ -38,6 +39,7 @@ _NAMES_OF_MODULES = {
     "custom_functions": ("custom",),
     "migrations": ("Migrations",),
     "presence": ("Presence",),
+    "rag": ("Rag",),
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),
     "step": ("Step",),
