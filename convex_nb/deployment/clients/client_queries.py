@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from convex_nb.deployment.clients.client_query import Attachment, ClientLive, ClientQuery
 from convex_nb.deployment.clients.optimistic import OptimisticStore, Pending
 from convex_nb.functions.checks import check_arguments
-from convex_nb.functions.live.live_query import NOTHING_YET, SharedQuery
+from convex_nb.functions.live.shared_query import NOTHING_YET, SharedQuery
 from convex_nb.functions.live.subscription import Subscription, check_callback
 from convex_nb.language.ordering import same_key
 from convex_nb.language.values import copy_value

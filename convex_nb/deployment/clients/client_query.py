@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convex_nb.functions.live.live_query import NOTHING_YET, Outcome, SharedQuery
+from convex_nb.functions.live.shared_query import NOTHING_YET, Outcome, SharedQuery
 from convex_nb.functions.live.subscription import Subscription
 from convex_nb.language.ordering import same_value
 from convex_nb.language.values import UNDEFINED

@@ -19,9 +19,10 @@ from convex_nb.functions.live.far_queries import FarQueries
 from convex_nb.functions.live.footing import Footing
 from convex_nb.functions.live.foreground import foreground
 from convex_nb.functions.live.groups import Groups
-from convex_nb.functions.live.live_query import NOTHING_YET, Follower, LiveQuery, SharedQuery
+from convex_nb.functions.live.live_query import LiveQuery
 from convex_nb.functions.live.reactor_statistics import ReactorStatistics
 from convex_nb.functions.live.remote_query import RemoteQuery
+from convex_nb.functions.live.shared_query import NOTHING_YET, Follower, SharedQuery
 from convex_nb.functions.live.subscription import Subscription, check_callback
 from convex_nb.functions.live.waiting import Waiting
 from convex_nb.functions.origin import ADMINISTRATOR, Origin
