@@ -121,6 +121,67 @@ def test_only_what_is_near_counts() -> None:
         assert (database.touched(import_all(database, TABLE, [document])) == {"search"}) == touched, document
 
 
+@pytest.mark.parametrize("limit", [1, 3, 6, 7])
+def test_each_that_was_found_counts_and_where_there_is_room_all_do(limit: int) -> None:
+    for place in range(7):
+        database = filled()
+        transaction, db = reading(database)
+        found = [each["_id"] for each in asked(db, [1.0, 0.0, 0.0], limit)]
+        ids = [each["_id"] for each in database.head.tables[TABLE].scan(1, b"", b"\xff", reverse=False)]
+        database.subscriptions.add(transaction.read_set, "search")
+
+        def write(db: DatabaseWriter, place: int = place, ids: Any = ids) -> None:
+            # The nearest comes first in the table; what comes last is new and far.
+            db.delete(ids[place]) if place < 6 else db.insert(TABLE, {"vector": [-1.0, 0.0, 0.0]})
+
+        commit = committed(database, write)
+        touched = limit > 6 if place == 6 else ids[place] in found
+        assert found == ids[:limit]
+        assert (database.touched(commit) == {"search"}) == touched, place
+
+
+NEAR, FAR = [1.0, 0.1, 0.0], [-1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("stretch", [1, 1 << 16])
+@pytest.mark.parametrize(
+    ("documents", "touched"),
+    [
+        ([{"vector": FAR, "f": 0}, {"vector": NEAR, "f": 0}, {"vector": FAR, "f": 0}], True),
+        ([{"vector": NEAR, "f": 1}, {"vector": FAR, "f": 0}], False),
+        # One of the conditions is enough.
+        ([{"vector": NEAR, "f": 1, "g": 5}], True),
+    ],
+)
+def test_of_many_that_come_together_those_count_that_pass(
+    monkeypatch: pytest.MonkeyPatch, stretch: int, documents: Any, touched: bool
+) -> None:
+    monkeypatch.setattr(vector_index, "ROWS", stretch)
+    for imports in (True, False):
+        database = filled()
+        transaction, db = reading(database)
+        asked(db, [1.0, 0.0, 0.0], 2, [("f", 0), ("g", 5)])
+        database.subscriptions.add(transaction.read_set, "search")
+        if imports:
+            commit = import_all(database, TABLE, documents)
+        else:
+            commit = committed(database, lambda db: db.insert_many(TABLE, documents))
+        assert (database.touched(commit) == {"search"}) == touched
+
+
+def test_searches_near_the_same_vector_that_filter_differently_count_each() -> None:
+    for first, second in ((0, 1), (1, 0)):
+        database = filled()
+        transaction, db = reading(database)
+        for f in (first, second):
+            asked(db, [1.0, 0.0, 0.0], 2, [("f", f)])
+        database.subscriptions.add(transaction.read_set, "search")
+        for f in (0, 1):
+            commit = committed(database, lambda db, f=f: db.insert(TABLE, {"vector": NEAR, "f": f}))  # type: ignore[misc]
+            assert database.touched(commit) == {"search"}
+            assert transaction.read_set.touched_by(commit) is not None
+
+
 def test_a_mutation_finds_what_it_has_written_and_conflicts_with_what_is_near() -> None:
     database = filled()
     for other, conflicts in [([0.0, 1.0, 0.0], True), ([0.0, 0.0, 1.0], False)]:

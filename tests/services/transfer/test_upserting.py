@@ -17,6 +17,7 @@ from convex_nb import (
     define_component,
     define_schema,
     define_table,
+    same_value,
     v,
 )
 from convex_nb.engine.indexes.key_lookup import KeyLookup
@@ -27,7 +28,8 @@ from tests.engine.databases import small_thresholds
 IDS = st.sampled_from([1, 1.0, 2, -0.0, 0, Int64(1), "1", "", None, True, b"1"])
 REGIONS = st.sampled_from(["n", "s"])
 RECORD = st.fixed_dictionaries(
-    {"key": st.fixed_dictionaries({"id": IDS}), "region": REGIONS}, optional={"n": st.integers(0, 2)}
+    {"key": st.fixed_dictionaries({"id": IDS}), "region": REGIONS},
+    optional={"n": st.sampled_from([0, 1, True, Int64(1), -0.0])},
 )
 RECORDS = st.lists(RECORD, max_size=8)
 KEY = ("key.id", "region")
@@ -48,7 +50,12 @@ def test_records_replace_those_of_the_same_key(batches: list[list[Any]], indexed
             done = dep.upsert_records("rows", batch, KEY)
             assert (sum(done), done.inserted) == (len(batch), len(new))
             assert (dep.timestamp == before) == (done.inserted + done.replaced == 0)
-            model |= {encode_key(each["key"]["id"], each["region"]): each for each in batch}
+            unchanged = 0
+            for each in batch:
+                key = encode_key(each["key"]["id"], each["region"])
+                unchanged += key in model and same_value(model[key], each)
+                model[key] = each
+            assert done.unchanged == unchanged
             if merges:
                 while dep._database.maintain(50):
                     pass
@@ -62,6 +69,20 @@ def test_records_replace_those_of_the_same_key(batches: list[list[Any]], indexed
             assert ids.items() <= {key: each["_id"] for key, each in found.items()}.items()
             ids = {key: each["_id"] for key, each in found.items()}
         dep.check()
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_what_was_imported_and_replaced_is_found_as_it_is_now(indexed: bool) -> None:
+    with convex_nb.open() as dep:
+        if indexed:
+            dep.push(define_schema({"rows": define_table(v.any()).index("by_id_", ["id"])}))
+        dep.import_table("rows", [{"id": number} for number in range(3)])
+        written: Any
+        for written in (1, True, 1, -0.0, 0.0):
+            assert dep.upsert_records("rows", [{"id": 1, "n": written}], "id") == (0, 1, 0)
+            assert dep.upsert_records("rows", [{"id": 1, "n": written}], "id") == (0, 0, 1)
+        dep.transact(lambda db: [db.delete(each["_id"]) for each in db.query("rows").collect()])
+        assert dep.upsert_records("rows", [{"id": 1}, {"id": 2}], "id") == (2, 0, 0)
 
 
 def test_frames_batches_and_components() -> None:
