@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from convex_nb.functions.components.component import Component, Use, is_uses
 from convex_nb.functions.definition import Function
@@ -18,6 +18,7 @@ from convex_nb.functions.http.router import HttpRouter
 from convex_nb.language.describing import describe
 from convex_nb.language.errors import (
     ComponentError,
+    ConvexNbError,
     FunctionNotFoundError,
     InvalidValueError,
     SchedulingError,
@@ -42,6 +43,25 @@ class Loaded(NamedTuple):
     uses: Sequence[Component | Use] | None
 
 
+class _Single(NamedTuple):
+    """What modules may define by this name, once in all."""
+
+    name: str
+    is_one: Callable[[object], bool]
+    error: type[ConvexNbError]
+    has: str
+    """How many of it a deployment has."""
+
+
+_SINGLES: Final = (
+    _Single("schema", lambda value: isinstance(value, SchemaDefinition), SchemaDefinitionError, "one"),
+    _Single("crons", lambda value: isinstance(value, CronJobs), SchedulingError, "one set"),
+    _Single("http", lambda value: isinstance(value, HttpRouter), SchemaDefinitionError, "one router"),
+    _Single("auth_config", lambda value: isinstance(value, Mapping), SchemaDefinitionError, "one"),
+    _Single("uses", is_uses, ComponentError, "one list of components"),
+)
+
+
 def load_modules(source: str | PathLike[str] | ModuleType) -> Loaded:
     """Return what a module, package or folder defines, by module path relative to it; changed files are run anew.
 
@@ -51,72 +71,36 @@ def load_modules(source: str | PathLike[str] | ModuleType) -> Loaded:
     `ComponentError` where two have `uses`.
     """
     name = _name_of(source)
-    found: dict[str, list[Function]] = {}
-    schemas: dict[str, SchemaDefinition] = {}
-    crons: dict[str, CronJobs] = {}
-    routers: dict[str, HttpRouter] = {}
-    providers: dict[str, Mapping[str, Any]] = {}
-    uses: dict[str, Sequence[Component | Use]] = {}
+    functions: dict[str, list[Function]] = {}
+    singles: dict[str, dict[str, Any]] = {single.name: {} for single in _SINGLES}
     for path, module in _modules(name):
+        defined = vars(module)
         # Helpers too, which register nothing.
-        adopt_names(vars(module))
-        functions = [each for each in vars(module).values() if isinstance(each, Function)]
-        own = [each for each in functions if each.__module__ == module.__name__]
+        adopt_names(defined)
+        own = [each for each in defined.values() if isinstance(each, Function) and each.__module__ == module.__name__]
         if own:
-            found[path] = own
-        schema = vars(module).get("schema")
-        if isinstance(schema, SchemaDefinition) and all(schema is not each for each in schemas.values()):
-            schemas[path] = schema
-        declared = vars(module).get("crons")
-        if isinstance(declared, CronJobs) and all(declared is not each for each in crons.values()):
-            crons[path] = declared
-        router = vars(module).get("http")
-        if isinstance(router, HttpRouter) and all(router is not each for each in routers.values()):
-            routers[path] = router
-        configuration = vars(module).get("auth_config")
-        if isinstance(configuration, Mapping) and all(configuration is not each for each in providers.values()):
-            providers[path] = configuration
-        used = vars(module).get("uses")
-        if is_uses(used) and all(used is not each for each in uses.values()):
-            uses[path] = used
-    if "schema" in schemas:
+            functions[path] = own
+        for single in _SINGLES:
+            value, known = defined.get(single.name), singles[single.name]
+            if single.is_one(value) and all(value is not each for each in known.values()):
+                known[path] = value
+    if "schema" in singles["schema"]:
         # Who imported it before its file was changed has the former one.
-        schemas = {"schema": schemas["schema"]}
-    if len(schemas) > 1:
-        raise SchemaDefinitionError(
-            f"{' and '.join(schemas)} of {name!r} each define a `schema`: a deployment has one. Nothing changed."
-        )
-    if len(crons) > 1:
-        raise SchedulingError(
-            f"{' and '.join(crons)} of {name!r} each define `crons`: a deployment has one set. Nothing changed.",
-            when=name,
-        )
-    if len(routers) > 1:
-        raise SchemaDefinitionError(
-            f"{' and '.join(routers)} of {name!r} each define `http`: a deployment has one router. Nothing changed."
-        )
-    if len(providers) > 1:
-        raise SchemaDefinitionError(
-            f"{' and '.join(providers)} of {name!r} each define `auth_config`: a deployment has one. Nothing changed."
-        )
-    if len(uses) > 1:
-        raise ComponentError(
-            f"{' and '.join(uses)} of {name!r} each define `uses`: a deployment has one list of components. Nothing "
-            "changed."
-        )
-    if not (found or schemas or crons or routers or providers or uses):
+        singles["schema"] = {"schema": singles["schema"]["schema"]}
+    for single in _SINGLES:
+        paths = singles[single.name]
+        if len(paths) > 1:
+            raise single.error(
+                f"{' and '.join(paths)} of {name!r} each define `{single.name}`: a deployment has {single.has}. "
+                "Nothing changed."
+            )
+    if not (functions or any(singles.values())):
         raise FunctionNotFoundError(
             f"{name!r} defines no function, and nothing changed: decorate what it offers with `@query` or `@mutation`.",
             path=name,
         )
-    return Loaded(
-        found,
-        next(iter(schemas.values()), None),
-        next(iter(crons.values()), None),
-        next(iter(routers.values()), None),
-        next(iter(providers.values()), None),
-        next(iter(uses.values()), None),
-    )
+    schema, crons, http, auth, uses = (next(iter(paths.values()), None) for paths in singles.values())
+    return Loaded(functions, schema, crons, http, auth, uses)
 
 
 def _name_of(source: object) -> str:

@@ -147,5 +147,5 @@ def test_a_schema_is_put_in_force(app: Path, tmp_path: Path) -> None:
 def test_two_schemas_are_refused(app: Path) -> None:
     for name in ("one", "two"):
         (app / f"{name}.py").write_text(SCHEMA.format("v.any()"))
-    with convex_nb.open() as dep, pytest.raises(SchemaDefinitionError, match=r"one and two .* each define a `schema`"):
+    with convex_nb.open() as dep, pytest.raises(SchemaDefinitionError, match=r"one and two .* each define `schema`"):
         dep.load("my_app")
