@@ -6,16 +6,12 @@ the file after a crash knows exactly what has to be in it.
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +22,8 @@ from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.engine.snapshot import Snapshot
 from convex_nb.engine.wal.opening import open_database
 from convex_nb.language.schema import SchemaDefinition
+from tests import dying
+from tests.dying import Server
 from tests.engine.databases import import_all, items_schema, small_thresholds
 from tests.engine.wal.files import small_files
 
@@ -113,15 +111,15 @@ def _compare(snapshot: Snapshot, seed: int, step: int) -> None:
 # -- the process that is killed ------------------------------------------------------------------------------------
 
 
-def run(path: Path, seed: int, journal: int, reached: Callable[[str], None], most: int) -> None:
-    """Commit until the end of the process, ``most`` steps; say in ``journal`` what begins and what is done."""
+def run(path: Path, journal: int, reached: Callable[[str], None], seed: int) -> None:
+    """Commit until the end of the process, thousands of steps; say in ``journal`` what begins and what is done."""
     chance = random.Random()
     # Another one each time, which the file has to note.
     retention = chance.choice([10**7, 10**8, 10**12]) + chance.randrange(10**6)
     database = open_database(path, retention=retention, reached=reached)
     program = Program(seed).upto(step_of(database))
     threading.Thread(target=_beside, args=(database, journal), daemon=True).start()
-    for _ in range(most):
+    for _ in range(3000):
         os.write(journal, b"begin %d\n" % (program.step + 1))
         _take_step(database, program)
         os.write(journal, b"done %d\n" % program.step)
@@ -195,33 +193,11 @@ def _beside(database: Database, journal: int) -> None:
 
 
 def serve() -> None:
-    """Fork a child for each line of input, so that not each has to import everything; say when it has died."""
+    """Be the server of such processes."""
     with pytest.MonkeyPatch.context() as patch:
         small_thresholds(patch)
         small_files(patch)
-        for line in sys.stdin:
-            path, journal, seed, point, times = line.split("\t")
-            child = os.fork()
-            if not child:
-                _child(Path(path), Path(journal), int(seed), point, int(times))
-            print(child, flush=True)
-            _, status = os.waitpid(child, 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
-
-
-def _child(path: Path, journal: Path, seed: int, point: str, times: int) -> None:
-    left = itertools.count(times, -1)
-
-    def reached(now: str) -> None:
-        if now == point and not next(left):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        run(path, seed, os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND), reached, 3000)
-    except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-        os._exit(1)
-    os._exit(0)
+        dying.serve(run)
 
 
 # -- whoever kills it ----------------------------------------------------------------------------------------------
@@ -230,7 +206,7 @@ def _child(path: Path, journal: Path, seed: int, point: str, times: int) -> None
 class Killer:
     """Runs the process, kills it, and verifies what is there."""
 
-    def __init__(self, server: subprocess.Popen[str], folder: Path, seed: int) -> None:
+    def __init__(self, server: Server, folder: Path, seed: int) -> None:
         self._server = server
         self._journal = folder / "journal"
         self.path = folder / "a.convex"
@@ -239,28 +215,21 @@ class Killer:
         self._beside = 0
 
     def _start(self, point: str = "", times: int = 0) -> int:
-        assert self._server.stdin is not None
         self._journal.unlink(missing_ok=True)
-        self._server.stdin.write(f"{self.path}\t{self._journal}\t{self.seed}\t{point}\t{times}\n")
-        self._server.stdin.flush()
-        return self._read()
-
-    def _read(self) -> int:
-        assert self._server.stdout is not None
-        return int(self._server.stdout.readline())
+        return self._server.start(self.path, self._journal, self.seed, point, times)
 
     def kill_after(self, seconds: float) -> None:
         """Kill it at some moment."""
         child = self._start()
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
-        assert self._read() == -signal.SIGKILL
+        assert self._server.end() == -signal.SIGKILL
         self._verify()
 
     def kill_at(self, point: str, times: int) -> bool:
         """Let it kill itself when it comes to a point for so many times and once more; whether it did."""
         self._start(point, times)
-        code = self._read()
+        code = self._server.end()
         assert code in (0, -signal.SIGKILL)
         self._verify()
         return code != 0
@@ -281,18 +250,3 @@ class Killer:
     def _beside_step(self) -> int:
         database = open_database(self.path, read_only=True)
         return step_of(database, "beside")
-
-
-@contextmanager
-def crash_server() -> Iterator[subprocess.Popen[str]]:
-    """A process that starts processes which can be killed."""
-    server = subprocess.Popen(
-        [sys.executable, "-c", "from tests.engine.wal.crashing import serve; serve()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield server
-    finally:
-        server.communicate()

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from convex_nb.engine.wal.opening import open_database, save_database
+from tests.dying import Server, server_of
 from tests.engine.databases import TickingClock, make_database, small_thresholds
-from tests.engine.wal.crashing import Killer, crash_server
+from tests.engine.wal.crashing import Killer
 from tests.engine.wal.files import small_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
@@ -50,12 +51,12 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[subprocess.Popen[str]]:
-    with crash_server() as running:
+def server() -> Iterator[Server]:
+    with server_of("tests.engine.wal.crashing") as running:
         yield running
 
 
-def killed_at_points(server: subprocess.Popen[str], folder: Path, rounds: int) -> None:
+def killed_at_points(server: Server, folder: Path, rounds: int) -> None:
     chance = random.Random(rounds)
     killer = Killer(server, folder, seed=rounds)
     for _ in range(rounds):
@@ -67,7 +68,7 @@ def killed_at_points(server: subprocess.Popen[str], folder: Path, rounds: int) -
     assert killer.step > 0
 
 
-def killed_at_moments(server: subprocess.Popen[str], folder: Path, times: int) -> None:
+def killed_at_moments(server: Server, folder: Path, times: int) -> None:
     chance = random.Random(times)
     killer = Killer(server, folder, seed=-times)
     for _ in range(times):
@@ -77,16 +78,16 @@ def killed_at_moments(server: subprocess.Popen[str], folder: Path, times: int) -
             killer = Killer(server, folder, killer.seed - 1)
 
 
-def test_killed_at_every_named_point(server: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_killed_at_every_named_point(server: Server, tmp_path: Path) -> None:
     killed_at_points(server, tmp_path, 1)
 
 
-def test_killed_at_any_moment(server: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_killed_at_any_moment(server: Server, tmp_path: Path) -> None:
     killed_at_moments(server, tmp_path, 36)
 
 
 @pytest.mark.soak
-def test_killed_a_thousand_times(server: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_killed_a_thousand_times(server: Server, tmp_path: Path) -> None:
     killed_at_points(server, tmp_path, 20)
     for each in tmp_path.iterdir():
         each.unlink()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from convex_nb.services.files import content
 from convex_nb.services.files.file_table import delete_file
 from convex_nb.services.files.storing import store_file
 from convex_nb.services.system_writes import write_system
+from tests import dying
 from tests.engine.wal.files import small_files
 
 CHUNK = 700
@@ -69,29 +67,7 @@ def run(path: Path, journal: int, reached: Callable[[str], None], first: int) ->
 
 
 def serve() -> None:
-    """Fork a child for each line of input; say when it has died."""
+    """Be the server of such processes."""
     with pytest.MonkeyPatch.context() as patch:
         small_chunks(patch)
-        for line in sys.stdin:
-            path, journal, first, point, times = line.split("\t")
-            child = os.fork()
-            if not child:
-                _child(Path(path), Path(journal), int(first), point, int(times))
-            print(child, flush=True)
-            _, status = os.waitpid(child, 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
-
-
-def _child(path: Path, journal: Path, first: int, point: str, times: int) -> None:
-    left = itertools.count(times, -1)
-
-    def reached(now: str) -> None:
-        if now == point and not next(left):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        run(path, os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND), reached, first)
-    except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-        os._exit(1)
-    os._exit(0)
+        dying.serve(run)

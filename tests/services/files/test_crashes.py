@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from convex_nb.services.files.file_table import find_file
+from tests.dying import Server, server_of
 from tests.services.files.crashing import bytes_of, open_files, small_chunks, steps_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
@@ -36,23 +36,15 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[subprocess.Popen[str]]:
-    running = subprocess.Popen(
-        [sys.executable, "-c", "from tests.services.files.crashing import serve; serve()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+def server() -> Iterator[Server]:
+    with server_of("tests.services.files.crashing") as running:
         yield running
-    finally:
-        running.communicate()
 
 
 class Killer:
     """Runs the process, kills it, and verifies what is there."""
 
-    def __init__(self, server: subprocess.Popen[str], folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path) -> None:
         self._server = server
         self._folder = folder
         self._journal = folder / "journal"
@@ -61,15 +53,7 @@ class Killer:
 
     def start(self, point: str = "", times: int = 0) -> int:
         """Start it; its process id."""
-        assert self._server.stdin is not None
-        self._server.stdin.write(f"{self._folder / 'a.convex'}\t{self._journal}\t{self.step + 1}\t{point}\t{times}\n")
-        self._server.stdin.flush()
-        return self.read()
-
-    def read(self) -> int:
-        """The next number that it says."""
-        assert self._server.stdout is not None
-        return int(self._server.stdout.readline())
+        return self._server.start(self._folder / "a.convex", self._journal, self.step + 1, point, times)
 
     def verify(self) -> None:
         """What it said is there and what it said is gone is not; nothing else is."""
@@ -99,24 +83,24 @@ class Killer:
             database.close()
 
 
-def test_killed_at_every_named_point(server: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_killed_at_every_named_point(server: Server, tmp_path: Path) -> None:
     chance = random.Random(1)
     killer = Killer(server, tmp_path)
     for point in POINTS:
         killer.start(point, chance.choice([0, 1, 5]))
-        assert killer.read() == -signal.SIGKILL, point
+        assert server.end() == -signal.SIGKILL, point
         killer.verify()
     assert killer.step > 8
     assert killer.deleted > 0
 
 
-def test_killed_at_any_moment(server: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_killed_at_any_moment(server: Server, tmp_path: Path) -> None:
     chance = random.Random(2)
     killer = Killer(server, tmp_path)
     for _ in range(12):
         child = killer.start()
         time.sleep(chance.choice([0.02, 0.05, 0.2]) * chance.random())
         os.kill(child, signal.SIGKILL)
-        assert killer.read() == -signal.SIGKILL
+        assert server.end() == -signal.SIGKILL
         if (tmp_path / "a.convex").exists() and (tmp_path / "journal").exists():
             killer.verify()
