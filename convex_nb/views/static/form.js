@@ -263,7 +263,7 @@ function draw({ model, el }) {
 
   let form = null;
   let parts = [];
-  let sent = false;
+  let sent = null; // what was entered when it was sent, by field
   const build = () => {
     const { path, kind: what, fields, fixed } = model.get("shape");
     form = new Form((table) => model.send({ type: "choices", table }));
@@ -282,12 +282,17 @@ function draw({ model, el }) {
     entries.replaceChildren(...parts.map((part) => part.row), ...form.lists.values(), foot);
     root.dataset.path = path;
   };
-  /** Empty what has no default for the next entry; only where this one came from. */
+  const written = (part) => JSON.stringify(part.read());
+  /** Empty what has no default for the next entry, unless that has been begun; only where this one came from. */
   const clear = () => {
-    const hadFocus = entries.contains(document.activeElement);
+    let hadFocus = entries.contains(document.activeElement);
     for (const part of parts) {
       const { field } = part;
       if (field.optional || field.initial !== undefined) continue;
+      if (written(part) !== sent.get(part.name)) {
+        hadFocus = false;
+        continue;
+      }
       const { row } = part;
       Object.assign(part, form.field(field, [field.name]));
       row.replaceWith(part.row);
@@ -326,12 +331,13 @@ function draw({ model, el }) {
     }
     if (answer.state === "ok" && !first && !reducedMotion()) play(note, "cell");
     if (answer.state === "ok" && sent && model.get("shape").kind !== "query") clear();
-    sent = false;
+    sent = null;
   };
   const submit = async () => {
     if (run.disabled) return;
     run.disabled = true;
     const filled = entriesOf(parts.map((part) => [part.name, part]));
+    const now = new Map(parts.map((part) => [part.name, written(part)]));
     for (const { box, number } of form.chosen()) {
       const [file] = box.files;
       for (let start = 0; start === 0 || start < file.size; start += PART) {
@@ -340,7 +346,7 @@ function draw({ model, el }) {
         model.send({ type: "file", number, media: file.type, start }, undefined, [part]);
       }
     }
-    sent = true;
+    sent = now;
     model.send({ type: "submit", entries: filled });
   };
   output.addEventListener("click", (event) => {
@@ -369,15 +375,22 @@ function draw({ model, el }) {
     show(true);
   };
   const answered = () => show(false);
+  const died = () => {
+    run.disabled = true;
+    note.className = "cx-note";
+    note.textContent = "The kernel has stopped.";
+  };
   rebuild();
   const showTwin = hideTwin(model.get("mark"));
   model.on("change:shape", rebuild);
   model.on("change:answer", answered);
+  model.on("comm_live_update", died);
   model.on("msg:custom", receive);
   return () => {
     showTwin();
     model.off("change:shape", rebuild);
     model.off("change:answer", answered);
+    model.off("comm_live_update", died);
     model.off("msg:custom", receive);
   };
 }

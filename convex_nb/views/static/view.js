@@ -126,9 +126,9 @@ export class View {
         this.band.append(details);
       }
     } else if (shown === "stale") {
-      const seen = clock(commitDate(head.timestamp));
+      const seen = +head.timestamp ? ` This was the answer at ${clock(commitDate(head.timestamp))}.` : "";
       const last = problem ? `\n${problem.message}` : "";
-      this.band.append(element("div", "cx-message", `The kernel has stopped. This was the answer at ${seen}.${last}`));
+      this.band.append(element("div", "cx-message", `The kernel has stopped.${seen}${last}`));
     } else if (shown === "paused") {
       const catchUp = button("Catch up", "catch up with the newest commit", () => this.send({ type: "resume" }));
       catchUp.classList.add("cx-more");
@@ -241,10 +241,15 @@ function filterBox(act) {
   box.title = 'words to find in a row, or in a field: author:ada  size>10  done=true  "two words"';
   box.ariaLabel = "filter rows";
   let timer = 0;
-  box.addEventListener("input", () => {
+  box.oninput = () => {
     clearTimeout(timer);
     timer = setTimeout(() => act(box.value), TYPING_MS);
-  });
+  };
+  // Whoever leaves the box has done with it: the next update says what the kernel knows.
+  box.onchange = () => {
+    clearTimeout(timer);
+    act(box.value);
+  };
   return box;
 }
 
