@@ -51,14 +51,15 @@ def _collect(name: str, parts: dict[str, str]) -> None:
 
 
 def _squeezed(tokens: list[str]) -> Iterator[str]:
-    """Yield the tokens of a module: room only between words, a line for each declaration, short names."""
+    """Yield the tokens of a module: room only between words, a line for each declaration, short names. What may not be
+    written to is known by then, and `let` is shorter."""
     last, room, depth = "", "", 0
     short = _short_names([token for token in tokens if not token.isspace()])
     for token in tokens:
         if token.isspace():
             room += token
             continue
-        token = short.get(token, token)
+        token = "let" if token == "const" else short.get(token, token)
         if last + token not in (";}", ",}", ",]", ",)"):
             yield last
         if room and depth == 0 and "\n" in room:

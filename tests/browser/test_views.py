@@ -99,10 +99,21 @@ def attach(ctx, file: Id["_storage"], name: str, size: int = 0):
     return ctx.db.insert("attached", {"file": file, "name": name})
 """,
     "attached": "form(attach)",
+    "wait": """%%convex_action tasks -q
+from pathlib import Path
+from time import sleep
+
+def wait(ctx, title: str, note: str):
+    while not Path("waited").exists():
+        sleep(0.01)
+""",
+    "waiting": "form(wait)",
 }
 
 
 def test_a_form_runs_a_mutation_and_says_what_is_wrong(notebook: NotebookPage, screens: Path) -> None:
+    waited = notebook.lab.folder / "waited"
+    waited.unlink(missing_ok=True)
     notebook.write("form.ipynb", FORM)
     for cell in FORM:
         notebook.run(cell)
@@ -151,6 +162,17 @@ def test_a_form_runs_a_mutation_and_says_what_is_wrong(notebook: NotebookPage, s
     notebook.view("tasks", rows=2)
     notebook.cell("plan").scroll_into_view_if_needed()
     notebook.page.screenshot(path=screens / "runner-light.png")
+    # What is entered for the next call, while this one runs, stays.
+    form = notebook.view("waiting", path="tasks:wait", state="idle")
+    form.get_by_label("title").fill("first")
+    form.get_by_label("note").fill("a note")
+    form.get_by_label("note").press("Enter")
+    notebook.view("waiting", state="running")
+    form.get_by_label("title").fill("second")
+    waited.touch()
+    notebook.view("waiting", state="ok")
+    assert (form.get_by_label("title").input_value(), form.get_by_label("note").input_value()) == ("second", "")
+    assert form.get_by_label("title").evaluate("box => box === document.activeElement")
     for name, theme in [("dark", "JupyterLab Dark"), ("light", "JupyterLab Light")]:
         notebook.theme(theme)
         notebook.cell("form").scroll_into_view_if_needed()
@@ -158,7 +180,7 @@ def test_a_form_runs_a_mutation_and_says_what_is_wrong(notebook: NotebookPage, s
 
 
 EDIT = {
-    "load": "%load_ext convex_nb\nfrom convex_nb import ConvexError, Id, live",
+    "load": "%load_ext convex_nb\nimport convex_nb\nfrom convex_nb import ConvexError, Id, live",
     "rename": """%%convex_mutation tasks
 def update(ctx, id: Id["tasks"], title: str | None = None, done: bool | None = None, size: float | None = None):
     if title == "bad":
@@ -217,34 +239,51 @@ def test_cells_are_edited_through_a_mutation_and_a_refusal_is_shown(notebook: No
 
 
 def test_what_is_being_entered_stays_when_the_view_is_told_the_whole(notebook: NotebookPage) -> None:
-    # As when a message was lost, or a second page of this notebook has come up.
+    # The whole comes when a message was lost, or a second page of this notebook has come up.
     cells = EDIT | {
         "live": "view = live(tasks, edit=update)\nview",
         "lost": """from pathlib import Path
 from threading import Thread
 from time import sleep
 
-def lose():
-    while not Path("lose").exists():
+def until(name):
+    while not Path(name).exists():
         sleep(0.01)
+
+def others():
+    until("whole")
     view._from_browser({"type": "hello", "tab": "another", "sequence": -1})
     update(id=tasks()[4]["_id"], title="after the whole")
+    until("moved")
+    update(id=tasks()[0]["_id"], size=99)
+    convex_nb.current().transact(lambda db: db.insert("tasks", {"title": "new", "size": -1, "more": "a column"}))
 
-Thread(target=lose).start()
+Thread(target=others).start()
 """,
     }
-    lose = notebook.lab.folder / "lose"
-    lose.unlink(missing_ok=True)
+    whole, moved = notebook.lab.folder / "whole", notebook.lab.folder / "moved"
+    for file in (whole, moved):
+        file.unlink(missing_ok=True)
     notebook.write("whole.ipynb", cells)
     for cell in cells:
         notebook.run(cell)
     table = notebook.view("live", state="live", rows=5)
+    table.locator("th", has_text="size").click()
+    table.locator("th[aria-sort=ascending]", has_text="size").wait_for()
     table.locator("tbody tr").nth(1).locator("td").nth(0).dblclick()
     box = table.locator(".cx-edit")
     box.fill("half a wo")
-    lose.touch()
+    whole.touch()
     table.locator("td", has_text="after the whole").wait_for()
     assert box.input_value() == "half a wo"
+    # Rows that come and go, and columns, wait until it is written.
+    moved.touch()
+    notebook.view("live", rows=6)
+    box.press_sequentially("rd")
+    box.press("Enter")
+    table.locator("td", has_text="half a word").wait_for()
+    table.locator("th", has_text="more").wait_for()
+    assert table.locator("tbody tr").first.locator("td").first.inner_text() == "new"
 
 
 def test_the_notebook_of_live_views(notebook: NotebookPage, screens: Path) -> None:

@@ -36,16 +36,16 @@ def test_only_room_and_comments_go(code: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("const number = 1; f(number, { x: number });", "const a=1;f(a,{x:a});"),
-        ("const number = 1; f({ number });", "const number=1;f({number});"),
-        ("const number = 1; f(o.number);", "const number=1;f(o.number);"),
-        ("const number = 1; f(`${number}`);", "const number=1;f(`${number}`);"),
+        ("const number = 1; f(number, { x: number });", "let a=1;f(a,{x:a});"),
+        ("const number = 1; f({ number });", "let number=1;f({number});"),
+        ("const number = 1; f(o.number);", "let number=1;f(o.number);"),
+        ("const number = 1; f(`${number}`);", "let number=1;f(`${number}`);"),
         (
             "class Some { number() {} get other() {} }\nconst number = 1, other = 2;",
-            "class a{number(){}get other(){}}\nconst number=1,other=2;",
+            "class a{number(){}get other(){}}\nlet number=1,other=2;",
         ),
-        ("const { number = 5 } = o; let number = 2;", "const{number=5}=o;let number=2;"),
-        ("const number = a;", "const b=a;"),
+        ("const { number = 5 } = o; let number = 2;", "let{number=5}=o;let number=2;"),
+        ("const number = a;", "let b=a;"),
         ("document.title;", "document.title;"),
     ],
 )

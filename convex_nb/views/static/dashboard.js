@@ -71,7 +71,7 @@ class Dashboard {
     const places = { true: 0, false: 0 };
     for (const block of blocks) {
       const old = this.drawn.get(block.key);
-      const made = old && old.block === block ? old.made : drawBlock(block, old, this.context);
+      const made = old && JSON.stringify(old.block) === JSON.stringify(block) ? old.made : drawBlock(block, old, this.context);
       kept.set(block.key, { block, made });
       const parent = block.side ? this.side : this.main;
       const place = places[Boolean(block.side)]++;

@@ -49,7 +49,7 @@ export class Panel {
   draw({ opened, jumps }) {
     this.jumps = jumps;
     const before = this.opened;
-    if (opened === before) return;
+    if (JSON.stringify(opened) === JSON.stringify(before)) return;
     this.opened = opened;
     const { hasFocus } = this;
     this.root.hidden = !opened;

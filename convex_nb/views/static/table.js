@@ -49,6 +49,12 @@ export class Grid {
 
   draw(state, fresh) {
     const { head, rows } = state;
+    const shape = JSON.stringify([head.columns, rows.map(([key]) => key)]);
+    // What would take away the box in which the reader writes waits until they are done.
+    const waits = this.shape !== shape && this.table.querySelector("[data-editing]");
+    this.late = waits ? () => this.draw(state, fresh) : null;
+    if (waits) return;
+    this.shape = shape;
     const anchor = fresh ? null : this.firstVisible();
     this.state = state;
     // The browser takes the focus from what leaves the page.
@@ -66,7 +72,6 @@ export class Grid {
     this.heads.keepWidthsSoon(fresh);
     this.drawChip(head);
     this.restoreCursor();
-    return effects;
   }
 
   /** Make the body show `rows`, touching only what differs; say what was inserted, changed and removed. */
@@ -421,12 +426,14 @@ export class Grid {
     const back = () => {
       drawCell(td, now());
       if (td.isConnected) td.focus({ preventScroll: true });
+      this.late?.();
     };
     const done = (entry, text) => {
       td.textContent = text;
       td.classList.add("cx-pending");
       td.focus({ preventScroll: true });
       this.send({ type: "edit", key, column: column.name, entry });
+      this.late?.();
     };
     openEditor(td, field, now(), done, back);
     return true;
