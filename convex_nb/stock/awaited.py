@@ -27,6 +27,7 @@ class Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(_end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -42,6 +43,15 @@ class Loop:
             # An interrupt comes here, and not into the loop.
             future.cancel()
             raise
+
+
+async def _end() -> None:
+    """Cancel what is under way, and wait until it has ended."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 async def _waiting_for(value: Any) -> Any:

@@ -265,7 +265,7 @@ class Agent(Threads):
         parts: ContextParts = {
             "search": list(map(to_model_message, searched)),
             "recent": saved["recent"],
-            "messages": [dict(each) for each in messages],
+            "messages": list(messages),
             "prompt": saved["prompt"],
             "replies": saved["replies"],
         }

@@ -86,6 +86,13 @@ def in_order(parts: ContextParts) -> list[ModelMessage]:
 
 def without_orphans(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     """Messages without calls that have no result, and results that have no call: models refuse either."""
+    for each in messages:
+        if not isinstance(each, Mapping) or not {"role", "content"} <= each.keys():
+            raise InvalidValueError(
+                f"A model reads messages such as `{{'role': 'user', 'content': 'Hello'}}`, not {each!r}. "
+                "Nothing was asked.",
+                value=each,
+            )
     waiting: dict[str, int] = {}
     answered: set[tuple[int, str]] = set()
     orphans: set[int] = set()

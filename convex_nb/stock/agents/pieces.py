@@ -65,12 +65,9 @@ def _awaited(reply: Any) -> Iterator[Any]:
             yield from pieces_of(reply)
             return
         iterator = aiter(reply)
-        try:
-            while (piece := loop.run(_next_of(iterator))) is not _END:
-                yield piece
-        finally:
-            if hasattr(iterator, "aclose"):
-                loop.run(iterator.aclose())
+        # One that is not read to its end is closed with the loop.
+        while (piece := loop.run(_next_of(iterator))) is not _END:
+            yield piece
 
 
 async def _next_of(iterator: Any) -> Any:

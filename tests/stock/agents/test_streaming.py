@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
@@ -117,6 +120,38 @@ async def slow_async(messages: Any) -> Any:
 
 def test_async_models_stream_too(talk: Conversation) -> None:
     assert deltas(talk, Agent(name="slow", model=slow_async), throttle=0) == ["", "a ", "a b ", "a b c"]
+
+
+def test_an_async_model_is_closed_when_it_is_not_wanted_any_more(talk: Conversation) -> None:
+    closed: list[str] = []
+
+    async def model(messages: Any) -> Any:
+        try:
+            yield "One "
+            talk.test.run(lambda ctx: talk.threads.abort(ctx, talk.thread))
+            yield "two "
+        finally:
+            closed.append("closed")
+
+    assert talk.stream(Agent(name="slow", model=model), prompt="Count", throttle=0)["status"] == "aborted"
+    assert (closed, talk.said("text")[-1]) == (["closed"], ("One ",))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to no thread")
+def test_an_interrupt_ends_an_async_model(talk: Conversation) -> None:
+    ended: list[str] = []
+
+    async def model(messages: Any) -> Any:
+        yield "One "
+        try:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    with pytest.raises(KeyboardInterrupt):
+        talk.stream(Agent(name="slow", model=model), prompt="Count")
+    assert (ended, talk.said("status", "text")[-1]) == (["ended"], ("failed", "One "))
 
 
 def test_what_is_no_chunk_is_said_before_anything_is_asked(talk: Conversation) -> None:
