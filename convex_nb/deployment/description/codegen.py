@@ -21,8 +21,8 @@ _SYSTEM: Final = {"_id": "Id", "_creationTime": "float"}
 _HEAD: Final = '''\
 """Documents and functions, typed. Written by `convex-nb codegen`: do not edit it, write it again.
 
-`Api(caller)` calls public functions, `Internal(caller)` internal ones. The caller is a deployment, a client of it, or
-the client of the package `convex`.
+`Api(caller)` calls public functions, `Internal(caller)` internal ones. The caller is a deployment, a client of it, the
+client of the package `convex`, or `Within(ctx)` inside of a function.
 """
 
 from __future__ import annotations
@@ -34,6 +34,22 @@ class Caller(Protocol):
     def query(self, path: str, args: Any, /) -> Any: ...
     def mutation(self, path: str, args: Any, /) -> Any: ...
     def action(self, path: str, args: Any, /) -> Any: ...
+
+
+class Within:
+    """A caller inside of a function: `Api(Within(ctx))`. What the function's `ctx` cannot call, it cannot."""
+
+    def __init__(self, ctx: Any) -> None:
+        self._ctx = ctx
+
+    def query(self, path: str, args: Any, /) -> Any:
+        return self._ctx.run_query(path, args)
+
+    def mutation(self, path: str, args: Any, /) -> Any:
+        return self._ctx.run_mutation(path, args)
+
+    def action(self, path: str, args: Any, /) -> Any:
+        return self._ctx.run_action(path, args)
 '''
 
 
@@ -55,7 +71,7 @@ class _Module:
 
 def codegen(functions: Mapping[str, Function], schema: SchemaDefinition | None) -> str:
     """Return the text of a module; the same functions and tables always give the same text."""
-    types = PythonTypes(frozenset({*_TYPING, *_OURS, *_ROOTS.values(), "Caller", "TYPE_CHECKING"}))
+    types = PythonTypes(frozenset({*_TYPING, *_OURS, *_ROOTS.values(), "Caller", "Within", "TYPE_CHECKING"}))
     for name, table in sorted(() if schema is None else schema.tables.items()):
         _document(types, name, table.validator)
     roots = {visibility: _Module() for visibility in _ROOTS}

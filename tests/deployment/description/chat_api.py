@@ -1,7 +1,7 @@
 """Documents and functions, typed. Written by `convex-nb codegen`: do not edit it, write it again.
 
-`Api(caller)` calls public functions, `Internal(caller)` internal ones. The caller is a deployment, a client of it, or
-the client of the package `convex`.
+`Api(caller)` calls public functions, `Internal(caller)` internal ones. The caller is a deployment, a client of it, the
+client of the package `convex`, or `Within(ctx)` inside of a function.
 """
 
 from __future__ import annotations
@@ -18,6 +18,22 @@ class Caller(Protocol):
     def query(self, path: str, args: Any, /) -> Any: ...
     def mutation(self, path: str, args: Any, /) -> Any: ...
     def action(self, path: str, args: Any, /) -> Any: ...
+
+
+class Within:
+    """A caller inside of a function: `Api(Within(ctx))`. What the function's `ctx` cannot call, it cannot."""
+
+    def __init__(self, ctx: Any) -> None:
+        self._ctx = ctx
+
+    def query(self, path: str, args: Any, /) -> Any:
+        return self._ctx.run_query(path, args)
+
+    def mutation(self, path: str, args: Any, /) -> Any:
+        return self._ctx.run_mutation(path, args)
+
+    def action(self, path: str, args: Any, /) -> Any:
+        return self._ctx.run_action(path, args)
 
 
 AnythingDocument = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any, assert_type
 import pytest
 
 import convex_nb
-from convex_nb import ArgumentValidationError, Id, StorageError, query, v
+from convex_nb import ArgumentValidationError, Id, MutationCtx, StorageError, mutation, query, v
 from tests.deployment.description.app import open_app
 from tests.deployment.description.chat_api import (
     AdminTools2ImportArgs,
@@ -16,6 +16,7 @@ from tests.deployment.description.chat_api import (
     Internal,
     MessagesDocument,
     MessagesRecentResultItem,
+    Within,
 )
 
 WRITTEN = Path(__file__).with_name("chat_api.py")
@@ -40,6 +41,24 @@ def test_functions_are_methods_with_types() -> None:
             assert api.admin.tools_2.import_(**here) == ["here", b"x"]
             assert api.ping() == "pong"
         Internal(dep).messages.sweep()
+
+
+def test_functions_call_others_with_types() -> None:
+    @mutation("messages:greet")
+    def greet(ctx: MutationCtx, body: str) -> str:
+        api = Api(Within(ctx))
+        sent = api.messages.send(body=body)
+        assert_type(sent, Id)
+        assert_type(api.messages.recent(moods=[]), list[MessagesRecentResultItem])
+        Internal(Within(ctx)).messages.sweep()
+        api.messages.send(bodi="hello")  # type: ignore[call-arg]
+        return sent
+
+    with open_app() as dep:
+        dep.register(greet)
+        with pytest.raises(ArgumentValidationError, match="bodi"):
+            dep.mutation(greet, body="hello")
+        assert dep.table("anything").count() == 0
 
 
 def test_what_is_wrong_is_wrong_for_mypy_too() -> None:
