@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -120,7 +121,11 @@ SCHEDULES = [
 ]
 
 
-@given(st.sampled_from(SCHEDULES), st.integers(0, 10**9), st.floats(0, 3 * 86_400_000))
+# Whole minutes, too: now may be a time of the schedule itself.
+LATE = st.floats(0, 3 * 86_400_000) | st.integers(0, 3 * 1440).map(lambda minutes: minutes * 60_000.0)
+
+
+@given(st.sampled_from(SCHEDULES), st.integers(0, 10**9), LATE)
 def test_the_following_time_is_the_first_after_both(schedule: Schedule, start: int, late: float) -> None:
     time = schedule.first_ms(NOW + start)
     now = time + late
@@ -133,6 +138,25 @@ def test_the_following_time_is_the_first_after_both(schedule: Schedule, start: i
             break
         steps += 1
     assert (following, missed) == (step, steps)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be changed here")
+def test_times_are_utc_wherever_the_machine_is_and_whenever_its_clocks_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+    time.tzset()
+    try:
+        # The night in which the clocks of New York go forward: there is no half past two.
+        before = datetime(2025, 3, 9, 3, tzinfo=UTC).timestamp() * 1000
+        for schedule, first in (
+            (daily({"hour_utc": 6, "minute_utc": 30}), "06:30"),
+            (expression("30 2 * * *"), "02:30"),
+        ):
+            at = schedule.first_ms(before)
+            assert utc(at).endswith(f"{first}:00")
+            assert schedule.following(at, at) == (at + 86_400_000, 0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_cron_that_slept_for_years_is_not_counted_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
