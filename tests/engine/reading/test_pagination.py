@@ -256,14 +256,15 @@ def test_a_made_up_cursor_is_refused(cursor: str) -> None:
             page(stored(range(3)), **option)
 
 
-@given(st.data())
-def test_a_cursor_that_was_tampered_with_is_refused(data: st.DataObject) -> None:
+@given(st.integers(0, 1000), st.integers(0, 1000))
+def test_a_cursor_that_was_tampered_with_is_refused(place: int, letter: int) -> None:
     database = stored(range(3))
     cursor = page(database, numItems=1)["continueCursor"]
-    place = data.draw(st.integers(0, len(cursor) - 2))
-    letter = data.draw(st.sampled_from("ABCDEFGHabcdefgh01234567").filter(lambda each: each != cursor[place]))
+    # Each cursor is another one, and what is drawn may not depend on that.
+    place %= len(cursor) - 1
+    others = "ABCDEFGHabcdefgh01234567".replace(cursor[place], "")
     with pytest.raises(InvalidCursorError):
-        page(database, cursor=cursor[:place] + letter + cursor[place + 1 :])
+        page(database, cursor=cursor[:place] + others[letter % len(others)] + cursor[place + 1 :])
 
 
 @pytest.mark.parametrize(
