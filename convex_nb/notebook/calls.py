@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -60,7 +61,8 @@ class Calls:
         printed = [line.message for line in deployment.logs if line.number == record.number]
         writes = () if commit is None else commit.writes
         before = getattr(self._newest, "count", 0) - (commit is not None)
-        return call_card(record.path, record.duration_ms, writes, record.retries, printed, before)
+        warnings = _misspelt(deployment, {write.table for write in writes if write.old is None})
+        return call_card(record.path, record.duration_ms, writes, record.retries, printed, before, warnings)
 
     def close(self) -> None:
         """Follow nobody any more."""
@@ -68,6 +70,17 @@ class Calls:
             if self._committed in deployment.on_commit:
                 deployment.on_commit.remove(self._committed)
         self._listened.clear()
+
+
+def _misspelt(deployment: Deployment, tables: Iterable[str]) -> list[str]:
+    """Return a warning for each table that no schema declares and whose name is almost that of one that is declared."""
+    declared = () if deployment.schema is None else deployment.schema.tables
+    strange = [table for table in sorted(tables) if table not in declared and table[0] != "_"]
+    return [
+        f"the schema has no table {table!r}, which this cell has written to. Did you mean {near[0]!r}?"
+        for table in strange
+        if (near := get_close_matches(table, declared, n=1, cutoff=0.8))
+    ]
 
 
 def ends_in_mutation(shell: InteractiveShell, cell: str) -> bool:

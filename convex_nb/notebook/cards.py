@@ -42,10 +42,11 @@ def call_card(
     retries: int = 0,
     printed: Sequence[str] = (),
     before: int = 0,
+    warnings: Sequence[str] = (),
 ) -> Card:
     """`messages:send ok in 1.4 ms, wrote 1 (messages +1)`, and the first lines that it printed.
 
-    `before` is how many commits the cell had made when this one began.
+    `before` is how many commits the cell had made when this one began; each of `warnings` is a line.
     """
     text = f"ok in {milliseconds(duration_ms)}, wrote {written(writes)}"
     if retries:
@@ -53,6 +54,7 @@ def call_card(
     lines: list[list[Part]] = [[("ok", "✓"), ("name", path), ("plain", text)]]
     if before:
         lines[0].append(("soft", f"after {before:,} other commit{'' if before == 1 else 's'} of this cell"))
+    lines += [[("warn", "warning:"), ("plain", warning)] for warning in warnings]
     lines += [[("soft", "│"), ("code", one_line(line))] for line in printed[:PRINTED_MOST]]
     if len(printed) > PRINTED_MOST:
         lines.append([("soft", f"│ … {len(printed) - PRINTED_MOST:,} lines more: %convex logs")])

@@ -303,6 +303,19 @@ def test_the_card_of_the_last_call_counts_those_before_it(chat: Notebook) -> Non
     assert "other" not in chat.ok('send(author="Ada", body="alone")').text
 
 
+def test_a_card_warns_of_a_table_that_is_almost_one_of_the_schema(chat: Notebook) -> None:
+    cell = "%%convex_mutation\ndb.insert('mesages', {'author': 'Ada'})"
+    assert (
+        "the schema has no table 'mesages', which this cell has written to. Did you mean 'messages'?"
+        in chat.ok(cell).text
+    )
+    assert "warning" not in chat.ok(cell.replace("mesages", "people")).text
+
+
+def test_a_document_that_is_given_by_name_says_how_it_is_given(chat: Notebook) -> None:
+    assert "A document is one dict" in chat.run("%%convex_mutation\ndb.insert('messages', author='Ada')").text
+
+
 def test_a_query_that_forgets_its_return_is_told_so(chat: Notebook) -> None:
     cell = "%%convex_query chat --no-live\ndef lost(ctx):\n    ctx.db.query('messages').collect()"
     assert "`lost` has no `return`, and so its answer is always None." in chat.ok(cell).text
