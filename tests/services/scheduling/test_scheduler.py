@@ -24,6 +24,9 @@ from convex_nb import (
     SchedulingError,
     action,
     api,
+    components,
+    create_function_handle,
+    define_component,
     mutation,
     query,
     v,
@@ -171,6 +174,25 @@ def test_a_time_in_the_past_runs_first() -> None:
         test.run(handler)
         test.advance(0)
         assert notes_of(test.deployment) == ["past", "now", "as soon as possible"]
+
+
+def test_jobs_of_one_time_run_in_their_order_whoever_has_scheduled_them() -> None:
+    inner = define_component("inner")
+
+    @inner.mutation("lib:later")
+    def later(ctx: MutationCtx, function: str, text: str) -> None:
+        ctx.scheduler.run_after(5, function, text=text)
+
+    def handler(ctx: MutationCtx) -> None:
+        for number in range(0, 6, 2):
+            ctx.run_mutation(components.inner.lib.later, function=create_function_handle(add_note), text=str(number))
+            ctx.scheduler.run_after(5, add_note, text=str(number + 1))
+
+    with scheduling_app() as test:
+        test.register_component(inner)
+        test.run(handler)
+        test.advance(5)
+        assert notes_of(test.deployment) == ["0", "1", "2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize("target", [add_note, "notes:add", "notes.py:add", convex_nb.internal.notes.add])
