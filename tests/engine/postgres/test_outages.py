@@ -23,6 +23,7 @@ from tests.engine.postgres.kernels import contents, follow, insert, kernels, log
 from tests.engine.postgres.server import Server
 from tests.engine.postgres.test_histories import start
 from tests.engine.postgres.test_session import break_next
+from tests.until import PATIENCE, until
 
 
 def name_of(uri: str) -> str:
@@ -55,10 +56,7 @@ WAITING = "wait_event_type = 'Lock'"
 
 
 def until_one_waits(server: Server, uri: str) -> None:
-    deadline = time.monotonic() + 30
-    while server.execute(f"select 1 from pg_stat_activity where datname = '{name_of(uri)}' and {WAITING}") == []:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: server.execute(f"select 1 from pg_stat_activity where datname = '{name_of(uri)}' and {WAITING}"))
 
 
 def appending(database: Database, number: int) -> tuple[threading.Thread, list[Exception]]:
@@ -155,7 +153,8 @@ def test_what_the_server_refuses_to_wait_for_is_not_written(
         insert(a, "items", n=0)
         with nobody_can_append(uri), pytest.raises(StorageError, match=r"lock timeout.*Nothing was written.*pg_locks"):
             insert(a, "items", n=1)
-    set_for_all(server, uri, "statement_timeout = '100ms'")
+    monkeypatch.setattr(session, "PATIENCE_SECONDS", PATIENCE)
+    set_for_all(server, uri, "statement_timeout = '1s'")
     with kernels(uri) as (a, b):
         with nobody_can_append(uri), pytest.raises(StorageError, match=r"statement timeout.*Nothing was written"):
             insert(a, "items", n=2)

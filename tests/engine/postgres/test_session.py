@@ -13,6 +13,7 @@ from convex_nb.engine.postgres import session
 from convex_nb.language.errors import CommitInDoubtError, StorageError
 from tests.engine.postgres.kernels import contents, follow, insert, kernels, log_of
 from tests.engine.postgres.server import Server
+from tests.until import PATIENCE
 
 
 class Breaking:
@@ -110,7 +111,8 @@ def test_a_commit_in_doubt_says_so_and_is_there_when_the_server_is(
         assert sorted(each["n"] for each in contents(a)["items"]) == [0, 1, 3]
 
 
-def test_a_server_that_is_restarted_is_waited_for(uri: str, server: Server) -> None:
+def test_a_server_that_is_restarted_is_waited_for(uri: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "PATIENCE_SECONDS", PATIENCE)
     with kernels(uri) as (a, b):
         insert(a, "items", n=0)
         restart = threading.Thread(target=server.restart, args=("immediate",))
