@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Final
 
-from convex_nb.cli.console import counted
 from convex_nb.cli.place import SharedPlace, add_place, open_to_read, place_of, shift
 from convex_nb.cli.problems import OK, UsageError
+from convex_nb.language.describing import counted
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console

@@ -81,11 +81,6 @@ class Console:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def counted(number: int, noun: str) -> str:
-    """Return `1 document`, `2 documents`."""
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
-
-
 def _told_nothing(_done: int, _total: int) -> None:
     """Report progress to nobody."""
 

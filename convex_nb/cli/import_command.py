@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.cli.component import add_component
-from convex_nb.cli.console import counted
 from convex_nb.cli.place import add_create, add_place, open_to_write, place_of, shift
 from convex_nb.cli.problems import FAILED, OK, UsageError
+from convex_nb.language.describing import counted
 from convex_nb.language.errors import InvalidValueError
 
 if TYPE_CHECKING:

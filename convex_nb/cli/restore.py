@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from convex_nb.cli.console import counted
 from convex_nb.cli.place import add_create, add_place, open_to_write, place_of
 from convex_nb.cli.problems import FAILED, OK, UsageError
+from convex_nb.language.describing import counted
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console

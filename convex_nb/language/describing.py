@@ -16,6 +16,14 @@ def shorten(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
     return f"{text[:head]}…{text[-tail:]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 document`, `2,000 queries`, `3 indexes`."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("x") else f"{noun}s"
+    return f"{number:,} {plural}"
+
+
 def describe(value: object, characters: int = _SHOWN_CHARACTERS) -> str:
     """Return `repr(value)`, or its beginning: never long, never deep, and never failing, whatever `value` is."""
     parts: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from convex_nb.language.describing import counted
 from convex_nb.views.card import Card, Part
 from convex_nb.views.cells import one_line
 
@@ -50,10 +51,10 @@ def call_card(
     """
     text = f"ok in {milliseconds(duration_ms)}, wrote {written(writes)}"
     if retries:
-        text += f", after {retries} {'conflict' if retries == 1 else 'conflicts'}"
+        text += f", after {counted(retries, 'conflict')}"
     lines: list[list[Part]] = [[("ok", "✓"), ("name", path), ("plain", text)]]
     if before:
-        lines[0].append(("soft", f"after {before:,} other commit{'' if before == 1 else 's'} of this cell"))
+        lines[0].append(("soft", f"after {counted(before, 'other commit')} of this cell"))
     lines += [[("warn", "warning:"), ("plain", warning)] for warning in warnings]
     lines += [[("soft", "│"), ("code", one_line(line))] for line in printed[:PRINTED_MOST]]
     if len(printed) > PRINTED_MOST:

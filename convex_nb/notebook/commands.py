@@ -13,6 +13,7 @@ from IPython.display import Code
 from convex_nb._version import __version__
 from convex_nb.deployment.current import current, set_current
 from convex_nb.deployment.opening import open as open_deployment
+from convex_nb.language.describing import counted
 from convex_nb.language.errors import DeploymentLockedError, FunctionNotFoundError
 from convex_nb.notebook.dashboard import dashboard
 from convex_nb.notebook.data_commands import export, history, import_file
@@ -164,12 +165,6 @@ def reset(deployment: Deployment) -> Card:
     set_current(open_deployment())
     gone = "tables, documents and functions" if deployment.place is None else "functions"
     return Card([[("plain", f"a new in-memory deployment: {gone} of the former one are gone")]])
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 query`, `2 queries`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def help_sheet(_deployment: Deployment) -> Sheet:

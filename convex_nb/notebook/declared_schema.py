@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from convex_nb.language.describing import counted
 from convex_nb.language.schema import SchemaDefinition, TableDefinition, define_schema
 from convex_nb.language.stored_documents import refusal_of_all, refusals
 from convex_nb.views.card import Card, Part
@@ -55,7 +56,7 @@ def declare(deployment: Deployment, cell: str, tables: Mapping[str, TableDefinit
 def extent(table: TableDefinition) -> str:
     """Return how many fields and indexes a table has: `(2 fields, 1 index)`."""
     fields, indexes = len(columns_of_table(table)), len(table.all_indexes)
-    return f"({fields} field{'' if fields == 1 else 's'}, {indexes} index{'' if indexes == 1 else 'es'})"
+    return f"({counted(fields, 'field')}, {counted(indexes, 'index')})"
 
 
 def _card(before: SchemaDefinition, after: SchemaDefinition, tables: Mapping[str, TableDefinition]) -> Card:

@@ -11,10 +11,10 @@ from IPython.display import display
 from convex_nb._version import __version__
 from convex_nb.deployment.current import current
 from convex_nb.deployment.opening import open as open_deployment
+from convex_nb.language.describing import counted
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.notebook import tracebacks
 from convex_nb.notebook.calls import ends_in_mutation
-from convex_nb.notebook.commands import counted
 from convex_nb.notebook.completion import add_matcher
 from convex_nb.notebook.magics import ConvexMagics
 from convex_nb.notebook.session import close_session, get_session

@@ -8,6 +8,7 @@ from IPython import get_ipython
 from IPython.core.error import UsageError
 
 from convex_nb.deployment.explaining import plans_of
+from convex_nb.language.describing import counted
 from convex_nb.language.errors import FunctionNotFoundError
 from convex_nb.notebook.cards import milliseconds
 from convex_nb.notebook.function_cells import required_arguments
@@ -60,7 +61,7 @@ def _given(arguments: tuple[str, ...]) -> dict[str, Any]:
 
 def _lines(query: Any, plans: list[Explanation | SearchExplanation]) -> list[list[Part]]:
     arguments = ", ".join(f"{name}={preview(value, 40)}" for name, value in query.args.items())
-    runs = f"{query.runs:,} run{'' if query.runs == 1 else 's'}"
+    runs = counted(query.runs, "run")
     as_of = time_text(query.timestamp // 1_000_000)[11:]
     lines: list[list[Part]] = [
         [

@@ -11,6 +11,7 @@ import traitlets
 
 from convex_nb.deployment.clients.paginated import Followed
 from convex_nb.deployment.data.results import result_to_arrow, result_to_frame
+from convex_nb.language.describing import counted
 from convex_nb.language.values import copy_value
 from convex_nb.views.carrier import Carrier
 from convex_nb.views.cells import preview, time_text
@@ -418,11 +419,7 @@ class LiveView(anywidget.AnyWidget):
         if state == "loading":
             return "Waiting: one of its arguments has no value yet." if self._arguments is None else ""
         if state == "paused":
-            return (
-                f"Paused, {self._behind:,} commit{'' if self._behind == 1 else 's'} behind."
-                if self._behind
-                else "Paused."
-            )
+            return f"Paused, {counted(self._behind, 'commit')} behind." if self._behind else "Paused."
         contents, window = self._contents, self._contents.window
         if self._query is None or self._surroundings is None or contents.kind != "table" or window.total:
             return "No row passes the filter." if window.filter and not len(window) else ""

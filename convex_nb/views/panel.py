@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from convex_nb.deployment.clients.paginated import Followed
+from convex_nb.language.describing import counted
 from convex_nb.language.documents import without_system_fields
 from convex_nb.language.values import UNDEFINED
 from convex_nb.views.cells import as_id, encode_time
@@ -158,7 +159,7 @@ def _value_of(opened: ValueOf, row: Row, editing: Editing | None) -> Opened:
             for start in range(0, min(len(value), BYTES_MOST), _BYTES_OF_LINE)
         )
         shown = f"the first {BYTES_MOST:,} of " if len(value) > BYTES_MOST else ""
-        picture["note"] = f"{shown}{len(value):,} byte{'' if len(value) == 1 else 's'}"
+        picture["note"] = f"{shown}{counted(len(value), 'byte')}"
     else:
         picture["tree"] = tree_of(value)
     return picture

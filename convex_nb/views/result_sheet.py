@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from convex_nb.language.describing import counted
 from convex_nb.views.cells import cell_text
 from convex_nb.views.columns import Columns
 from convex_nb.views.messages import Column
@@ -38,7 +39,7 @@ def sheet_of_rows(
     shown = [column for column in columns if not column["system"]] or list(columns)
     headings = [Heading(column["name"], column["align"]) for column in shown]
     texts = [[cell_text(field(row, column["name"])) for column in shown] for row in page]
-    count = f"{total:,} row{'' if total == 1 else 's'}"
+    count = counted(total, "row")
     if len(page) < total:
         count += f", {len(page)} shown"
     if len(columns) < of_columns:

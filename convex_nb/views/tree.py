@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from convex_nb.language.describing import counted
 from convex_nb.views.cells import encode_cell, one_line, preview
 from convex_nb.views.messages import Node
 
@@ -39,7 +40,7 @@ class _Planter:
             nodes.append(self.node(name, item))
         count = len(value)
         kind = "field" if isinstance(value, Mapping) else "item"
-        size = f"{count:,} {kind}{'' if count == 1 else 's'}"
+        size = counted(count, kind)
         node: Node = {"label": label, "preview": preview(value, PREVIEW_MOST), "size": size, "items": nodes}
         if count > len(nodes):
             node["more"] = count - len(nodes)

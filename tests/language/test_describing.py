@@ -2,11 +2,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 
-from convex_nb.language.describing import describe, shorten
+from convex_nb.language.describing import counted, describe, shorten
 from convex_nb.language.documents import Document
 from convex_nb.testing.strategies import values
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (0, "row", "0 rows"),
+        (1, "query", "1 query"),
+        (2, "query", "2 queries"),
+        (3, "index", "3 indexes"),
+        (2000, "other commit", "2,000 other commits"),
+    ],
+)
+def test_what_is_counted(number: int, noun: str, text: str) -> None:
+    assert counted(number, noun) == text
 
 
 def test_shortened_texts_keep_both_ends() -> None:

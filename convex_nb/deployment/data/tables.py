@@ -11,6 +11,7 @@ from convex_nb.engine.namespaces import Namespace
 from convex_nb.engine.schema_push import backfills
 from convex_nb.engine.search.upkeep import search_definitions
 from convex_nb.engine.system_tables import SYSTEM_TABLES
+from convex_nb.language.describing import counted
 from convex_nb.language.errors import DeploymentClosedError
 from convex_nb.language.qualified_names import local_name, qualified
 from convex_nb.language.schema import SearchIndexDefinition
@@ -44,7 +45,7 @@ class Table:
             count = self.count()
         except DeploymentClosedError:
             return "of a closed deployment"
-        return f"{count:,} document{'' if count == 1 else 's'}"
+        return counted(count, "document")
 
     def __len__(self) -> int:
         return self.count()

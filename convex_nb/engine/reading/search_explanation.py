@@ -11,6 +11,7 @@ import numpy as np
 from convex_nb.engine.reading.shown import Shown
 from convex_nb.engine.search.proximity import proximity
 from convex_nb.engine.search.ranking import PROXIMITY
+from convex_nb.language.describing import counted
 
 if TYPE_CHECKING:
     from convex_nb.engine.reading.filters import Expression
@@ -35,7 +36,7 @@ class SearchTerm:
     """Different words that it finds."""
 
     def __str__(self) -> str:
-        documents = f"{self.documents:,} document{'' if self.documents == 1 else 's'}"
+        documents = counted(self.documents, "document")
         begin = f", {self.words:,} word{' begins' if self.words == 1 else 's begin'} with it" if self.prefix else ""
         return f"{self.text}{'*' if self.prefix else ''} ({documents}, weight {self.weight:.2f}{begin})"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from convex_nb.language.describing import counted
 from convex_nb.language.values import Int64
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class SqlResult:
 
     def _caption(self) -> str:
         shown = f", the first {_SHOWN} shown" if len(self) > _SHOWN else ""
-        return f"{len(self):,} row{'' if len(self) == 1 else 's'}{shown}"
+        return f"{counted(len(self), 'row')}{shown}"
 
     @property
     def columns(self) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from convex_nb.language.describing import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -72,11 +74,11 @@ class LiveQuery:
         """What the last run read, index by index, such as "messages by by_author, 1 range". Costs O(ranges)."""
         read_set = self._query.outcome.read_set
         lines = [
-            f"{table} by {index}, {len(starts)} range{'' if len(starts) == 1 else 's'}"
+            f"{table} by {index}, {counted(len(starts), 'range')}"
             for (table, index), (starts, _) in read_set.merged().items()
         ]
         points = len(read_set.ids)
-        return [*lines, f"{points} document{'' if points == 1 else 's'} by id"] if points else lines
+        return [*lines, f"{counted(points, 'document')} by id"] if points else lines
 
     @property
     def duration_ms(self) -> float:

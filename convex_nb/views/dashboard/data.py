@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from convex_nb.deployment.components.installed import inside
 from convex_nb.deployment.definitions import anonymous_function, document_of
+from convex_nb.language.describing import counted
 from convex_nb.language.documents import SYSTEM_FIELDS, without_system_fields
 from convex_nb.language.encoding import loads, to_json
 from convex_nb.language.errors import InvalidValueError
@@ -30,7 +31,7 @@ from convex_nb.views.dashboard.blocks import (
 )
 from convex_nb.views.dashboard.conditions import OPERATORS, Condition, code_of, select
 from convex_nb.views.dashboard.table_schema import schema_blocks
-from convex_nb.views.dashboard.whole_tables import WholeTables, counted
+from convex_nb.views.dashboard.whole_tables import WholeTables
 from convex_nb.views.editing import Editing
 from convex_nb.views.live_view import LiveView
 
@@ -291,7 +292,7 @@ class Data(WholeTables):
         table, given = str(self.table), loads(content["entries"]["text"])
         documents = given if isinstance(given, list) else [given]
         self.change("add", lambda db: [db.insert(table, each) for each in documents])
-        self._close_panel(f"{counted(len(documents))} added to {table}.")
+        self._close_panel(f"{counted(len(documents), 'document')} added to {table}.")
 
     def do_edit_documents(self, content: Mapping[str, Any]) -> None:
         table, id, fields = str(self.table), self.memory["edited"], loads(content["entries"]["text"])
@@ -304,10 +305,10 @@ class Data(WholeTables):
 
         def patch() -> str:
             self.change("edit", lambda db: [db.patch(table, id, fields) for id in ids])
-            return f"{counted(len(ids))} of {table} changed."
+            return f"{counted(len(ids), 'document')} of {table} changed."
 
         self._close_panel("")
-        self.ask(f"Put these fields into {counted(len(ids))} of {table}?", "Change all", table, patch)
+        self.ask(f"Put these fields into {counted(len(ids), 'document')} of {table}?", "Change all", table, patch)
 
     def do_delete(self, _: Mapping[str, Any]) -> None:
         id = self._chosen()
@@ -316,14 +317,14 @@ class Data(WholeTables):
 
     def do_delete_shown(self, _: Mapping[str, Any]) -> None:
         ids = self._ids_shown()
-        self._ask_to_delete(ids, counted(len(ids)))
+        self._ask_to_delete(ids, counted(len(ids), "document"))
 
     def _ask_to_delete(self, ids: list[str], what: str) -> None:
         table = str(self.table)
 
         def delete() -> str:
             self.change("delete", lambda db: [db.delete(table, id) for id in ids])
-            return f"{counted(len(ids))} deleted from {table}."
+            return f"{counted(len(ids), 'document')} deleted from {table}."
 
         self.ask(f"Delete {what} from {table}?", "Delete", table, delete)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from convex_nb.deployment.observability.health import LATE_MS, PUSHED
+from convex_nb.language.describing import counted
 from convex_nb.views.cells import time_text
 from convex_nb.views.dashboard.blocks import Block, Card, Line, cards, grid
 from convex_nb.views.dashboard.charts import LastHour, failures, hits, percent
@@ -87,7 +88,7 @@ class Health(Page):
         return {
             "title": "Documents",
             "figure": f"{documents:,}",
-            "note": f"in {len(tables):,} table{'' if len(tables) == 1 else 's'}; newest commit {newest} UTC",
+            "note": f"in {counted(len(tables), 'table')}; newest commit {newest} UTC",
         }
 
     def _problems(self) -> list[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from convex_nb.language.describing import counted
 from convex_nb.views.cells import preview
 from convex_nb.views.dashboard.blocks import Block, Line, Tone, bar, button, choice, form, grid
 from convex_nb.views.dashboard.owner import OwnedPage
@@ -102,7 +103,7 @@ class Schedules(OwnedPage):
 
         def cancel() -> str:
             number = jobs.cancel_all(path)
-            return f"{number:,} job{'' if number == 1 else 's'} canceled."
+            return f"{counted(number, 'job')} canceled."
 
         self.ask(f"Cancel every job of {path or 'all functions'}?", "Cancel all", path or "all", cancel)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from convex_nb.language.describing import counted
 from convex_nb.views.dashboard.blocks import Button, button
 from convex_nb.views.dashboard.owner import OwnedPage
 
@@ -36,7 +37,7 @@ class WholeTables(OwnedPage):
             self.deployment.clear_tables(table, component=component)
             return f"{table} was cleared."
 
-        self.ask(f"Delete all {counted(count)} of {table}?", "Clear table", table, clear)
+        self.ask(f"Delete all {counted(count, 'document')} of {table}?", "Clear table", table, clear)
 
     def do_drop(self, _: Mapping[str, Any]) -> None:
         table, component = str(self.table), self.component
@@ -46,9 +47,4 @@ class WholeTables(OwnedPage):
             self.deployment.drop_table(table, component=component)
             return f"{table} was dropped."
 
-        self.ask(f"Drop {table} and its {counted(count)}?", "Drop table", table, drop)
-
-
-def counted(number: int) -> str:
-    """How many documents."""
-    return f"{number:,} document{'' if number == 1 else 's'}"
+        self.ask(f"Drop {table} and its {counted(count, 'document')}?", "Drop table", table, drop)
