@@ -90,11 +90,15 @@ def save_messages(ctx: MutationCtx, thread: str, said: list[dict[str, Any]], pro
     args={"thread": v.id("threads"), "options": v.any(), "direction": v.string(), "exclude_tool_messages": v.boolean()}
 )
 def list_messages(ctx: QueryCtx, thread: str, options: Any, direction: Any, exclude_tool_messages: bool) -> Any:
-    found = ctx.db.query("messages").with_index("by_order", thread=thread).order(direction)
-    if exclude_tool_messages:
-        found = found.filter(lambda q: (q.field("role") != "tool") & (q.field("tool_calls") == []))
-    page = found.paginate(options)
+    page = _messages(ctx, thread, direction, exclude_tool_messages).paginate(options)
     return {**page, "page": [as_shown(ctx, message) for message in page["page"]]}
+
+
+@component.query(args={"thread": v.id("threads"), "limit": v.number(), "exclude_tool_messages": v.boolean()})
+def last_messages(ctx: QueryCtx, thread: str, limit: int, exclude_tool_messages: bool) -> Any:
+    # No page of `list_messages`: a query reads one page and no more, but may want to show several threads.
+    found = _messages(ctx, thread, "desc", exclude_tool_messages).take(limit)
+    return [as_shown(ctx, message) for message in reversed(found)]
 
 
 @component.query(args={"messages": v.array(v.id("messages"))})
@@ -191,6 +195,13 @@ def unanswered(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The tool calls in messages that have no result there."""
     answered = {each["tool_call_id"] for each in messages}
     return [call for each in messages for call in each["tool_calls"] if call["id"] not in answered]
+
+
+def _messages(ctx: QueryCtx, thread: str, direction: Any, exclude_tool_messages: bool) -> Any:
+    found = ctx.db.query("messages").with_index("by_order", thread=thread).order(direction)
+    if exclude_tool_messages:
+        found = found.filter(lambda q: (q.field("role") != "tool") & (q.field("tool_calls") == []))
+    return found
 
 
 def _delete(ctx: MutationCtx, messages: Iterable[Document]) -> int:

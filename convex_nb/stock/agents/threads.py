@@ -204,11 +204,10 @@ class Threads:
     def last_messages(
         self, ctx: QueryCtx | ActionCtx, thread: str, limit: int = 50, *, exclude_tool_messages: bool = False
     ) -> Messages:
-        """The last messages of a thread, oldest first."""
-        page = self.list_messages(
-            ctx, thread, num_items=limit, order="desc", exclude_tool_messages=exclude_tool_messages
-        )
-        return page["page"][::-1]
+        """The last messages of a thread, oldest first. Follows replies in a live query, as `list_messages` does."""
+        which = {"thread": thread, "limit": limit, "exclude_tool_messages": exclude_tool_messages}
+        found: Messages = ctx.run_query(self._component.last_messages, which)
+        return found
 
     def get_messages(self, ctx: QueryCtx | ActionCtx, messages: Sequence[str]) -> list[Message | None]:
         """Messages by their ids, `None` for those that are gone."""

@@ -87,6 +87,7 @@ def test_messages_are_listed_in_pages_and_deleted_by_id_or_range(test: ConvexTes
     rest = run(test, threads.list_messages, thread, options)
     assert ([each["text"] for each in rest["page"]], rest["isDone"]) == (["4", "5"], True)
     assert [each["text"] for each in run(test, threads.last_messages, thread, 2)] == ["4", "5"]
+    assert run(test, lambda ctx: [len(threads.last_messages(ctx, id)) for id in (thread, thread)]) == [6, 6]
     assert run(test, threads.delete_messages, [ids[0], ids[0]]) == 1
     deleted = run(test, threads.delete_message_range, thread, start_order=2, end_order=4)
     assert (deleted, texts()) == (2, ["1", "4", "5"])
