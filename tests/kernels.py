@@ -77,7 +77,7 @@ class Kernels:
         client.load_connection_file()
         client.start_channels()
         try:
-            client.wait_for_ready(timeout=60)
+            client.wait_for_ready(timeout=120)
             yield client
         finally:
             client.stop_channels()

@@ -182,7 +182,7 @@ def other_thread(function: Callable[[], Any]) -> Any:
     result: list[Any] = []
     thread = threading.Thread(target=lambda: result.append(function()))
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert result, "the other thread did not come back"
     return result[0]
 
@@ -254,16 +254,16 @@ def test_a_run_during_which_a_cell_began_does_not_count(dep: Deployment, noteboo
     def between() -> None:
         if threading.current_thread() is not threading.main_thread():
             go.set()
-            assert done.wait(10)
+            assert done.wait(60)
 
     notebook.names["between"] = between
     commits = threading.Thread(target=lambda: dep.mutation("tasks:add", {"text": "x"}))
     commits.start()
-    assert go.wait(10)
+    assert go.wait(60)
     cell_begins()
     notebook.names["A"] = notebook.names["B"] = 2
     done.set()
-    commits.join(10)
+    commits.join(60)
     assert seen == [[1, 1]]
     cell_ended()
     assert seen == [[1, 1], [2, 2]]
@@ -281,15 +281,15 @@ def test_a_run_of_before_is_not_shared_with_who_asks_after(dep: Deployment, note
     def wait() -> None:
         if threading.current_thread() is not first:
             began.set()
-            assert go.wait(10)
+            assert go.wait(60)
 
     notebook.names["wait"] = wait
     slow.start()
-    assert began.wait(10)
+    assert began.wait(60)
     notebook.names["A"] = 2
     threading.Timer(0.05, go.set).start()
     assert dep.query("m:slow") == 2
-    slow.join(10)
+    slow.join(60)
     assert seen == [1]
     assert dep.query("m:slow") == 2
 

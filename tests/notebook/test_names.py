@@ -63,7 +63,7 @@ def test_a_commit_of_another_thread_waits_for_the_cell(notes: Notebook) -> None:
     def elsewhere() -> None:
         thread = threading.Thread(target=notes["add"], args=("eve",))
         thread.start()
-        thread.join(10)
+        thread.join(60)
         notes.session.flush.mark()
 
     notes.shell.user_ns["elsewhere"] = elsewhere

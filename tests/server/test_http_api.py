@@ -183,7 +183,7 @@ def test_a_mutation_that_gives_up_may_be_tried_again(app: Deployment, server: Se
         get_counter.handler(ctx)
         ctx.run_mutation("counter:add")
         go.set()
-        done.wait(10)
+        done.wait(60)
         done.clear()
 
     def commit() -> None:

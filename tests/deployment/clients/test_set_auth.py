@@ -39,7 +39,7 @@ def note(ctx: Any, text: str) -> None:
 @action("m:wait")
 def wait(ctx: ActionCtx) -> Any:
     started.set()
-    go_on.wait(10)
+    go_on.wait(60)
     return ctx.run_query("m:who")
 
 
@@ -142,7 +142,7 @@ def test_a_client_tells_what_it_has_under_way(dep: Deployment, issuer: DevIssuer
     assert (client.connection_state, client.connection_state.has_inflight_requests) == ((True, 0, 0), False)
     thread = threading.Thread(target=client.action, args=("m:wait",))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     assert client.connection_state == (True, 0, 1)
     assert client.connection_state.has_inflight_requests
     go_on.set()

@@ -66,7 +66,7 @@ def test_a_file_is_closed_when_nobody_uses_it_any_more(
     def busy(*_: object) -> None:
         if not inside.is_set():
             inside.set()
-            closing.wait(10)
+            closing.wait(60)
             time.sleep(0.05)
 
     def fold(connection: sqlite3.Connection, checkpoint: Any = connections.checkpoint) -> Any:
@@ -86,10 +86,10 @@ def test_a_file_is_closed_when_nobody_uses_it_any_more(
 
     user = threading.Thread(target=use)
     user.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     closing.set()
     file.close()
-    user.join(10)
+    user.join(60)
     assert done == [True]
     with pytest.raises(DeploymentClosedError):
         file.append([Record(2, 2, b"")])

@@ -139,7 +139,7 @@ def test_other_threads_and_cells_read_files_meanwhile(dep: Deployment, tmp_path:
     read: list[str] = []
 
     def reader() -> None:
-        assert go.wait(5)
+        assert go.wait(60)
         read.append(file.read_text())
         done.set()
 
@@ -148,12 +148,12 @@ def test_other_threads_and_cells_read_files_meanwhile(dep: Deployment, tmp_path:
 
     def handler(db: Any) -> None:
         go.set()
-        assert done.wait(5)
+        assert done.wait(60)
         with pytest.raises(DeterminismError):
             file.read_text()
 
     dep.transact(handler)
-    other.join(5)
+    other.join(60)
     assert read == ["x"]
     assert file.read_text() == "x"
 

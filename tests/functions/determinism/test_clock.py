@@ -142,14 +142,14 @@ def test_other_threads_see_the_real_time_meanwhile(dep: Deployment) -> None:
 
     def handler() -> float:
         asked.set()
-        assert answered.wait(5)
+        assert answered.wait(60)
         return time.time()
 
     before = time.time()
     assert inside(dep, handler) == SECONDS
     stop.set()
     asked.set()
-    other.join(5)
+    other.join(60)
     (seconds, moment), *_ = seen
     assert before <= seconds <= moment.timestamp() + 1e-3 <= time.time() + 1e-3
 

@@ -158,7 +158,7 @@ def test_other_threads_draw_from_the_real_sources_meanwhile() -> None:
     go, done = threading.Event(), threading.Event()
 
     def draw() -> None:
-        assert go.wait(5)
+        assert go.wait(60)
         drawn.extend(random.random() for _ in range(3))
         done.set()
 
@@ -168,11 +168,11 @@ def test_other_threads_draw_from_the_real_sources_meanwhile() -> None:
     def program() -> Any:
         mine = random.random()
         go.set()
-        assert done.wait(5)
+        assert done.wait(60)
         return mine, random.random()
 
     assert run(1, program) == run(1, lambda: (random.random(), random.random()))
-    other.join(5)
+    other.join(60)
     assert drawn == expected
 
 

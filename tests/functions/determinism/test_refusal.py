@@ -80,7 +80,7 @@ def test_a_handler_may_wait_for_what_others_own() -> None:
         def handler(db: Any) -> str:
             with lock:
                 pool.submit(event.set)
-                assert event.wait(5)
+                assert event.wait(60)
                 return str(pool.submit(str, 5).result(5))
 
         assert dep.transact(handler) == "5"

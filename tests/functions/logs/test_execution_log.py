@@ -145,7 +145,7 @@ def test_a_conflict_is_recorded_with_what_caused_it() -> None:
                 other = threading.Thread(target=dep.mutation, args=(add_to_counter, {"name": "n"}))
                 threads.append(other)
                 waiting.set()
-                changed.wait(10)
+                changed.wait(60)
             ctx.db.patch(counter["_id"], {"value": 0})
             return counter["_id"]
 
@@ -154,7 +154,7 @@ def test_a_conflict_is_recorded_with_what_caused_it() -> None:
         waiting, changed = threading.Event(), threading.Event()
 
         def change() -> None:
-            waiting.wait(10)
+            waiting.wait(60)
             dep.mutation(add_to_counter, name="n")
             changed.set()
 
