@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -169,6 +170,8 @@ class Agent(Threads):
         def answer(ctx: ActionCtx, thread: str, prompt: Any = None, prompt_message: str | None = None) -> Any:
             return generate(ctx, thread, prompt=prompt, prompt_message=prompt_message)
 
+        # It is the caller's, who defines it: a notebook or a module that is loaded has what is its own.
+        answer.__module__ = sys._getframe(1).f_globals.get("__name__", "__main__")
         return internal_action(path)(answer)
 
     def fetch_context(

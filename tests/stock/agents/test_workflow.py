@@ -43,6 +43,7 @@ def advice(step: Step, place: str) -> Any:
 
 def test_a_workflow_asks_one_agent_after_another_until_each_has_answered(talk: Conversation) -> None:
     asked.clear()
+    assert get_advice.__module__ == __name__
     talk.test.register_component(Workflows.definition)
     talk.test.deployment.register(get_forecast, get_advice, advice)
     id = talk.test.run(lambda ctx: workflows.start(ctx, advice, {"place": "Rome"}))
