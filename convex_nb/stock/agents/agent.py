@@ -226,7 +226,7 @@ class Agent(Threads):
                 if message is None:
                     continue
                 steps += 1
-                if self._ask(ctx, message, to_read, found["prompt"][-1], make_streamer):
+                if self._ask(ctx, message, to_read, found, make_streamer):
                     self._remember(ctx, prompt_message)
                 else:
                     left = self.get_messages(ctx, [message])
@@ -296,7 +296,7 @@ class Agent(Threads):
         ctx: ActionCtx,
         message: str,
         to_read: list[ModelMessage],
-        prompt: Mapping[str, Any],
+        found: Any,
         make_streamer: MakeStreamer | None,
     ) -> bool:
         """Have the model answer once, and keep that in a message; whether there was still need of it."""
@@ -310,7 +310,7 @@ class Agent(Threads):
                         answer.add(piece)
                     elif not streamer.add(answer.add(piece)):
                         return False
-            calls = [_as_call(ctx, call) for call in answer.tool_calls]
+            calls = _with_ids(ctx, answer.tool_calls, found["replies"])
             kept = {"message": message, "text": answer.text, "tool_calls": calls, "usage": answer.usage}
             is_kept: bool = ctx.run_mutation(self._component.finish, kept)
         except BaseException as error:
@@ -318,6 +318,7 @@ class Agent(Threads):
             ctx.run_mutation(self._component.fail, told)
             raise
         if self._usage_handler is not None and answer.usage is not None:
+            prompt = found["prompt"][-1]
             who = {"agent_name": self.name, "thread": prompt["thread"], "user": prompt["user"]}
             self._usage_handler(ctx, {**who, "message": message, "usage": answer.usage})  # type: ignore[typeddict-item]
         return is_kept
@@ -354,6 +355,17 @@ class Agent(Threads):
         }
 
 
-def _as_call(ctx: ActionCtx, call: Mapping[str, Any]) -> dict[str, Any]:
-    id = call.get("id") or f"call_{ctx.random.getrandbits(64):016x}"
-    return {"id": id, "name": call["name"], "args": dict(call.get("args") or {})}
+def _with_ids(
+    ctx: ActionCtx, calls: Iterable[Mapping[str, Any]], before: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Tool calls, each with an id that no other call of this prompt has."""
+    # Some models give none, or count from the same number in each answer.
+    taken = {call["id"] for message in before for call in message["tool_calls"]}
+    found = []
+    for call in calls:
+        id = call.get("id")
+        if not id or id in taken:
+            id = f"call_{ctx.random.getrandbits(64):016x}"
+        taken.add(id)
+        found.append({"id": id, "name": call["name"], "args": dict(call.get("args") or {})})
+    return found

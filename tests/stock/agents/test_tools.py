@@ -171,6 +171,14 @@ def test_a_tool_without_a_handler_waits_for_somebody(talk: Conversation) -> None
     assert [each["content"] for each in read[-1]][-3:] == ["The red one.", "Choose", "Well?"]
 
 
+def test_calls_of_one_id_are_told_apart(talk: Conversation) -> None:
+    twice = {"tool_calls": [call("add", "0", left=1), call("add", "0", left=2)]}
+    model = scripted(twice, {"tool_calls": [call("add", "0", left=3)]}, "Done.")
+    assert talk.ask(Agent(name="helper", model=model, tools=[add], max_steps=3), prompt="?")["text"] == "Done."
+    assert [text for role, text in talk.said() if role == "tool"] == ["2", "3", "4"]
+    assert len({id for (id,) in talk.said("tool_call_id") if id}) == 3
+
+
 def test_streamed_answers_call_tools_too(talk: Conversation) -> None:
     model = scripted(iter(["Let me ", "see.", {"tool_calls": [call("add", left=1)]}]), iter(["Two", "."]))
     reply = talk.stream(Agent(name="helper", model=model, tools=[add], max_steps=3), prompt="1 + 1?", throttle=0)
