@@ -159,6 +159,13 @@ def test_a_canceled_one_takes_no_further_step(test: ConvexTest) -> None:
     assert table(test, "told", "kind") == [["canceled"]]
     assert [test.run(lambda ctx: workflows.forget(ctx, id)) for _ in range(2)] == [True, False]
     assert (status(test, id), steps(test, id)) == (None, [])
+    # Nor does it try a step again.
+    failing["gin"] = 99
+    id = start(test, fulfil, {"order": "gin"})
+    test.advance(0)
+    test.run(lambda ctx: workflows.cancel(ctx, id))
+    test.finish_all_scheduled_functions()
+    assert (steps(test, id), ran.count("gin")) == ([["query", "success"], ["action", "canceled"]], 1)
 
 
 def test_what_is_over_goes_after_a_week(test: ConvexTest) -> None:
