@@ -6,12 +6,9 @@ import math
 import threading
 from collections.abc import Callable
 
-import numpy as np
-
-from convex_nb.language.ids_columnar import encode_ids
+from convex_nb.language.ids_columnar import DAY_MS, new_ids
 from convex_nb.language.values import Id
 
-_DAY_MS = 86_400_000
 _IDS_AHEAD = 128
 
 
@@ -26,26 +23,19 @@ class Mint:
         self._now_ns = now_ns
         self._random_bytes = random_bytes
         self._lock = threading.Lock()
-        self._ahead: dict[tuple[int, int], list[str]] = {}
+        self._ahead: dict[tuple[int, float], list[str]] = {}
 
     def identity(self, table_number: int, table: str) -> tuple[Id, float]:
         """The ``_id`` and the ``_creationTime`` of a new document."""
         time = self.creation_time()
-        day = int(time // _DAY_MS)
+        key = table_number, time // DAY_MS
         try:
-            text = self._ahead[(table_number, day)].pop()
+            text = self._ahead[key].pop()
         except (KeyError, IndexError):
-            text = self._more(table_number, day).pop()
+            # Many at once cost a third each, and one call for their random bytes.
+            ids = self._ahead[key] = new_ids(table_number, time, self._random_bytes, _IDS_AHEAD).to_pylist()
+            text = ids.pop()
         return Id(text, table), time
-
-    def _more(self, table_number: int, day: int) -> list[str]:
-        """Make ids ahead: many at once cost a third each, and one call for their random bytes."""
-        internals = np.empty((_IDS_AHEAD, 16), np.uint8)
-        internals[:, :14] = np.frombuffer(self._random_bytes(14 * _IDS_AHEAD), np.uint8).reshape(_IDS_AHEAD, 14)
-        internals[:, 14:] = np.frombuffer((day & 0xFFFF).to_bytes(2, "big"), np.uint8)
-        ids: list[str] = encode_ids(table_number, internals).to_pylist()
-        self._ahead[(table_number, day)] = ids
-        return ids
 
     def creation_time(self) -> float:
         """A ``_creationTime``: milliseconds, greater than every one given out before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import numpy
@@ -14,9 +15,19 @@ from convex_nb.language.ids import ALPHABET, INTERNAL_BYTES, encode_table_number
 ArrowArray: TypeAlias = Any
 Bytes: TypeAlias = NDArray[numpy.uint8]
 
+DAY_MS: Final = 86_400_000
 _NO_DIGIT: Final = 255
 _LETTER_OF: Final = (ALPHABET.encode() * 8)[:256]
 _DIGIT_OF: Final = bytes(ALPHABET.find(chr(code)) if chr(code) in ALPHABET else _NO_DIGIT for code in range(256))
+
+
+def new_ids(table_number: int, creation_time: float, random: Callable[[int], bytes], count: int) -> ArrowArray:
+    """Ids of a table that nobody has had before: random bytes, and the day of a `_creationTime`."""
+    width = INTERNAL_BYTES - 2
+    internals = numpy.empty((count, INTERNAL_BYTES), numpy.uint8)
+    internals[:, :width] = numpy.frombuffer(random(width * count), numpy.uint8).reshape(count, width)
+    internals[:, width:] = numpy.frombuffer((int(creation_time // DAY_MS) & 0xFFFF).to_bytes(2, "big"), numpy.uint8)
+    return encode_ids(table_number, internals)
 
 
 def encode_ids(table_number: int, internals: Bytes) -> ArrowArray:

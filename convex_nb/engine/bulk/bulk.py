@@ -21,7 +21,7 @@ from convex_nb.language.describing import shorten
 from convex_nb.language.document_validation import document_limits, field_name_fault
 from convex_nb.language.documents import SYSTEM_FIELDS, freeze
 from convex_nb.language.errors import InvalidValueError, ValidationError
-from convex_nb.language.ids_columnar import encode_ids, id_table_numbers
+from convex_nb.language.ids_columnar import id_table_numbers, new_ids
 from convex_nb.language.validators import AnyValidator, ObjectValidator
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.layout import Kind
     from convex_nb.language.schema import TableDefinition
 
-_MS_PER_DAY: Final = 86_400_000
 _BATCH: Final = 16_384
 """Rows that are validated one by one are made Python's so many at a time."""
 
@@ -200,14 +199,6 @@ def consecutive(first: float, count: int) -> ArrowArray:
     """``first`` and the next representable numbers after it."""
     bits = numpy.array([first], numpy.float64).view(numpy.int64) + numpy.arange(count, dtype=numpy.int64)
     return pa.array(bits.view(numpy.float64))
-
-
-def new_ids(table_number: int, creation_time: float, random: Callable[[int], bytes], count: int) -> ArrowArray:
-    """Ids of a table that nobody has had before."""
-    internals = numpy.empty((count, 16), numpy.uint8)
-    internals[:, :14] = numpy.frombuffer(random(14 * count), numpy.uint8).reshape(count, 14)
-    internals[:, 14:] = numpy.frombuffer((int(creation_time // _MS_PER_DAY) & 0xFFFF).to_bytes(2, "big"), numpy.uint8)
-    return encode_ids(table_number, internals)
 
 
 def _kept_ids(column: ArrowArray, fresh: ArrowArray, table_name: str) -> ArrowArray:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from convex_nb.engine.bulk.bulk import consecutive, new_ids, repeated_ids
+from convex_nb.engine.bulk.bulk import consecutive, repeated_ids
 from convex_nb.engine.bulk.offenders import MOST, Offender, refuse
 from convex_nb.engine.segments.segment import Segment
 from convex_nb.language.document_validation import to_document_fields
 from convex_nb.language.documents import freeze
 from convex_nb.language.errors import InvalidIdError, InvalidValueError, ValidationError
 from convex_nb.language.ids import decode_id
+from convex_nb.language.ids_columnar import new_ids
 from convex_nb.language.values import Id
 
 if TYPE_CHECKING:
