@@ -6,9 +6,11 @@ larger: a blob is a run of chunks of about a megabyte under consecutive keys. Wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import struct
+import weakref
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -55,6 +57,7 @@ class Rows:
         self._connection = connection
         # One for all appends: the connection would make one for each, and keep a reference to it.
         self._cursor = connection.cursor()
+        self._open_cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._seed = 0
         self._unfolded = 0
 
@@ -84,8 +87,8 @@ class Rows:
     def records(self, after: int) -> Iterator[Record]:
         """The log after position ``after``, in order. Raises `DamagedError` at a record that is damaged or missing."""
         with reading(self.path):
-            rows = self._connection.execute(
-                "select position, timestamp, crc, data from log where position > ? order by position", (after,)
+            rows = self._iterate(
+                "select position, timestamp, crc, data from log where position > ? order by position", after
             )
             for expected, (position, timestamp, crc, data) in enumerate(rows, after + 1):
                 if position != expected:
@@ -111,9 +114,8 @@ class Rows:
         first = blob.number * MOST_CHUNKS
         count = 0
         with reading(self.path):
-            rows = self._connection.execute(
-                "select key, crc, data from chunk where key >= ? and key < ? order by key",
-                (first, first + MOST_CHUNKS),
+            rows = self._iterate(
+                "select key, crc, data from chunk where key >= ? and key < ? order by key", first, first + MOST_CHUNKS
             )
             for count, (key, crc, data) in enumerate(rows, 1):
                 if key != first + count - 1 or count > blob.chunks:
@@ -131,6 +133,20 @@ class Rows:
             return None
         crc, data = row
         return self._verified(_CHUNK, key, 0, crc, data, f"chunk {place + 1}")
+
+    def _iterate(self, sql: str, *parameters: int) -> sqlite3.Cursor:
+        cursor = self._connection.execute(sql, parameters)
+        self._open_cursors.add(cursor)
+        return cursor
+
+    def _close_connection(self) -> None:
+        # A reader may be in the middle, as the traceback of an error keeps it. Since Python 3.12 the file would stay
+        # open until that is gone, with its sidecars.
+        self._cursor.close()
+        with contextlib.suppress(KeyError):
+            while True:
+                self._open_cursors.pop().close()
+        self._connection.close()
 
     def _verified(self, kind: int, key: int, second: int, crc: Any, data: Any, what: str) -> bytes:
         if type(data) is not bytes or crc != crc32(data, crc32(_KEYS.pack(kind, key, second), self._seed)):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from convex_nb.language.errors import ConvexNbError, StorageCorruptError, StorageError
+from convex_nb.language.errors import ConvexNbError, DeploymentClosedError, StorageCorruptError, StorageError
 
 _REASONS: Final = {
     sqlite3.SQLITE_FULL: "there is no room on the disk",
@@ -44,6 +44,8 @@ def reading(path: Path) -> Iterator[None]:
     """What SQLite finds wrong while it reads is a `DamagedError`, unless the disk is to blame."""
     try:
         yield
+    except sqlite3.ProgrammingError:
+        raise DeploymentClosedError(f"{path} was closed while it was read.") from None
     except UnicodeDecodeError:
         # SQLite quotes what it finds in a damaged page, and Python cannot read that.
         raise DamagedError("SQLite's structure") from None

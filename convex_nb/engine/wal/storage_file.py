@@ -312,9 +312,9 @@ class StorageFile(Rows):
             with self._folding, self.lock:
                 self._open = False
                 self._roll_back()
-                for connection in (self._folder, self._connection):
-                    if connection is not None:
-                        connection.close()
+                if self._folder is not None:
+                    self._folder.close()
+                self._close_connection()
                 self._folder = None
                 if self._only_reads:
                     clear_away(self.path)

@@ -111,6 +111,7 @@ def test_any_damaged_row_costs_no_more_than_itself(path: Path, known: Contents) 
     database = open_quickly(path, read_only=True)
     moments = [database.oldest, *(commit.timestamp for commit in database.commits_after(database.oldest))]
     past = [rows_at(database, moment) for moment in moments]
+    database.close()
     whole = path.read_bytes()
     connection = sqlite3.connect(path)
     rows = [

@@ -18,7 +18,7 @@ from convex_nb.engine.wal.disk import sidecar
 from convex_nb.engine.wal.rows import Record
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import StorageFile
-from convex_nb.language.errors import StorageError
+from convex_nb.language.errors import DeploymentClosedError, StorageError
 from tests.engine.wal.files import ROOT, built_file
 
 
@@ -166,6 +166,16 @@ def test_reading_beside_a_writer_is_one_state(path: Path, file: StorageFile) -> 
     assert len(list(reader.records(0))) == 1
     reader.close()
     assert len(list(file.records(0))) == 2
+
+
+def test_a_file_is_closed_though_somebody_is_in_the_middle_of_reading(path: Path, file: StorageFile) -> None:
+    file.append([Record(position, 0, b"1") for position in (1, 2, 3)])
+    records = file.records(0)
+    next(records)
+    file.close()
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    with pytest.raises(DeploymentClosedError, match="was closed while it was read"):
+        next(records)
 
 
 def test_an_older_file_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
