@@ -213,6 +213,8 @@ def test_a_process_of_the_server_that_is_suspended_holds_no_commit_for_ever(
         backend = log_of(a)._session._connected().info.backend_pid
         if when == "before the commit":
             with monkeypatch.context() as patch, stopped(backend):
+                # Others may be late as well: they are asked again.
+                patch.setattr(session, "PATIENCE_SECONDS", PATIENCE)
                 patch.setattr(limited_connection, "ANSWER_SECONDS", 1.0)
                 insert(a, "items", n=1)
                 insert(b, "items", n=2)
