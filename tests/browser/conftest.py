@@ -12,7 +12,8 @@ from playwright.sync_api import Browser
 from tests.browser.lab import Lab, NotebookPage, find_chromium, running_chromium, running_lab
 
 
-@pytest.fixture(scope="session")
+# Not for the session: as long as it is there, its event loop runs in this thread, and no other test can run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if find_chromium() is None:
         pytest.skip("no Chromium on this machine: install Debian's package `chromium` to run the browser test")

@@ -393,7 +393,7 @@ def test_the_past_can_be_read() -> None:
         assert len(past.query(list_tasks)) == 1
         with pytest.raises(ZeroDivisionError):
             past.query(query(lambda ctx: 1 / 0))
-        with pytest.raises(LookupError, match="retention"):
+        with pytest.raises(LookupError, match="when it was made"):
             dep.at(timedelta(days=400))
         for wrong in (True, 1.5, "yesterday", None):
             with pytest.raises(InvalidValueError, match="timestamp"):
