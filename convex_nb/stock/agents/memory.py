@@ -57,7 +57,9 @@ def search(ctx: QueryCtx, prompt_message: str, by_text: bool, by_vector: bool, l
         is_earlier = message["thread"] != prompt["thread"] or message["order"] < prompt["order"]
         is_of_tools = message["role"] == "tool" or bool(message["tool_calls"])
         is_refused = message["status"] != "success" or (how["exclude_tool_messages"] and is_of_tools)
-        return is_earlier and not is_refused and message["_id"] not in known
+        # A thread may have been another user's before.
+        is_own = message["user"] == prompt["user"] or field == "thread"
+        return is_own and is_earlier and not is_refused and message["_id"] not in known
 
     # What is known or comes later is found as well, so that more has to be asked for.
     most = min(4 * limit + len(known), 256)

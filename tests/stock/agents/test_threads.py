@@ -110,6 +110,15 @@ def test_a_thread_goes_with_all_its_messages_batch_by_batch(test: ConvexTest) ->
     assert tables(test) == [0, 0, 0]
 
 
+def test_the_threads_of_a_user_go_in_transactions_that_each_write_little(test: ConvexTest) -> None:
+    for _ in range(3):
+        test.run(save_many(run(test, threads.create_thread, user="bob"), 5))
+    run(test, threads.delete_threads, "bob")
+    assert tables(test) == [0, 15, 0]
+    test.finish_all_scheduled_functions()
+    assert tables(test) == [0, 0, 0]
+
+
 def test_what_is_said_is_a_part_of_the_callers_transaction(test: ConvexTest) -> None:
     def fails(ctx: Any) -> None:
         threads.save_message(ctx, threads.create_thread(ctx), "Hello")
