@@ -24,7 +24,7 @@ from convex_nb.stock.agents.conversations import unanswered
 from convex_nb.stock.agents.pieces import Answer, pieces_of
 from convex_nb.stock.agents.streaming import Chunking, DeltaStreamer, to_ends
 from convex_nb.stock.agents.threads import Threads
-from convex_nb.stock.agents.tools import Handler, Tool, ToolCtx, tools_by_name
+from convex_nb.stock.agents.tools import Handler, Tool, ToolCtx, as_error, tools_by_name
 from convex_nb.stock.retrieval import Embed, embedded
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ class Agent(Threads):
         while True:
             found = self._found(ctx, prompt_message, thread)
             answers = [each for each in found["replies"] if each["agent_name"] == self.name]
-            waiting = unanswered(found["replies"])
+            # Another agent's calls are for that one, or wait for somebody whom it has asked.
+            waiting = unanswered([*answers, *(each for each in found["replies"] if each["role"] == "tool")])
             to_run = [call for call in waiting if not self._is_for_others(call)]
             if to_run:
                 self._run_tools(ctx, found["prompt"][-1], to_run)
@@ -252,7 +253,7 @@ class Agent(Threads):
         saved = {part: list(map(to_model_message, found[part])) for part in ("recent", "prompt", "replies")}
         options = self._context
         searched = []
-        if options["text_search"] or options["vector_search"]:
+        if options["search_limit"] and (options["text_search"] or options["vector_search"]):
             order = {
                 "prompt_message": found["prompt"][-1]["_id"],
                 "by_text": options["text_search"],
@@ -314,7 +315,7 @@ class Agent(Threads):
             kept = {"message": message, "text": answer.text, "tool_calls": calls, "usage": answer.usage}
             is_kept: bool = ctx.run_mutation(self._component.finish, kept)
         except BaseException as error:
-            told = {"message": message, "text": answer.text, "error": f"{type(error).__name__}: {error}"}
+            told = {"message": message, "text": answer.text, "error": as_error(error)}
             ctx.run_mutation(self._component.fail, told)
             raise
         if self._usage_handler is not None and answer.usage is not None:

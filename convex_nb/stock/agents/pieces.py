@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import Any, Final, TypeAlias
 
 from convex_nb import InvalidValueError
+from convex_nb.stock.agents.tools import MOST_BYTES
 from convex_nb.stock.awaited import Loop
 
 Piece: TypeAlias = "str | Mapping[str, Any]"
@@ -21,6 +22,7 @@ class Answer:
         self.text = ""
         self.tool_calls: list[dict[str, Any]] = []
         self.usage: Any = None
+        self._size = 0
 
     def add(self, piece: Piece) -> str:
         """Take a piece; return the text in it. Raises `InvalidValueError`."""
@@ -30,7 +32,7 @@ class Answer:
             raise _no_piece(piece)
         for call in piece.get("tool_calls") or ():
             is_call = isinstance(call, Mapping) and isinstance(call.get("name"), str)
-            if not is_call or not isinstance(call.get("args", {}), Mapping):
+            if not is_call or not isinstance(call.get("args") or {}, Mapping):
                 raise InvalidValueError(
                     'A model asks for a tool by `{"name": "...", "args": {...}}`, and an `"id"` if it gives one, not '
                     f"{call!r}. No tool was run.",
@@ -40,6 +42,12 @@ class Answer:
         text = piece.get("text") or ""
         if not isinstance(text, str):
             raise _no_piece(piece)
+        self._size += len(text.encode())
+        if self._size > MOST_BYTES:
+            raise InvalidValueError(
+                f"A model answered with more than {MOST_BYTES} bytes of text, which do not fit into a message. What "
+                "it said before is kept, and the answer has failed."
+            )
         self.text += text
         self.usage = piece.get("usage") or self.usage
         return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from convex_nb import InvalidValueError, define_component, to_plain_json, v
 from convex_nb.stock.awaited import result_of
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from convex_nb.stock.agents.agent import Agent
 
 Handler: TypeAlias = Callable[..., Any]
+MOST_BYTES: Final = 1_000_000
+"""Of one text: a message is a document, and has room for little more."""
+_TOLD: Final = 2000
 
 
 class ToolCtx:
@@ -73,9 +76,13 @@ class Tool:
         """Run the handler and return its result as `text`, or its `error`, of which the model is told as well."""
         try:
             checked: Any = self.args.validate(dict(args))
-            return {"text": as_text(result_of(self(ctx, **checked))), "error": None}
+            text = as_text(result_of(self(ctx, **checked)))
+            if (size := len(text.encode())) > MOST_BYTES:
+                # A result that is too large for its message would be asked for again by each attempt.
+                raise InvalidValueError(f"The result has {size} bytes; at most {MOST_BYTES} can be read.")
+            return {"text": text, "error": None}
         except Exception as error:
-            return {"text": f"It failed: {error}", "error": f"{type(error).__name__}: {error}"}
+            return {"text": f"It failed: {_clean(str(error))}", "error": as_error(error)}
 
 
 def tool(handler: Handler, /) -> Tool:
@@ -108,3 +115,12 @@ def tools_by_name(tools: Iterable[Tool | Handler]) -> dict[str, Tool]:
 def as_text(value: Any) -> str:
     """What a model reads of a value."""
     return value if isinstance(value, str) else json.dumps(to_plain_json(value), ensure_ascii=False)
+
+
+def as_error(error: BaseException) -> str:
+    """What is kept of an error, in a message that has to be saved whatever it is."""
+    return _clean(f"{type(error).__name__}: {error}")
+
+
+def _clean(text: str) -> str:
+    return text[:_TOLD].encode(errors="replace").decode()

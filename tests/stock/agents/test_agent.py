@@ -49,6 +49,34 @@ def test_what_is_asked_and_answered_is_saved_in_its_order(talk: Conversation) ->
     assert (found["_id"], found["text"]) == (reply["message"], reply["text"])
 
 
+def test_what_does_not_fit_into_a_message_fails_and_leaves_none_under_way(talk: Conversation) -> None:
+    def long(messages: Any) -> Iterator[str]:
+        yield "Well. "
+        yield "x" * 1_000_001
+
+    def odd(messages: Any) -> Iterator[str]:
+        yield "Well. "
+        yield "\ud800"
+
+    def told(what: str) -> Any:
+        def model(messages: Any) -> Iterator[str]:
+            yield "Well. "
+            raise ConnectionError(what)
+
+        return model
+
+    for model, raised in (
+        (long, pytest.raises(InvalidValueError, match="more than 1000000 bytes")),
+        (odd, pytest.raises(UnicodeEncodeError)),
+        (told("x" * 2**21), pytest.raises(ConnectionError)),
+        (told("\ud800"), pytest.raises(ConnectionError)),
+    ):
+        for ask in (talk.ask, talk.stream):
+            with raised:
+                ask(Agent(name="odd", model=model), prompt="Hello")
+            assert talk.said("status", "text")[-1] == ("failed", "Well. ")
+
+
 def test_a_model_reads_instructions_what_was_said_what_is_added_and_the_prompt(talk: Conversation) -> None:
     talk.ask(agent, prompt="One")
     extra = [{"role": "system", "content": "It rains."}]

@@ -66,6 +66,7 @@ def found(talk: Conversation, by: Agent, prompt: str) -> list[str]:
             ["Bread and butter", "Dogs like bread", "Rome is far", "It rains"],
         ),
         ({"text_search": True}, "?!", []),
+        ({"text_search": True, "vector_search": True, "search_limit": 0}, "bread", []),
         ({"text_search": True}, " ".join(f"word{n}" for n in range(40)) + " fox", []),
     ],
 )
@@ -100,6 +101,18 @@ def test_what_comes_later_failed_or_is_of_others_is_not_found(talk: Conversation
         by = agent(text_search=True, search_other_threads=other_threads)
         read = talk.act(partial(by.fetch_context, prompt_message=prompt))
         assert [each["content"] for each in read] == [*expected, "The fox?"]
+
+
+def test_a_thread_that_was_anothers_tells_what_was_said_to_oneself(talk: Conversation) -> None:
+    old, here = talk.new_thread(user="bob"), talk.thread
+    talk.thread = old
+    talk.say("Bob has a secret")
+    talk.test.run(lambda ctx: talk.threads.update_thread(ctx, old, user="ada"))
+    talk.say("Ada has a fox")
+    talk.thread = here
+    by = agent(text_search=True, search_other_threads=True, before=1)
+    read = talk.act(partial(by.fetch_context, prompt_message=talk.say("The fox?")))
+    assert [each["content"] for each in read] == ["Ada has a fox", "The fox?"]
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,26 @@ def test_a_model_is_told_what_was_wrong_with_a_call(talk: Conversation) -> None:
     assert told[2][0] == "There is no tool 'teapot'; there are: add, fail."
 
 
+def test_a_result_that_fits_into_no_message_is_told_and_its_tool_run_once(talk: Conversation) -> None:
+    runs: list[str] = []
+
+    def huge(ctx: Any) -> str:
+        runs.append("huge")
+        return "x" * 1_000_001
+
+    def odd(ctx: Any) -> None:
+        raise ConnectionError("\ud800" + "x" * 2**21)
+
+    calls = [{"name": "huge", "args": None}, {"name": "odd"}]
+    helper = Agent(name="helper", model=scripted({"tool_calls": calls}, "Sorry."), tools=[huge, odd], max_steps=2)
+    assert talk.ask(helper, prompt="?")["text"] == "Sorry."
+    assert [text[:39] for role, text in talk.said() if role == "tool"] == [
+        "It failed: The result has 1000001 bytes",
+        "It failed: ?" + "x" * 27,
+    ]
+    assert runs == ["huge"]
+
+
 def test_it_stops_when_its_steps_are_taken_and_goes_on_from_there(talk: Conversation) -> None:
     model = scripted({"tool_calls": [{"name": "add", "args": {"left": 1}}]}, "Two.")
     helper = Agent(name="helper", model=model, tools=[add])
@@ -169,6 +189,19 @@ def test_a_tool_without_a_handler_waits_for_somebody(talk: Conversation) -> None
     talk.ask(other, prompt="Choose")
     talk.ask(other.replace(context={"exclude_tool_messages": False}), prompt="Well?")
     assert [each["content"] for each in read[-1]][-3:] == ["The red one.", "Choose", "Well?"]
+
+
+def test_what_an_agent_waits_for_is_not_answered_by_another_one(talk: Conversation) -> None:
+    asks = scripted({"tool_calls": [call("ask_human", "1", question="Which?")]}, "The red one.")
+    helper = Agent(name="helper", model=asks, tools=[ask_human], max_steps=2)
+    waiting = talk.ask(helper, prompt="Choose")
+    prompt = waiting["prompt_message"]
+    other = Agent(name="other", model=scripted("I would wait."), tools=[add])
+    assert talk.ask(other, prompt_message=prompt)["text"] == "I would wait."
+    assert talk.ask(helper, prompt_message=prompt)["tool_calls"] == waiting["tool_calls"]
+    talk.test.run(lambda ctx: helper.save_tool_result(ctx, prompt, "1", "red"))
+    assert talk.ask(helper, prompt_message=prompt)["text"] == "The red one."
+    assert talk.ask(other, prompt_message=prompt)["text"] == "I would wait."
 
 
 def test_calls_of_one_id_are_told_apart(talk: Conversation) -> None:
