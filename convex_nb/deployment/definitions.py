@@ -14,6 +14,7 @@ from convex_nb.language.errors import FunctionNotFoundError
 from convex_nb.language.qualified_names import component_of, local_name
 
 __all__ = [
+    "Function",
     "anonymous_function",
     "define_function",
     "document_of",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 from convex_nb.deployment.current import current
 from convex_nb.deployment.data.tables import Table
+from convex_nb.deployment.definitions import Function
 from convex_nb.deployment.deployment import Deployment
 from convex_nb.language.errors import ConvexError, DeploymentClosedError
 from convex_nb.language.validators import v
@@ -71,13 +73,13 @@ def _is_open() -> bool:
 
 
 def _not_there(owner: object, name: str) -> str:
-    kind = getattr(owner, "kind", None) if hasattr(owner, "handler") else None
-    if kind is not None:
-        called = getattr(owner, "__name__", "it")
-        view = f"; `live({called})` is a view of its answer, with `.value` and `.df()`" if kind == "query" else ""
+    if isinstance(owner, Function):
+        called = owner.__name__
+        view = f"; `live({called})` is a view of its answer, with `.value` and `.df()`" if owner.kind == "query" else ""
         return f"`{called}` is the function. Its answer is `{called}(...)`{view}."
-    if isinstance(owner, Deployment) and name in owner.tables:
-        return f"A table of it is `dep.table({name!r})`."
+    if isinstance(owner, Deployment):
+        with suppress(DeploymentClosedError):
+            return f"A table of it is `dep.table({name!r})`." if name in owner.tables else ""
     if isinstance(owner, Table) and name in _WRITES:
         return f"What a cell writes is a transaction: `dep.transact(lambda db: db.{name}(...))`."
     return ""

@@ -98,3 +98,22 @@ def test_a_decorator_that_loses_the_name_is_told_so(fresh: Notebook) -> None:
     assert "tasks:add" in said
     assert "(points: int)" in said
     assert "warning" not in said
+
+
+@pytest.mark.parametrize(
+    ("cell", "unsaid"),
+    [
+        # What only looks like a function of ours.
+        ("import pandas as pd\npd.DataFrame({'handler': [1], 'kind': ['query']}).nothing", "is the function"),
+        ("class Route:\n    handler, kind = print, 'query'\nRoute.nothing", "is the function"),
+        # What fails when somebody looks closer.
+        ("class Lazy:\n    handler = property(lambda self: 1 / 0)\nLazy().nothing", "ZeroDivisionError"),
+        ("import convex_nb\ndep = convex_nb.open()\ndep.close()\ndep.nothing", "DeploymentClosedError"),
+    ],
+)
+def test_advice_on_what_is_not_ours_is_none_and_does_no_harm(fresh: Notebook, cell: str, unsaid: str) -> None:
+    ran = fresh.run(cell)
+    assert isinstance(ran.error, AttributeError)
+    assert unsaid not in ran.text
+    # IPython unregisters who fails to show an error.
+    assert "Write `from convex_nb import live`." in fresh.run("live").text
