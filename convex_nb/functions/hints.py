@@ -13,11 +13,20 @@ ONE_DICT: Final = (
 DATABASE: Final = "In a function it is `ctx.db`."
 
 
+_TAKE_A_DICT: Final = ("DatabaseWriter.insert(", "DatabaseWriter.patch(", "DatabaseWriter.replace(")
+
+
 def add_hint(error: Exception) -> None:
-    """Add the sentence that helps to an error that a handler ended with, where there is one."""
+    """Add the sentence that helps to an error that a handler ended with, where there is one; once only."""
+    hint = _hint(error)
+    # The functions that called this one end with the same error.
+    if hint and hint not in getattr(error, "__notes__", ()):
+        error.add_note(hint)
+
+
+def _hint(error: Exception) -> str:
     if isinstance(error, TypeError) and "can't be used in 'await' expression" in str(error):
-        error.add_note(NOT_AWAITED)
-    elif isinstance(error, TypeError) and str(error).startswith("DatabaseWriter."):
-        error.add_note(ONE_DICT)
-    elif isinstance(error, NameError) and error.name == "db":
-        error.add_note(DATABASE)
+        return NOT_AWAITED
+    if isinstance(error, TypeError) and str(error).startswith(_TAKE_A_DICT):
+        return ONE_DICT
+    return DATABASE if isinstance(error, NameError) and error.name == "db" else ""

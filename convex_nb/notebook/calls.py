@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from convex_nb.language.qualified_names import component_of
 from convex_nb.notebook.cards import call_card
 from convex_nb.views.card import Card
 
@@ -75,7 +76,9 @@ class Calls:
 def _misspelt(deployment: Deployment, tables: Iterable[str]) -> list[str]:
     """Return a warning for each table that no schema declares and whose name is almost that of one that is declared."""
     declared = () if deployment.schema is None else deployment.schema.tables
-    strange = [table for table in sorted(tables) if table not in declared and table[0] != "_"]
+    strange = [
+        table for table in sorted(tables) if table not in declared and table[0] != "_" and not component_of(table)
+    ]
     return [
         f"the schema has no table {table!r}, which this cell has written to. Did you mean {near[0]!r}?"
         for table in strange

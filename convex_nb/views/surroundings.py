@@ -55,19 +55,23 @@ class Surroundings:
         near = [] if table in known else get_close_matches(table, known, n=1)
         return f"Did you mean {near[0]!r}?" if near else ""
 
+    def _writers(self, tables: list[str]) -> list[str]:
+        return [
+            path
+            for path, function in self._deployment.functions.items()
+            if function.kind == "mutation" and _inserts(function.handler, tables)
+        ]
+
     def empty_note(self, tables: Iterable[str]) -> str:
         """Return a sentence for a query without rows: what it reads, and which function would add some."""
         names = sorted(tables)
         if not names:
             return "No rows. This query reads no table."
         for name in names:
-            if hint := self._misspelt(name):
+            # What a mutation will bring into being is meant to be called so.
+            if (hint := self._misspelt(name)) and not self._writers([name]):
                 return f"No rows: there is no table {name!r}. {hint}"
-        writers = [
-            path
-            for path, function in self._deployment.functions.items()
-            if function.kind == "mutation" and _inserts(function.handler, names)
-        ]
+        writers = self._writers(names)
         remedy = f" Run `{writers[0]}` to add some." if writers else ""
         return f"No rows yet. This query reads {_listed(names)}.{remedy}"
 

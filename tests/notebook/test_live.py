@@ -247,6 +247,13 @@ def test_the_empty_state_of_a_misspelt_table_says_so(chat: Notebook) -> None:
     assert chat["lost"].whole()["head"]["note"] == "No rows: there is no table 'mesages'. Did you mean 'messages'?"
 
 
+def test_a_table_that_a_mutation_will_make_is_not_misspelt(chat: Notebook) -> None:
+    chat.ok("%%convex_mutation albums -q\ndef add(ctx):\n    ctx.db.insert('images', {})")
+    chat.ok("%%convex_query --as pictures\ndb.query('images').collect()")
+    note = chat["pictures"].whole()["head"]["note"]
+    assert note == "No rows yet. This query reads images. Run `albums:add` to add some."
+
+
 def test_the_columns_are_the_schemas(busy: Notebook) -> None:
     busy.ok(
         "%%convex_query\ndef authors(ctx):\n    return [{'who': row['author']} for row in ctx.db.query('messages')]"

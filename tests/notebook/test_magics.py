@@ -312,6 +312,17 @@ def test_a_card_warns_of_a_table_that_is_almost_one_of_the_schema(chat: Notebook
     assert "warning" not in chat.ok(cell.replace("mesages", "people")).text
 
 
+def test_a_table_of_a_component_may_be_called_as_one_of_the_schema(chat: Notebook) -> None:
+    chat.ok(
+        "%%convex_component a\nmessages = define_table({'body': v.string()})\n\n"
+        "@mutation\ndef put(ctx, body: str):\n    ctx.db.insert('messages', {'body': body})"
+    )
+    chat.ok("from convex_nb import components")
+    said = chat.ok("%%convex_mutation\nctx.run_mutation(components.a.put, body='x')").text
+    assert "a//messages +1" in said
+    assert "warning" not in said
+
+
 def test_a_document_that_is_given_by_name_says_how_it_is_given(chat: Notebook) -> None:
     assert "A document is one dict" in chat.run("%%convex_mutation\ndb.insert('messages', author='Ada')").text
 
