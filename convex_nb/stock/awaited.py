@@ -36,13 +36,24 @@ class Loop:
         return self.run(_waiting_for(awaitable))
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future = asyncio.run_coroutine_threadsafe(_outcome(coroutine), self._loop)
         try:
-            return future.result()
+            result, error = future.result()
         except BaseException:
             # An interrupt comes here, and not into the loop.
             future.cancel()
             raise
+        if error is not None:
+            raise error
+        return result
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return await coroutine, None
+    except (KeyboardInterrupt, SystemExit) as error:
+        # The loop would end by it before anybody heard of it.
+        return None, error
 
 
 async def _end() -> None:

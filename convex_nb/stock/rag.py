@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
@@ -127,9 +127,12 @@ class Rag:
         The old one is found until the new one is, in one commit. Where both are the same, nothing is done. Of two that
         are as near, the one of greater `importance`, from 0 to 1, is found first. For actions.
         """
-        chunks = chunks_of(text, self._chunk_size) if isinstance(text, str) else list(text)
-        if not all(isinstance(chunk, str) for chunk in chunks):
-            raise InvalidValueError(f"A text is a string, or a list of strings, not {text!r}. It was not added.")
+        given = list(text) if isinstance(text, Iterable) and not isinstance(text, str) else [text]
+        if not all(isinstance(each, str) for each in given):
+            raise InvalidValueError(
+                f"A text is a string, or a list of strings, not {text!r}. It was not added.", value=text
+            )
+        chunks = chunks_of(text, self._chunk_size) if isinstance(text, str) else given
         is_number = isinstance(importance, int | float) and not isinstance(importance, bool)
         if not is_number or not 0 <= importance <= 1:
             raise InvalidValueError(
@@ -161,6 +164,13 @@ class Rag:
         Near is the cosine of the angle, of at least `least_score`, times the importance; with `text_search`, also the
         words that they share.
         """
+        for option, number, least in (("limit", limit, 1), ("before", before, 0), ("after", after, 0)):
+            if type(number) is not int or number < least:
+                raise InvalidValueError(
+                    f"The `{option}` of a search is a whole number of {least} or more, not {number!r}. Nothing was "
+                    "searched.",
+                    value=number,
+                )
         how = {"namespace": namespace, "limit": limit, "least_score": least_score, "before": before, "after": after}
         words = words_of(query) if text_search else ""
         vector = embedded(self._embed, [query])[0]

@@ -13,14 +13,16 @@ async def double(number: int) -> int:
     return 2 * number
 
 
-async def fail() -> None:
-    raise ValueError("no")
+async def fail(error: BaseException) -> None:
+    raise error
 
 
 def test_a_result_is_that_of_a_plain_or_an_async_function() -> None:
     assert (result_of(3), result_of(double(3))) == (3, 6)
-    with pytest.raises(ValueError, match="no"):
-        result_of(fail())
+    # Two of them end a loop.
+    for error in (ValueError("no"), SystemExit("no"), KeyboardInterrupt("no")):
+        with pytest.raises(type(error), match="no"):
+            result_of(fail(error))
 
 
 def test_it_is_waited_for_inside_of_another_loop_too() -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Chunking: TypeAlias = Literal["word", "line"] | re.Pattern[str]
 _ENDS: Final = {"word": re.compile(r"\s"), "line": re.compile(r"\n")}
+_PARTS: Final = 1000
+"""No delta is a smaller part of what there is: thousands, and not more, take their places in one transaction."""
 
 
 class DeltaStreamer:
@@ -26,6 +28,7 @@ class DeltaStreamer:
         self._throttle = throttle
         self._text = ""
         self._number = 0
+        self._saved = 0
         self._saved_at = -math.inf
 
     def add(self, text: str) -> bool:
@@ -35,8 +38,9 @@ class DeltaStreamer:
         if now - self._saved_at < self._throttle:
             return True
         end = max((match.end() for match in self._ends.finditer(self._text)), default=0)
-        if not end:
+        if end * _PARTS <= self._saved:
             return True
+        self._saved += end
         delta, self._text = self._text[:end], self._text[end:]
         number, self._number = self._number, self._number + 1
         self._saved_at = now

@@ -12,6 +12,7 @@ import pytest
 
 from convex_nb import InvalidValueError, query
 from convex_nb.stock import Agent
+from convex_nb.stock.agents.streaming import DeltaStreamer, to_ends
 
 from .conftest import Conversation
 
@@ -60,6 +61,27 @@ def test_whole_chunks_are_saved_so_far_apart(talk: Conversation, how: Any, expec
     assert deltas(talk, teller(talk, STORY), **how) == ["", *accumulate(expected), whole]
     assert talk.count("deltas") == 0
     assert talk.said("status", "text")[1:] == [("success", whole)]
+
+
+def test_deltas_are_some_thousands_however_long_the_answer_is() -> None:
+    class Ctx:
+        saved = ""
+        number = 0
+
+        def now(self) -> float:
+            return 0
+
+        def run_mutation(self, function: Any, *, text: str, **_: Any) -> bool:
+            self.saved += text
+            self.number += 1
+            return True
+
+    ctx: Any = Ctx()
+    streamer = DeltaStreamer(ctx, None, "", to_ends("word"), 0)
+    assert all(streamer.add("x ") for _ in range(100_000))
+    assert ctx.saved == "x " * (len(ctx.saved) // 2)
+    assert 190_000 < len(ctx.saved) <= 200_000
+    assert 1_000 < ctx.number < 10_000
 
 
 def test_an_answer_that_is_not_wanted_any_more_ends(talk: Conversation) -> None:
