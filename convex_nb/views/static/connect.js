@@ -15,9 +15,11 @@ export function connect(make) {
   let mark = "";
   const file = new Download();
 
+  /** Tell the kernel; say whether there is one. */
   const send = (message) => {
     if (message.type === "export") file.begin(message.format);
     if (alive) model.send({ ...message, tab: page.tab });
+    return alive;
   };
   const hello = () => send({ type: "hello", sequence: state.sequence });
   const greet = () => {

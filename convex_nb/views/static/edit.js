@@ -5,7 +5,8 @@ import { element } from "./elements.js";
 
 const REFUSAL_MS = 12000;
 
-/** The box for a cell. `done` gets the entry that the kernel reads, `left` is called when the reader gives up. */
+/** The box for a cell. `done` gets the entry that the kernel reads, `left` is called when the reader gives up, and told
+ *  whether the focus is to stay here: whoever has clicked elsewhere is there, whoever is in another window comes back. */
 export function openEditor(td, field, cell, done, left) {
   const choices = field.kind === "boolean" ? ["false", "true"] : field.choices;
   const box = choices ? element("select", "cx-edit") : element("input", "cx-edit");
@@ -38,13 +39,13 @@ export function openEditor(td, field, cell, done, left) {
     act();
   };
   box.onkeydown = (event) => {
-    if (event.key === "Enter" && !event.isComposing) close(() => (box.value === before ? left() : done(entry(), shown())));
-    else if (event.key === "Escape") close(left);
+    if (event.key === "Enter" && !event.isComposing) close(() => (box.value === before ? left(true) : done(entry(), shown())));
+    else if (event.key === "Escape") close(() => left(true));
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
-  box.onblur = () => close(left);
+  box.onblur = () => close(() => left(document.activeElement === box));
   td.dataset.editing = "1";
   td.replaceChildren(box);
   box.focus();

@@ -112,9 +112,8 @@ export class Panel {
     const { edit, text } = this.opened;
     const { key, column } = edit;
     if (entry === text) return this.shut();
-    this.box.readOnly = true;
     this.wrong.textContent = "";
-    return this.send({ type: "edit", key, column, entry });
+    return (this.box.readOnly = this.send({ type: "edit", key, column, entry }));
   }
 
   /** The kernel has run the mutation, or refused it; say whether that was asked here. */

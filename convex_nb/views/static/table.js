@@ -423,17 +423,17 @@ export class Grid {
     if (!field || td.dataset.editing || key.startsWith("#")) return false;
     const now = () => td.parentElement?.shown[td.cellIndex];
     if (field.kind === "any" || now()?.k === "text" || /\n/.test(now())) return false;
-    const back = () => {
+    const back = (stays) => {
       drawCell(td, now());
-      if (td.isConnected) td.focus({ preventScroll: true });
+      if (stays && td.isConnected) td.focus({ preventScroll: true });
       this.late?.();
     };
     const done = (entry, text) => {
+      if (!this.send({ type: "edit", key, column: column.name, entry })) return back(true);
       td.textContent = text;
       td.classList.add("cx-pending");
       td.focus({ preventScroll: true });
-      this.send({ type: "edit", key, column: column.name, entry });
-      this.late?.();
+      return this.late?.();
     };
     openEditor(td, field, now(), done, back);
     return true;

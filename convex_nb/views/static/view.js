@@ -241,15 +241,18 @@ function filterBox(act) {
   box.title = 'words to find in a row, or in a field: author:ada  size>10  done=true  "two words"';
   box.ariaLabel = "filter rows";
   let timer = 0;
+  const tell = () => {
+    clearTimeout(timer);
+    if (timer) act(box.value);
+    timer = 0;
+  };
   box.oninput = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => act(box.value), TYPING_MS);
+    timer = setTimeout(tell, TYPING_MS);
   };
-  // Whoever leaves the box has done with it: the next update says what the kernel knows.
-  box.onchange = () => {
-    clearTimeout(timer);
-    act(box.value);
-  };
+  // Whoever leaves the box has done with it: the next update says what the kernel knows. To say it twice would turn
+  // the page back.
+  box.onchange = tell;
   return box;
 }
 
