@@ -115,9 +115,9 @@ def test_what_is_no_text_or_importance_is_said(test: ConvexTest) -> None:
     for text in ([1], None, b"x"):
         with pytest.raises(InvalidValueError, match="a string, or a list of strings"):
             act(test, rag.add, "a", text)
-    for how in ({"limit": 0}, {"limit": 2.5}, {"before": -1}, {"after": None}):
-        with pytest.raises(InvalidValueError, match=f"The `{next(iter(how))}` of a search is a whole number"):
-            act(test, rag.search, "a", "x", **how)
+    for option, number in (("limit", 0), ("limit", 2.5), ("before", -1), ("after", None)):
+        with pytest.raises(InvalidValueError, match=f"The `{option}` of a search is a whole number"):
+            act(test, rag.search, "a", "x", **{option: number})
     for how in ({"embed": None}, {"embed": embed, "chunk_size": 0}):
         with pytest.raises(InvalidValueError, match="takes `embed=`"):
             Rag(**how)

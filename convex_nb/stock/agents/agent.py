@@ -95,6 +95,8 @@ class Agent(Threads):
             raise InvalidValueError(
                 f"An agent takes one step or more, not {max_steps!r}. It was not made.", value=max_steps
             )
+        # Kept for `replace`, which reads them again.
+        tools = list(tools)
         self._settings = {"component": component, "name": name, "model": model, "instructions": instructions}
         self._settings |= {"tools": tools, "max_steps": max_steps, "context": context}
         self._settings |= {"context_handler": context_handler, "usage_handler": usage_handler, "embed": embed}

@@ -97,7 +97,7 @@ def without_orphans(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     answered: set[tuple[int, str]] = set()
     orphans: set[int] = set()
     for number, each in enumerate(messages):
-        waiting.update({call["id"]: number for call in each.get("tool_calls", ())})
+        waiting.update({call["id"]: number for call in each.get("tool_calls") or ()})
         if "tool_call_id" in each:
             # Some models count their calls from the same number in each answer: the last call is the one that is meant.
             caller = waiting.pop(each["tool_call_id"], None)
@@ -105,7 +105,7 @@ def without_orphans(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
             answered.update([] if caller is None else [(caller, each["tool_call_id"])])
     kept = []
     for number, each in enumerate(messages):
-        calls = [call for call in each.get("tool_calls", ()) if (number, call["id"]) in answered]
+        calls = [call for call in each.get("tool_calls") or () if (number, call["id"]) in answered]
         rest = {name: value for name, value in each.items() if name != "tool_calls"}
         if calls:
             kept.append({**rest, "tool_calls": calls})

@@ -84,8 +84,14 @@ def save_messages(ctx: MutationCtx, thread: str, said: list[dict[str, Any]], pro
     if prompt_message is None:
         order = next_order(ctx, thread)
         return [insert(ctx, about, order + number, **each) for number, each in enumerate(said)]
-    order = message_of(ctx, prompt_message)["order"]
-    return [insert(ctx, about, order, **each) for each in said]
+    prompt = message_of(ctx, prompt_message)
+    if prompt["thread"] != thread:
+        raise InvalidValueError(
+            f"The message {prompt_message!r} is in the thread {prompt['thread']!r}, not in {thread!r}. Nothing was "
+            "saved.",
+            value=prompt_message,
+        )
+    return [insert(ctx, about, prompt["order"], **each) for each in said]
 
 
 @component.query(

@@ -79,7 +79,7 @@ def test_what_does_not_fit_into_a_message_fails_and_leaves_none_under_way(talk: 
 
 def test_a_model_reads_instructions_what_was_said_what_is_added_and_the_prompt(talk: Conversation) -> None:
     talk.ask(agent, prompt="One")
-    extra = [{"role": "system", "content": "It rains."}]
+    extra = [{"role": "system", "content": "It rains.", "tool_calls": None}]
     talk.ask(agent, prompt="Two", messages=extra)
     assert read[-1] == [
         ("system", "Be kind."),

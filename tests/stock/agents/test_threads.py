@@ -69,6 +69,10 @@ def test_people_talk_and_an_answer_has_the_order_of_what_it_answers(test: Convex
     ]
     assert (found[1]["agent_name"], found[1]["metadata"]) == ("Alex", {"provider": "human"})
     assert found[3]["parts"][1] == {"type": "image", "url": "x"}
+    elsewhere = run(test, threads.create_thread)
+    with pytest.raises(InvalidValueError, match=f"is in the thread '{thread}', not in '{elsewhere}'"):
+        run(test, threads.save_message, elsewhere, "Yes", prompt_message=found[0]["_id"])
+    assert run(test, threads.last_messages, elsewhere) == []
     for role, content in (("tool", "x"), ("robot", "x"), ("user", None), ("user", b"x")):
         with pytest.raises(InvalidValueError, match=r"a role .* and a content"):
             run(test, threads.save_message, thread, content, role=role)

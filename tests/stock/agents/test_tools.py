@@ -68,7 +68,7 @@ def test_a_model_is_told_of_tools_by_their_names_docstrings_and_annotations(talk
         told.extend(tools)
         return "ok"
 
-    talk.ask(Agent(name="helper", model=model, tools=[add, ask_human]), prompt="?")
+    talk.ask(Agent(name="helper", model=model, tools=iter([add, ask_human])).replace(instructions="Add."), prompt="?")
     assert [each["name"] for each in told] == ["add", "ask_human"]
     assert told[0]["description"] == "Add two numbers."
     assert told[0]["parameters"]["required"] == ["left"]
