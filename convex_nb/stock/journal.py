@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb import components, define_component, define_schema, define_table, v
+from convex_nb import InvalidValueError, components, define_component, define_schema, define_table, v
 from convex_nb.stock import work
 from convex_nb.stock.retries import RETRY
 from convex_nb.stock.work import ABSENT_MS, KEPT_MS, OUTCOME, longer, missing, said, telling
 from convex_nb.stock.workpool import Workpool
 
 if TYPE_CHECKING:
-    from convex_nb import Document, MutationCtx, QueryCtx
+    from convex_nb import ActionCtx, Document, MutationCtx, QueryCtx
 
 ABOUT: Final = "workflow"
 """The parameter in which a run of a handler gets the journal."""
@@ -214,6 +214,19 @@ def ended(ctx: MutationCtx, id: str | None, context: Any, outcome: Any) -> None:
     _go_on(ctx, step["workflow"])
 
 
+def code_of(ctx: QueryCtx | ActionCtx, function: str, args: Mapping[str, Any]) -> str:
+    """The code of a workflow that could be started so. Raises `ArgumentValidationError`, `InvalidValueError`."""
+    checked = ctx.run_query(function, {**args, ABOUT: CHECK})
+    code = checked.get("code") if isinstance(checked, Mapping) else None
+    if not isinstance(code, str):
+        raise InvalidValueError(
+            f'"{function.removeprefix("function://")}" is no workflow: make it with `@workflows.define`. It was not '
+            "started.",
+            value=function,
+        )
+    return code
+
+
 _CANCELED: Final = {"kind": "canceled"}
 _OF_ENTRY: Final = ("number", "kind", "function", "args", "outcome", "completed")
 
@@ -240,13 +253,13 @@ def _put_under_way(ctx: MutationCtx, workflow: Document, number: int, request: M
     kind, function, args = request["kind"], request["function"], request["args"]
     if kind in ("query", "workflow"):
         try:
-            result = ctx.run_query(function, args if kind == "query" else {**args, ABOUT: CHECK})
+            result = ctx.run_query(function, args) if kind == "query" else code_of(ctx, function, args)
         except Exception as error:
             outcome = {"kind": "failed", "error": said(error)}
         else:
             outcome = {"kind": "success", "result": result}
             if kind == "workflow":
-                ctx.db.patch(step, {"work": _start_child(ctx, workflow, step, request, result["code"])})
+                ctx.db.patch(step, {"work": _start_child(ctx, workflow, step, request, result)})
                 return False
         ctx.db.patch(step, {"outcome": outcome, "completed": ctx.now()})
         return True

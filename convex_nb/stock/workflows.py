@@ -100,11 +100,10 @@ class Workflows:
         args = {**(args or {}), **kwargs}
         check_workflow(workflow)
         handle = create_function_handle(workflow)
-        checked = ctx.run_query(handle, {**args, ABOUT: CHECK})
         order = {
             "function": handle,
             "args": args,
-            "code": checked["code"],
+            "code": journal.code_of(ctx, handle, args),
             "parallelism": self._parallelism,
             "on_complete": to_be_told(on_complete),
             "context": context,

@@ -264,6 +264,26 @@ def test_a_workflow_is_a_step_of_another(test: ConvexTest) -> None:
     assert "ArgumentValidationError" in status(test, wrong)["result"]["error"]
 
 
+def test_a_path_that_leads_to_no_workflow_is_refused(test: ConvexTest) -> None:
+    @query("shop:anything")
+    def anything(ctx: Any, **args: Any) -> int:
+        return 5
+
+    @workflows.define("shop:misled")
+    def misled(step: Step) -> Any:
+        try:
+            return step.run_workflow("shop:anything")
+        except ConvexError as error:
+            return error.data["error"]
+
+    test.deployment.register(anything, misled)
+    id = start(test, misled, {})
+    test.finish_all_scheduled_functions()
+    assert '"shop:anything" is no workflow' in status(test, id)["result"]
+    with pytest.raises(InvalidValueError, match='"shop:anything" is no workflow'):
+        start(test, "shop:anything", {})
+
+
 @pytest.mark.parametrize("which", ["the whole", "a child"])
 def test_a_cancel_goes_down_and_is_heard_of_above(test: ConvexTest, which: str) -> None:
     test.deployment.register(week)
