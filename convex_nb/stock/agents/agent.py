@@ -331,15 +331,14 @@ class Agent(Threads):
 
     def _run_tools(self, ctx: ActionCtx, prompt: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> None:
         own = ToolCtx(ctx, self, prompt["thread"], prompt["user"], prompt["_id"])
-        results = []
+        order = {"prompt_message": prompt["_id"], "agent_name": self.name, "metadata": None}
         for call in calls:
             tool = self._tools.get(call["name"])
             names = ", ".join(self._tools) or "none"
             told = f"There is no tool {call['name']!r}; there are: {names}."
             result = {"text": told, "error": told} if tool is None else tool.run(own, call["args"])
-            results.append({"tool_call_id": call["id"], **result})
-        order = {"prompt_message": prompt["_id"], "agent_name": self.name, "metadata": None}
-        ctx.run_mutation(self._component.save_results, order, results=results)
+            # At once: what was done is not done again if the next one does not come to its end.
+            ctx.run_mutation(self._component.save_result, {**order, **result}, tool_call_id=call["id"])
 
     def _reply(
         self,

@@ -133,26 +133,23 @@ def delete_range(ctx: MutationCtx, thread: str, start: list[float], end: list[fl
 @component.mutation(
     args={
         "prompt_message": v.id("messages"),
-        "results": v.array(v.object({"tool_call_id": v.string(), "text": v.string(), "error": NULL_OR_STRING})),
+        "tool_call_id": v.string(),
+        "text": v.string(),
+        "error": NULL_OR_STRING,
         "agent_name": NULL_OR_STRING,
         "metadata": v.any(),
     },
-    returns=v.array(NULL_OR_STRING),
+    returns=NULL_OR_STRING,
 )
-def save_results(
-    ctx: MutationCtx, prompt_message: str, results: list[dict[str, Any]], agent_name: str | None, metadata: Any
-) -> list[str | None]:
-    """Answer tool calls; the ids of the answers, `None` for calls that do not wait for one."""
+def save_result(ctx: MutationCtx, prompt_message: str, tool_call_id: str, **result: Any) -> str | None:
+    """Answer a tool call; the id of the answer, `None` where no such call waits for one."""
     prompt = message_of(ctx, prompt_message)
     thread = thread_of(ctx, prompt["thread"])
     order = [each for each in messages_of_order(ctx, thread["_id"], prompt["order"]) if each["status"] == "success"]
-    waiting = {call["id"]: call["name"] for call in unanswered(order)}
-    more = {"role": "tool", "agent_name": agent_name, "metadata": metadata}
-    ids = []
-    for each in results:
-        name = waiting.pop(each["tool_call_id"], None)
-        ids.append(None if name is None else insert(ctx, thread, prompt["order"], **more, **each, tool_name=name))
-    return ids
+    name = next((call["name"] for call in unanswered(order) if call["id"] == tool_call_id), None)
+    if name is None:
+        return None
+    return insert(ctx, thread, prompt["order"], role="tool", tool_call_id=tool_call_id, tool_name=name, **result)
 
 
 @component.mutation(args={"thread": v.id("threads")}, returns=v.number())

@@ -171,7 +171,7 @@ class Threads:
         """
         answer = {"tool_call_id": tool_call_id, "text": as_text(result), "error": None}
         more = {"prompt_message": prompt_message, "agent_name": agent_name, "metadata": metadata}
-        id: str | None = ctx.run_mutation(self._component.save_results, more, results=[answer])[0]
+        id: str | None = ctx.run_mutation(self._component.save_result, {**answer, **more})
         if id is None:
             raise InvalidValueError(
                 f"No tool call {tool_call_id!r} waits for a result: it has one, or is of another prompt. Nothing was "

@@ -144,20 +144,26 @@ def test_it_stops_when_its_steps_are_taken_and_goes_on_from_there(talk: Conversa
 
 
 def test_calls_whose_process_ended_are_run_by_the_next_attempt(talk: Conversation) -> None:
-    helper = Agent(
-        name="helper", model=scripted({"tool_calls": [call("add", left=1)]}, "Two."), tools=[add], max_steps=2
-    )
+    runs: list[str] = []
+
+    def before(ctx: Any) -> str:
+        runs.append("before")
+        return "done"
+
+    calls = [call("before", "0"), call("add", left=1)]
+    helper = Agent(name="helper", model=scripted({"tool_calls": calls}, "Two."), tools=[before, add], max_steps=2)
 
     def killed(ctx: Any, left: float) -> None:
         raise KeyboardInterrupt
 
-    dying = helper.replace(tools=[Tool("add", args={"left": v.number()}, handler=killed)])
+    dying = helper.replace(tools=[before, Tool("add", args={"left": v.number()}, handler=killed)])
     prompt = talk.say("1 + 1?")
     with pytest.raises(KeyboardInterrupt):
         talk.ask(dying, prompt_message=prompt)
-    assert [role for role, _ in talk.said()] == ["user", "assistant"]
+    assert [text for _, text in talk.said()] == ["1 + 1?", "", "done"]
     assert talk.ask(helper, prompt_message=prompt)["text"] == "Two."
-    assert [text for _, text in talk.said()] == ["1 + 1?", "", "2", "Two."]
+    assert [text for _, text in talk.said()] == ["1 + 1?", "", "done", "2", "Two."]
+    assert runs == ["before"]
 
 
 def test_a_tool_without_a_handler_waits_for_somebody(talk: Conversation) -> None:
