@@ -34,7 +34,8 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
         traceback: TracebackType | None,
         tb_offset: int | None = None,
     ) -> Any:
-        if said := advice(error):
+        said = advice(error)
+        if said and said not in getattr(error, "__notes__", ()):
             error.add_note(said)
         if not isinstance(error, UsageError) and passed_through_us(traceback):
             show(shell, error_type, error, traceback)

@@ -100,6 +100,11 @@ def test_a_decorator_that_loses_the_name_is_told_so(fresh: Notebook) -> None:
     assert "warning" not in said
 
 
+def test_an_error_that_is_raised_again_is_advised_on_once(fresh: Notebook) -> None:
+    fresh.run("try:\n    dep\nexcept NameError as error:\n    kept = error\nraise kept")
+    assert fresh.run("raise kept").text.count("Write `dep = convex_nb.current()`") == 1
+
+
 @pytest.mark.parametrize(
     ("cell", "unsaid"),
     [

@@ -75,7 +75,8 @@ class OrderedQuery:
                 near := get_close_matches(name, [each for each in dir(type(self)) if each[0] != "_"], n=1)
             ):
                 hint = f" Did you mean .{near[0]}?"
-            raise AttributeError(f"A query has no {name!r}.{hint}", name=name, obj=self)
+            # Without its `obj`, from which Python would make a suggestion of its own.
+            raise AttributeError(f"A query has no {name!r}.{hint}", name=name)
 
     def __repr__(self) -> str:
         calls = "".join([f".{bound.operator}({bound.field!r}, {bound.value!r})" for bound in self._bounds])

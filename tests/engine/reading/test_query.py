@@ -197,3 +197,10 @@ def test_columns_are_named_in_a_list(db: DatabaseReader) -> None:
     for fields in ("n", ["n", 5]):
         with pytest.raises(InvalidValueError, match=r"df\(fields=...\) takes a list of names"):
             db.query("items").df(fields=fields)  # type: ignore[arg-type]
+
+
+def test_python_makes_no_second_suggestion(db: DatabaseReader) -> None:
+    with pytest.raises(AttributeError, match=r"Did you mean \.collect\?$") as raised:
+        db.query("items").colect  # type: ignore[attr-defined]  # noqa: B018
+    # Python finds what is called almost so among the attributes of this.
+    assert raised.value.obj is None
