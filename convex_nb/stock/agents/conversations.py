@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from convex_nb import InvalidValueError, v
+from convex_nb import InvalidValueError, size_of, v
 from convex_nb.stock.agents.component import (
     ABOUT,
     NULL_OR_STRING,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from convex_nb import Document, MutationCtx, QueryCtx
 
 _BATCH: Final = 100
+_BATCH_BYTES: Final = 4 << 20
 _LAST: Final = 2.0**53
 _SAID: Final = v.object(
     {
@@ -167,10 +168,15 @@ def abort(ctx: MutationCtx, thread: str) -> int:
 @component.internal_mutation(args={"thread": v.string()})
 def delete_messages_of(ctx: MutationCtx, thread: str) -> None:
     """Delete messages of a thread that is gone, a batch in each transaction."""
-    found = ctx.db.query("messages").with_index("by_order", thread=thread).take(_BATCH)
+    found: list[Document] = []
+    size = 0
+    for message in ctx.db.query("messages").with_index("by_order", thread=thread):
+        if len(found) == _BATCH or size > _BATCH_BYTES:
+            ctx.scheduler.run_after(0, delete_messages_of, thread=thread)
+            break
+        found.append(message)
+        size += size_of(message)
     _delete(ctx, found)
-    if len(found) == _BATCH:
-        ctx.scheduler.run_after(0, delete_messages_of, thread=thread)
 
 
 def next_order(ctx: QueryCtx, thread: str) -> float:

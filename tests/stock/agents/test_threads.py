@@ -114,6 +114,17 @@ def test_a_thread_goes_with_all_its_messages_batch_by_batch(test: ConvexTest) ->
     assert tables(test) == [0, 0, 0]
 
 
+def test_a_thread_of_long_messages_goes_in_smaller_batches(test: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convex_nb.stock.agents.conversations._BATCH_BYTES", 3000)
+    thread = run(test, threads.create_thread)
+    for _ in range(5):
+        run(test, threads.save_message, thread, "x" * 2000)
+    run(test, threads.delete_thread, thread)
+    assert tables(test) == [0, 3, 0]
+    test.finish_all_scheduled_functions()
+    assert tables(test) == [0, 0, 0]
+
+
 def test_the_threads_of_a_user_go_in_transactions_that_each_write_little(test: ConvexTest) -> None:
     for _ in range(3):
         test.run(save_many(run(test, threads.create_thread, user="bob"), 5))
