@@ -57,7 +57,8 @@ class Worker:
         self._stop.set()
         self._due.set()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        # One that another thread is about to start ends at once.
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout=5)
 
     def _start(self) -> None:

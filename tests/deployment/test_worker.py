@@ -66,6 +66,32 @@ def test_threads_that_wake_it_at_the_same_time_start_one_thread() -> None:
     worker.stop()
 
 
+def test_it_is_stopped_while_another_thread_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    starting, go_on = threading.Event(), threading.Event()
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            starting.set()
+            assert go_on.wait(PATIENCE)
+            super().start()
+
+    work = Work(lambda call: True)
+    thread = Worker(work)
+    waking = threading.Thread(target=thread.wake)
+    monkeypatch.setattr(threading, "Thread", Late)
+    waking.start()
+    assert starting.wait(PATIENCE)
+    try:
+        thread.stop()
+    finally:
+        go_on.set()
+        waking.join()
+    assert thread._thread is not None
+    thread._thread.join(PATIENCE)
+    assert not thread._thread.is_alive()
+    assert work.calls == 0
+
+
 def test_what_fails_is_said_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     tried = threading.Semaphore(0)
 
