@@ -70,7 +70,8 @@ def csv_line(path: Path) -> Line:
             dep.import_table("trips", path)
 
     def peer() -> None:
-        connection = duckdb.connect(config={"enable_progress_bar": False})
+        connection = duckdb.connect()
+        connection.execute("set enable_progress_bar = false")
         connection.execute("create table trips as select * from read_csv(?)", [str(path)])
         connection.close()
 

@@ -70,6 +70,7 @@ class PostgresLog:
         self._upkeep = upkeep
         self._contents = Contents(store, copies)
         self._head = head
+        self._appending = 0
 
     @property
     def place(self) -> str | None:
@@ -96,7 +97,15 @@ class PostgresLog:
             data, size, blobs = self._encoded(entry)
             records.append(NewRecord(position, entry.timestamp, data, blobs))
             sizes.append(size)
-        if not self._session.append(expected_head, records):
+        # The word of it may be here before the answer is. Where others have been there first, this is told below.
+        self._appending = records[-1].position
+        is_appended = False
+        try:
+            is_appended = self._session.append(expected_head, records)
+        finally:
+            if not is_appended:
+                self._appending = 0
+        if not is_appended:
             moved = self.appended(expected_head, patience=PATIENCE_SECONDS)
             assert moved is not None, f"the log refuses to be appended to after {expected_head}, and has nothing more"
             return moved
@@ -214,7 +223,7 @@ class PostgresLog:
 
     def wait(self) -> bool:
         """Return when others have appended something, when somebody wakes this, or after a second."""
-        return self._presence.wait(lambda: self._head)
+        return self._presence.wait(lambda: max(self._head, self._appending))
 
     def wake(self) -> None:
         """Let whoever waits return at once."""
