@@ -360,11 +360,12 @@ class Committer:
 
 
 def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
+    changed = transaction.changed
     commit = Commit(
         timestamp,
         transaction.writes,
         source,
-        {name: state.indexes for name, state in transaction.changed.items()},
+        {name: state.indexes for name, state in changed.items()},
         transaction.parts,
         transaction.replaced,
         transaction.created,
@@ -372,8 +373,8 @@ def _commit_of(transaction: Transaction, timestamp: int, source: str) -> Commit:
         transaction.dropped,
     )
     tables = transaction.snapshot.tables
-    commit.base = {name: tables.get(name) for name in transaction.changed}
-    commit.result = transaction.changed
+    commit.base = {name: tables.get(name) for name in changed}
+    commit.result = changed
     commit.read_set = transaction.read_set
     return commit
 

@@ -57,14 +57,14 @@ class Transaction:
     """
 
     __slots__ = (
-        "_changed",
-        "_created",
         "_dropped",
         "_iterations",
         "_parts",
         "_read_set",
         "_replaced",
         "_writes",
+        "changed",
+        "created",
         "database",
         "journal",
         "materialised",
@@ -84,8 +84,10 @@ class Transaction:
         self.materialised = materialised
         self._read_set = ReadSet()
         self._iterations: list[Callable[[], Interval | None]] = []
-        self._changed: dict[str, TableState] = {}
-        self._created: dict[str, TableState] = {}
+        # The tables that it wrote to, as it leaves them; those of them that did not exist before, empty. Plain
+        # attributes, since a commit asks for them again and again.
+        self.changed: dict[str, TableState] = {}
+        self.created: dict[str, TableState] = {}
         self._writes: dict[str, Write] = {}
         self._parts: list[tuple[str, Part]] = []
         self._replaced: set[str] = set()
@@ -106,8 +108,8 @@ class Transaction:
 
     def table(self, name: str) -> TableState | None:
         """The table as this transaction sees it."""
-        if self._changed:
-            state = self._changed.get(name)
+        if self.changed:
+            state = self.changed.get(name)
             if state is not None:
                 return state
         return self.snapshot.tables.get(name)
@@ -178,7 +180,7 @@ class Transaction:
         position = state.position(index)
         left = self.usage.documents_left()
         if limit is None and left >= UNLIMITED // 2:
-            if self.materialised is not None and table not in self._changed:
+            if self.materialised is not None and table not in self.changed:
                 documents = self.materialised.read(self.snapshot, state, position, lo, hi, reverse)
             else:
                 documents = state.read(position, lo, hi, None, reverse)
@@ -307,7 +309,7 @@ class Transaction:
             self._replaced.add(table)
         prepare_searches(part.segment, state.definition)
         self._parts.append((table, part))
-        self._changed[table] = state.with_part(part)
+        self.changed[table] = state.with_part(part)
 
     def recreate(self, table: str, number: int | None = None) -> None:
         """Remove what is in a table; with ``number`` the ids that it makes are of that one from now on."""
@@ -316,9 +318,9 @@ class Transaction:
             state = self._writable_table(table)
         else:
             definition = definition_of(table, self.snapshot.catalog.schema)
-            state = self._created[table] = TableState.create(table, number, definition)
+            state = self.created[table] = TableState.create(table, number, definition)
         self._replaced.add(table)
-        self._changed[table] = state.empty()
+        self.changed[table] = state.empty()
 
     def drop(self, table: str) -> None:
         """Remove a table that exists, and what is in it; the last thing that a transaction does with it."""
@@ -337,7 +339,7 @@ class Transaction:
         state = self.table(name)
         if state is None:
             state = self.database.new_table(name, self.snapshot.catalog)
-            self._created[name] = state
+            self.created[name] = state
         return state
 
     def _existing(
@@ -371,7 +373,7 @@ class Transaction:
         return definition.validate(fields, table_name=state.name, tables=self.database.table_names)
 
     def _write(self, state: TableState, write: Write) -> None:
-        self._changed[write.table] = state.apply(write)
+        self.changed[write.table] = state.apply(write)
         earlier = self._writes.get(write.id)
         if earlier is not None:
             write = Write(write.table, write.id, earlier.old, write.new, earlier.old_keys, write.new_keys)
@@ -382,14 +384,14 @@ class Transaction:
 
     def savepoint(self) -> Savepoint:
         """Where to go back to if what follows fails. Costs O(documents written so far)."""
-        created = dict(self._created)
-        return Savepoint(dict(self._changed), dict(self._writes), created, self.parts, self.replaced, self.dropped)
+        created = dict(self.created)
+        return Savepoint(dict(self.changed), dict(self._writes), created, self.parts, self.replaced, self.dropped)
 
     def rollback_to(self, savepoint: Savepoint) -> None:
         """Undo the writes since ``savepoint``; the reads since then stay in the read set."""
-        self._changed = dict(savepoint.changed)
+        self.changed = dict(savepoint.changed)
         self._writes = dict(savepoint.writes)
-        self._created = dict(savepoint.created)
+        self.created = dict(savepoint.created)
         self._parts = list(savepoint.parts)
         self._replaced = set(savepoint.replaced)
         self._dropped = set(savepoint.dropped)
@@ -413,16 +415,6 @@ class Transaction:
     def dropped(self) -> frozenset[str]:
         """Those of them that do not exist any more."""
         return frozenset(self._dropped) if self._dropped else _NONE
-
-    @property
-    def created(self) -> Mapping[str, TableState]:
-        """The tables that did not exist before, empty."""
-        return self._created
-
-    @property
-    def changed(self) -> Mapping[str, TableState]:
-        """The tables that it wrote to, as it leaves them."""
-        return self._changed
 
     @property
     def has_writes(self) -> bool:
