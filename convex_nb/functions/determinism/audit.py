@@ -45,6 +45,9 @@ def when_imported(module: str, then: Callable[[], None]) -> None:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if running is None:
+        # The interpreter is on its way out, and has emptied this module; a hook is never removed.
+        return
     if event == "import":
         then = _watched.pop(arguments[0], None)
         if then is not None:

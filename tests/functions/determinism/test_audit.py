@@ -29,6 +29,7 @@ import pytest
 
 import convex_nb
 from convex_nb import Deployment, DeterminismError
+from convex_nb.functions.determinism import audit
 
 
 @pytest.fixture
@@ -88,6 +89,14 @@ def test_the_outside_world_is_refused(dep: Deployment, operation: str, does: Cal
 )
 def test_what_code_brings_along_is_let_through(dep: Deployment, does: Callable[[], Any]) -> None:
     dep.transact(lambda db: does())
+
+
+def test_nothing_is_asked_while_the_interpreter_ends(
+    dep: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("running", "_watched"):
+        monkeypatch.setattr(audit, name, None)
+    assert os.listdir(tmp_path) == []
 
 
 def test_imports_inside_handlers_work(dep: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
