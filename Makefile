@@ -24,7 +24,7 @@ test: $(VENV)/.dev  ## everything: lint, types, layers, tests, notebooks, browse
 	@scripts/install-postgres
 	@$(MAKE) --no-print-directory check
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m scripts.run_tests
 
 lab: $(VENV)/.lab  ## open the tour in JupyterLab
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/tour.ipynb

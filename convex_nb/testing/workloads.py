@@ -57,7 +57,7 @@ class Workload:
         self._maintain = maintain
         self._moments = itertools.count()
         self._values = itertools.count(1)
-        self._turns = itertools.count()
+        self._turns = itertools.count(threads)
         self._done = threading.Event()
         self._lock = threading.Lock()
         self._errors: list[BaseException] = []
@@ -112,8 +112,11 @@ class Workload:
 
     def _work(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
-        while (turn := next(self._turns)) < self._transactions and not self._errors:
+        # The first turn of each thread is its own, so that one that starts late still takes part.
+        turn = number
+        while turn < self._transactions and not self._errors:
             _Attempt(self, chance, turn // EPOCH).run()
+            turn = next(self._turns)
 
     def record(self, operations: list[Operation], started: int, committed: bool) -> None:
         """One attempt is over."""
