@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from convex_nb.language.describing import counted
 from convex_nb.language.limits import Limits
 
 InsightKind: TypeAlias = Literal["documentsRead", "bytesRead", "conflictFailed", "conflictRetried"]
@@ -69,16 +70,16 @@ def _kinds(event: dict[str, Any]) -> Iterable[tuple[InsightKind, float]]:
 
 def _insight(kind: InsightKind, path: str, calls: list[tuple[float, dict[str, Any]]]) -> Insight:
     badness, worst = max(calls, key=lambda call: call[0])
-    for each, _, limit, counted in _READS:
+    for each, _, limit, things in _READS:
         if each == kind:
             over = sum(figure > limit for figure, _ in calls)
             said = f"{over} over" if over else "close to"
-            message = f"read up to {badness:,.0f} {counted} in one call, {said} Convex's limit of {limit:,}."
+            message = f"read up to {badness:,.0f} {things} in one call, {said} Convex's limit of {limit:,}."
             return Insight(kind, path, len(calls), message, _READ_LESS, worst)
     conflict = worst["occ_info"]
     source = conflict.get("write_source")
     other = f" with {source}" if source and source != path else " with itself" if source else ""
     table = f' on the table "{conflict.get("table_name")}"'
     ended = "gave up" if kind == "conflictFailed" else "had to run again"
-    message = f"{ended} because of write conflicts{other}{table}, up to {badness:,.0f} retries."
+    message = f"{ended} because of write conflicts{other}{table}, up to {counted(int(badness), 'retry')}."
     return Insight(kind, path, len(calls), message, _CONFLICT_LESS, worst)

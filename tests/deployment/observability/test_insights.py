@@ -38,7 +38,7 @@ def test_what_is_a_problem_is_told_once_for_each_function() -> None:
             call("m:add", retries=1),
             call("m:add", retries=3),
             call("m:add", retries=2),
-            call("m:gave_up", "failure", retries=4),
+            call("m:gave_up", "failure", retries=1),
             {"topic": "console", "message": "not a call"},
         ]
     )
@@ -57,6 +57,7 @@ def test_what_is_a_problem_is_told_once_for_each_function() -> None:
     assert reads.message == "read up to 40,000 documents in one call, 1 over Convex's limit of 32,000."
     assert "close to" in read_bytes.message
     assert gave_up.message.startswith("gave up")
+    assert gave_up.message.endswith(", up to 1 retry.")
     assert str(reads).endswith("narrower range.")
 
 
