@@ -1,4 +1,4 @@
-"""The Python in the README and in docs/ runs, page by page, each in a kernel of its own.
+"""The Python in the README, in docs/ and in the rules for assistants runs, page by page, each in a kernel of its own.
 
 A block is run as a cell. A comment on the line before a block changes that: `<!-- raises -->` for one that shows an
 error, `<!-- not run -->` for one that only illustrates.
@@ -14,7 +14,7 @@ import pytest
 from tests.kernels import Kernels, run
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "convex_nb/cli/rules.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- (?P<mark>raises|not run) -->\n)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 

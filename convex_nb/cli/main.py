@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "function-spec": Command("function_spec", "print the validators of functions as JSON, for other programs"),
     "openapi": Command("openapi", "print the HTTP API of public functions as an OpenAPI document"),
     "codegen": Command("codegen", "write a typed Python module of documents and functions"),
+    "rules": Command("rules", "print how to write for convex_nb, for assistants that write code"),
     "mcp": Command("mcp", "give a language model tools for a deployment"),
     "data": Command("data", "list tables, or print the documents of one"),
     "env": Command("env", "list, get, set and unset environment variables"),

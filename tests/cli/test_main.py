@@ -33,7 +33,7 @@ def test_the_version(cli: Cli) -> None:
 def test_every_command_explains_itself_with_examples(cli: Cli, name: str) -> None:
     said = cli(name, "--help")
     assert said.code == 0
-    assert said.out.startswith(f"usage: convex-nb {name} ")
+    assert said.out.split()[:3] == ["usage:", "convex-nb", name]
     assert f"\nexamples:\n  convex-nb {name} " in said.out
     assert max(map(len, said.out.splitlines())) <= 120
     assert cli("help", name).out == said.out
