@@ -255,9 +255,10 @@ class Leave(TypedDict):
 
 
 class LoadMore(TypedDict):
-    """Load one more page of a paginated query."""
+    """Load one more page of a paginated query than this sequence shows."""
 
     type: Literal["more"]
+    sequence: int
 
 
 Request: TypeAlias = (

@@ -26,6 +26,7 @@ class PaginatedView(LiveView):
     status = Answered("LoadingFirstPage")
     catch_up: Callable[[], object] = staticmethod(lambda: None)
     """Brings all pages to one moment."""
+    _asked_in = -1  # the sequence of the newest picture when the browser asked for a page
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, window=Window(size=ROWS_SHOWN), **options)
@@ -81,6 +82,11 @@ class PaginatedView(LiveView):
 
     def _from_browser(self, content: Mapping[str, Any]) -> None:
         if content.get("type") == "more":
+            with self._lock:
+                # A picture that was on its way lets the button be pressed again, and does not show this page either.
+                if content["sequence"] <= self._asked_in:
+                    return
+                self._asked_in = self._screen.sequence
             self.load_more()
         else:
             super()._from_browser(content)

@@ -52,6 +52,11 @@ class Screen:
         return frozenset(self._tabs)
 
     @property
+    def sequence(self) -> int:
+        """Of the newest picture that was made; before the first, -1."""
+        return self._sequence
+
+    @property
     def is_hidden(self) -> bool:
         """Whether it was looked at, and is no more."""
         return self._seen and not self._tabs

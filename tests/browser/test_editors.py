@@ -120,3 +120,10 @@ def test_a_filter_is_told_once(page: Page) -> None:
     box.fill("th")
     page.locator("#other").click()
     assert page.evaluate("sent('filter').map(({ text }) => text)") == ["t", "th"]
+
+
+def test_more_is_asked_for_with_the_picture_in_which_that_was(page: Page) -> None:
+    for sequence in (2, 3):
+        page.evaluate("tell", {"sequence": sequence, "base": sequence - 1, "head": {"more": "CanLoadMore"}})
+        page.get_by_role("button", name="load the next page").click()
+    assert page.evaluate("sent('more').map(({ sequence }) => sequence)") == [2, 3]

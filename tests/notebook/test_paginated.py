@@ -58,13 +58,28 @@ def test_a_page_may_be_asked_for_in_the_cell_that_wrote(paged: Notebook) -> None
 def test_the_button_of_the_page_loads_more(paged: Notebook) -> None:
     view = paged.ok("paginated(api.messages.paged, 10)").value
     assert view.whole()["head"]["more"] == "CanLoadMore"
-    thread = threading.Thread(target=view._from_browser, args=({"type": "more", "tab": "t"},))
+    pressed = {"type": "more", "tab": "t", "sequence": view.whole()["sequence"]}
+    thread = threading.Thread(target=view._from_browser, args=(pressed,))
     thread.start()
     thread.join()
     assert len(view.results) == 20
     assert len(view.whole()["page"]) == 20
     view._from_browser({"type": "sort", "column": "body", "add": False})
     assert view.whole()["page"][1][1][1] == "1"
+
+
+def test_a_button_that_is_pressed_twice_in_one_picture_loads_one_page(paged: Notebook) -> None:
+    view = paged.ok("paginated(paged, 10)").value
+    pressed = {"type": "more", "tab": "t", "sequence": view.whole()["sequence"]}
+    # What was on its way to the page when the button was pressed lets it be pressed again.
+    view._from_browser({"type": "sort", "column": "body", "add": False})
+    late = {**pressed, "sequence": view.whole()["sequence"]}
+    assert late != pressed
+    for each in (pressed, pressed, late):
+        view._from_browser(each)
+    assert len(view.results) == 20
+    view._from_browser({**pressed, "sequence": view.whole()["sequence"]})
+    assert len(view.results) == 30
 
 
 def test_new_arguments_begin_at_the_first_page(paged: Notebook) -> None:

@@ -35,7 +35,7 @@ export class View {
     this.pager = element("span", "cx-pager");
     this.more = button("Load more", "load the next page", () => {
       this.more.disabled = true;
-      this.send({ type: "more" });
+      this.send({ type: "more", sequence: this.state.sequence });
     });
     this.more.classList.add("cx-more");
     const footer = element("div", "cx-foot");
