@@ -17,6 +17,9 @@ Embed: TypeAlias = Callable[[list[str]], Any]
 DIMENSIONS: Final = (256, 768, 1536, 3072)
 """The lengths of vectors that are indexed."""
 
+_REFUSED: Final = 5
+"""How many texts may be refused at one time: where there are more, it is not for what they say."""
+
 _WORDS: Final = 16
 """How many words a text search looks for."""
 
@@ -48,6 +51,30 @@ def embedded(embed: Embed, texts: Sequence[str]) -> list[list[float]]:
             value=vectors,
         )
     return [_padded(vector) for vector in vectors]
+
+
+def embedded_or_refused(embed: Embed, texts: Sequence[str]) -> list[list[float] | Exception]:
+    """A vector for each text, or what `embed` raises for that text alone. Raises `InvalidValueError`, as `embedded`.
+
+    The last texts have neither where the ones before them were refused five times.
+    """
+    found: list[list[float] | Exception] = []
+    refused = 0
+    parts = [list(texts)]
+    while parts and refused < _REFUSED:
+        part = parts.pop()
+        try:
+            found += embedded(embed, part)
+        except InvalidValueError:
+            raise
+        except Exception as error:
+            if len(part) == 1:
+                found.append(error)
+                refused += 1
+            else:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+    return found
 
 
 def words_of(text: str) -> str:

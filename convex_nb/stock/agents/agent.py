@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
 from convex_nb import InvalidValueError, components, internal_action
 from convex_nb.stock.agents import generation, memory  # noqa: F401 - which define what is called here
@@ -25,7 +26,7 @@ from convex_nb.stock.agents.pieces import Answer, pieces_of
 from convex_nb.stock.agents.streaming import Chunking, DeltaStreamer, to_ends
 from convex_nb.stock.agents.threads import Threads
 from convex_nb.stock.agents.tools import Handler, Tool, ToolCtx, as_error, tools_by_name
-from convex_nb.stock.retrieval import Embed, embedded
+from convex_nb.stock.retrieval import Embed, embedded_or_refused
 
 if TYPE_CHECKING:
     from convex_nb import ActionCtx
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 Model: TypeAlias = Callable[..., Any]
 MakeStreamer: TypeAlias = Callable[[str], DeltaStreamer]
+
+log: Final = logging.getLogger("convex_nb")
 
 
 class Reply(TypedDict):
@@ -180,7 +183,7 @@ class Agent(Threads):
         self, ctx: ActionCtx, prompt_message: str, *, messages: Sequence[ModelMessage] = ()
     ) -> list[ModelMessage]:
         """What the model would be given now to answer a saved prompt."""
-        self._remember(ctx, prompt_message)
+        self._remember(ctx, prompt_message, set())
         return self._to_read(ctx, self._found(ctx, prompt_message), messages)
 
     def _answer(
@@ -205,7 +208,8 @@ class Agent(Threads):
             )
         if prompt_message is None:
             prompt_message = self.save_message(ctx, thread, prompt or "")
-        self._remember(ctx, prompt_message)
+        refused: set[str] = set()
+        self._remember(ctx, prompt_message, refused)
         reply = partial(self._reply, prompt_message)
         steps = 0
         # Each round begins with what is saved, so that it does not matter who saved it.
@@ -230,7 +234,7 @@ class Agent(Threads):
                     continue
                 steps += 1
                 if self._ask(ctx, message, to_read, found, make_streamer):
-                    self._remember(ctx, prompt_message)
+                    self._remember(ctx, prompt_message, refused)
                 else:
                     left = self.get_messages(ctx, [message])
                     return reply("aborted", [each for each in left if each is not None])
@@ -279,15 +283,30 @@ class Agent(Threads):
         system = [] if self._instructions is None else [{"role": "system", "content": self._instructions}]
         return [*system, *without_orphans(chosen)]
 
-    def _remember(self, ctx: ActionCtx, prompt_message: str) -> None:
-        """Give vectors to messages of the thread that have none."""
+    def _remember(self, ctx: ActionCtx, prompt_message: str, refused: set[str]) -> None:
+        """Give vectors to messages of the thread that have none, and say which ones `embed` refuses."""
         if self._embed is None:
             return
-        found = ctx.run_query(self._component.without_vectors, prompt_message=prompt_message)
-        if found:
-            vectors = embedded(self._embed, [each["text"] for each in found])
-            messages = [each["message"] for each in found]
-            ctx.run_mutation(self._component.save_vectors, messages=messages, vectors=vectors)
+        without = ctx.run_query(self._component.without_vectors, prompt_message=prompt_message)
+        texts = {each["message"]: each["text"] for each in without if each["message"] not in refused}
+        if not texts:
+            return
+        vectors = {}
+        # The newest are the first ones: those that are refused stand in the way of none that comes later.
+        for message, vector in zip(texts, embedded_or_refused(self._embed, list(texts.values())), strict=False):
+            if isinstance(vector, Exception):
+                refused.add(message)
+                log.warning(
+                    "The message %r has no vector, and is not found by what it means: `embed` raised %s. The agent "
+                    "%r goes on without it, and asks again with the thread's next answer.",
+                    message,
+                    as_error(vector),
+                    self.name,
+                )
+            else:
+                vectors[message] = vector
+        order = {"messages": list(vectors), "vectors": list(vectors.values())}
+        ctx.run_mutation(self._component.save_vectors, order)
 
     def _begin(self, ctx: ActionCtx, prompt_message: str, found: Any, streaming: bool) -> str | None:
         order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": streaming}

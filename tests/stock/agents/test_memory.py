@@ -131,6 +131,48 @@ def test_what_are_no_vectors_is_said(talk: Conversation, vectors: Any, words: st
     assert talk.count("vectors") == 0
 
 
+def test_a_text_that_is_refused_has_no_vector_and_the_answers_go_on(talk: Conversation) -> None:
+    fill(talk)
+
+    def choosy(texts: list[str]) -> list[list[float]]:
+        if any(len(text) > 20 for text in texts):
+            raise ValueError("too long for me")
+        return embed(texts)
+
+    finder = agent(vector_search=True, search_limit=1).replace(embed=choosy)
+    long = talk.say("The hound " + "barks and " * 3)
+    assert found(talk, finder, "Hound?") == ["The fox runs"]
+    assert talk.ask(finder, prompt="A very long question about dogs")["text"] == "ok"
+    assert talk.ask(finder, prompt="Tea")["text"] == "ok"
+    assert talk.count("vectors") == len(talk.said()) - 2
+    lines = talk.test.deployment.logs.df()
+    said = lines[lines["message"].str.contains(long)]
+    assert (set(said["level"]), len(said)) == ({"WARN"}, 3)
+    assert "`embed` raised ValueError: too long for me" in said["message"].iloc[0]
+    # As soon as it is taken, it is found too.
+    assert any("barks" in text for text in found(talk, agent(vector_search=True, search_limit=8), "Hound?"))
+
+
+def test_a_model_that_is_out_of_order_is_asked_a_few_times_and_answers_go_on(talk: Conversation) -> None:
+    for number in range(40):
+        talk.say(f"Message {number}")
+    asked: list[int] = []
+
+    def busy(texts: list[str]) -> Any:
+        asked.append(len(texts))
+        raise ConnectionError("busy")
+
+    read = talk.act(
+        partial(agent(vector_search=True).replace(embed=busy).fetch_context, prompt_message=talk.say("Tea"))
+    )
+    assert [each["content"] for each in read] == ["Tea"]
+    assert asked.count(1) == 5
+    assert len(asked) < 15
+    assert talk.ask(agent(vector_search=True).replace(embed=busy), prompt="Tea")["text"] == "ok"
+    talk.ask(agent(vector_search=True), prompt="Tea")
+    assert talk.count("vectors") == len(talk.said())
+
+
 def test_vectors_need_somebody_who_makes_them() -> None:
     with pytest.raises(InvalidValueError, match="needs `embed=`"):
         agent(vector_search=True).replace(embed=None)
