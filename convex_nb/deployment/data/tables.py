@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,7 @@ class Table:
     def __init__(self, name: str, snapshot: Callable[[], Snapshot], component: str = "") -> None:
         self.name = name if name in SYSTEM_TABLES and SYSTEM_TABLES[name].public else check_table_name(name)
         self._whole_name = qualified(component, self.name)
+        self._component = component
         self._snapshot = snapshot
 
     def __repr__(self) -> str:
@@ -45,7 +48,18 @@ class Table:
             count = self.count()
         except DeploymentClosedError:
             return "of a closed deployment"
-        return counted(count, "document")
+        doubt = self._doubt()
+        return f"{counted(count, 'document')}. {doubt}" if doubt else counted(count, "document")
+
+    def _doubt(self) -> str:
+        """Which table may be meant by a name that neither a table nor the schema has; else nothing."""
+        snapshot, namespace = self._snapshot(), Namespace.of(self._component)
+        declared = {} if snapshot.schema is None else snapshot.schema.tables
+        if self._whole_name in snapshot.tables or self._whole_name in declared or self.name in SYSTEM_TABLES:
+            return ""
+        known = {local_name(each) for each in (*snapshot.tables, *declared) if namespace.holds(each)}
+        near = get_close_matches(self.name, known, n=1, cutoff=0.8)
+        return f"There is no table {self.name!r}: did you mean {near[0]!r}?" if near else ""
 
     def __len__(self) -> int:
         return self.count()
@@ -59,8 +73,10 @@ class Table:
         """All documents by creation time, a column for each field; missing and null are both null.
 
         Lists and objects are Arrow's lists and structs. Flat columns are shared, not copied, where no row of them was
-        changed since. Costs O(changed documents), and once for each nested value.
+        changed since. Costs O(changed documents), and once for each nested value. Warns of the name of a table that
+        does not exist, if one is called almost so.
         """
+        self._warn()
         return self._columns(times=False)
 
     def df(self) -> pandas.DataFrame:
@@ -70,7 +86,14 @@ class Table:
         """
         from convex_nb.engine.reading.columnar import to_frame
 
+        self._warn()
         return to_frame(self._columns(times=True))
+
+    def _warn(self) -> None:
+        # What is not there yet may be read: an error would break whoever looks before the first insert.
+        doubt = self._doubt()
+        if doubt:
+            warnings.warn(doubt, stacklevel=3)
 
     def _columns(self, *, times: bool) -> pyarrow.Table:
         from convex_nb.engine.reading.columnar import documents_to_arrow, table_to_arrow
@@ -82,7 +105,8 @@ class Table:
         return table_to_arrow(state, times=times)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self.arrow().__arrow_c_stream__(requested_schema)
+        self._warn()
+        return self._columns(times=False).__arrow_c_stream__(requested_schema)
 
     @property
     def indexes(self) -> dict[str, tuple[str, ...]]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 import convex_nb
-from convex_nb import Int64, InvalidValueError
+from convex_nb import Int64, InvalidValueError, define_schema, define_table, v
 from convex_nb.testing import ConvexTest
 
 
@@ -42,6 +43,26 @@ def test_a_table_follows_the_newest_commit() -> None:
             dep.tables["nowhere"]
         with pytest.raises(InvalidValueError):
             dep.table("_system")
+
+
+def test_a_name_that_is_almost_that_of_a_table_is_doubted() -> None:
+    said = "There is no table 'mesages': did you mean 'messages'?"
+    with convex_nb.open() as dep:
+        misspelt, component = dep.table("mesages"), dep.table("mesages", component="likes")
+        # Nothing is called so yet: it may be what the first insert will make.
+        assert (len(misspelt.df()), repr(misspelt)) == (0, "<Table mesages: 0 documents>")
+        dep.push(define_schema({"messages": define_table({"body": v.string()}), "message": define_table({})}))
+        for columns in (misspelt.df, misspelt.arrow, misspelt.__arrow_c_stream__):
+            with pytest.warns(UserWarning, match=re.escape(said)) as warned:
+                columns()
+            assert warned[0].filename == __file__
+        assert (repr(misspelt), misspelt.count()) == (f"<Table mesages: 0 documents. {said}>", 0)
+        assert misspelt._repr_html_() == f"<code>mesages</code>: 0 documents. {said}"
+        for silent in ("messages", "message", "notes", "_storage"):
+            assert (len(dep.table(silent).df()), "did you mean" in repr(dep.table(silent))) == (0, False)
+        assert len(component.df()) == 0
+        dep.transact(lambda db: db.insert("mesages", {}))
+        assert (len(misspelt.df()), repr(misspelt)) == (1, "<Table mesages: 1 document>")
 
 
 def test_rows_are_in_the_order_of_creation_whatever_the_segments_are() -> None:
