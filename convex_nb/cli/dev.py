@@ -7,27 +7,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convex_nb.cli import serve
-from convex_nb.cli.loading import load, sources_of, user_code
+from convex_nb.cli.loading import find_function, load, sources_of, user_code, within
 
 if TYPE_CHECKING:
     from convex_nb.cli.console import Console
+    from convex_nb.cli.options import OptionParser
     from convex_nb.deployment.deployment import Deployment
 
 DESCRIPTION: Final = """\
 Let Convex clients connect to a deployment, as `serve` does, and load functions again whenever one of their files has
 changed: clients go on with the new code. A file that cannot be loaded leaves the former code in place."""
-USAGE: Final = serve.USAGE
+USAGE: Final = f"{serve.USAGE} [--run FUNCTION]"
 EXAMPLES: Final = """\
   convex-nb dev app.convex --load my_app --create
-  convex-nb dev                         FILE and --load are in pyproject.toml"""
+  convex-nb dev                         FILE and --load are in pyproject.toml
+  convex-nb dev --run messages:seed"""
 
-configure = serve.configure
+
+def configure(parser: OptionParser) -> None:
+    """Add the options of `dev`."""
+    serve.configure(parser)
+    parser.add_argument(
+        "--run", metavar="FUNCTION", help="call it once, before clients connect; if it fails nothing is served"
+    )
+    parser.set_defaults(component="")
 
 
 def run(options: Namespace, console: Console) -> int:
     """Serve until somebody interrupts it, with the newest code."""
     sources = sources_of(options)
+    path = None if options.run is None else within(sources, options.run)
+    if path is not None:
+        with user_code():
+            find_function(sources, path, options)
     seen: dict[Path, int] = {}
+
+    def begin(deployment: Deployment) -> None:
+        if path is not None:
+            with user_code():
+                deployment.run(deployment.functions[path])
 
     def look(deployment: Deployment) -> None:
         now = _files(deployment)
@@ -42,7 +60,7 @@ def run(options: Namespace, console: Console) -> int:
         seen.clear()
         seen.update(now)
 
-    return serve.serve(options, console, look)
+    return serve.serve(options, console, begin, look)
 
 
 def _files(deployment: Deployment) -> dict[Path, int]:

@@ -47,11 +47,13 @@ def configure(parser: OptionParser) -> None:
 
 def run(options: Namespace, console: Console) -> int:
     """Serve until somebody interrupts it."""
-    return serve(options, console, lambda _: None)
+    return serve(options, console, _nothing, _nothing)
 
 
-def serve(options: Namespace, console: Console, look: Callable[[Deployment], object]) -> int:
-    """Serve what the options say; `look` is called again and again."""
+def serve(
+    options: Namespace, console: Console, begin: Callable[[Deployment], object], look: Callable[[Deployment], object]
+) -> int:
+    """Serve what the options say; `begin` is called once before that, `look` again and again."""
     shift(options)
     place, sources = place_of(options), sources_of(options)
     if not options.create and not place.exists():
@@ -64,21 +66,34 @@ def serve(options: Namespace, console: Console, look: Callable[[Deployment], obj
     with _opened(place, options.prod) as deployment:
         with user_code():
             load(deployment, sources)
-        server = deployment.serve(options.port, site_port=options.site_port, host=options.host, origins=options.origin)
-        _tell(console, server, deployment)
         said = 0
-        while True:
-            time.sleep(LOOK_SECONDS)
-            look(deployment)
+
+        def tell_logs() -> None:
+            nonlocal said
             lines = [line for line in deployment.logs if line.number > said]
             if lines:
                 said = lines[-1].number
                 console.logged((line.path, line.level, line.message) for line in lines)
+
+        try:
+            begin(deployment)
+        finally:
+            tell_logs()
+        server = deployment.serve(options.port, site_port=options.site_port, host=options.host, origins=options.origin)
+        _tell(console, server, deployment)
+        while True:
+            time.sleep(LOOK_SECONDS)
+            look(deployment)
+            tell_logs()
     return OK
 
 
 LOOK_SECONDS: Final = 0.3
 """How often what functions printed is printed."""
+
+
+def _nothing(_: Deployment) -> None:
+    """Have nothing to add."""
 
 
 def _opened(place: Place, is_production: bool) -> Deployment:

@@ -72,6 +72,25 @@ def test_code_is_taken_over_as_it_is_edited(project: Path) -> None:
             pass
 
 
+def test_a_function_runs_before_clients_connect(project: Path) -> None:
+    file = project / "my_app" / "messages.py"
+    file.write_text(
+        file.read_text()
+        + """
+@mutation
+def seed(ctx):
+    print("seeding")
+    return ctx.run_mutation("messages:send", {"author": "seed", "body": "first"})
+"""
+    )
+    with serving("dev", "--run", "messages:seed") as (process, said):
+        assert process.stderr is not None
+        logs = [json.loads(process.stderr.readline())["log"]["message"] for _ in range(2)]
+        assert logs == ["seeding", "sending first"]
+        assert ask(said["url"], "query", "messages:recent", {})["value"][0]["author"] == "seed"
+        assert json.loads(process.stderr.readline())["log"]["message"] == "reading"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -80,6 +99,9 @@ def test_code_is_taken_over_as_it_is_edited(project: Path) -> None:
         (["serve", "app.convex"], "Where are the functions?"),
         (["dev", "app.convex", "--load", "nothing"], "no module and no folder 'nothing'"),
         (["serve", "app.convex", "--load", "my_app", "--host", "203.0.113.1"], "Nothing is served"),
+        (["dev", "app.convex", "--load", "my_app", "--run", "messages:sede"], "messages:sede"),
+        (["dev", "app.convex", "--load", "my_app", "--run", "messages:broken"], "no luck"),
+        (["dev", "app.convex", "--load", "my_app", "--run", "messages:send"], "author"),
         (["serve", "functions"], "'functions' is one word too many."),
     ],
 )
