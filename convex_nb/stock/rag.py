@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 from convex_nb import InvalidValueError, components, define_component, define_schema, define_table, encode_key, v
 from convex_nb.stock.chunks import chunks_of
+from convex_nb.stock.fingerprint import fingerprint
 from convex_nb.stock.place import place
 from convex_nb.stock.retrieval import Embed, embedded, fused, index_of, with_vector_indexes, words_of
 
@@ -96,17 +98,25 @@ class Rag:
     definition: Final = _component
     """What to install: `dep.push(components=[Rag.definition])`."""
 
-    def __init__(self, component: Any = components.rag, *, embed: Embed, chunk_size: int = 1000) -> None:
-        """A text is divided into chunks of at most `chunk_size` characters: between its paragraphs, if it can be."""
-        if not callable(embed) or type(chunk_size) is not int or chunk_size < 1:
+    def __init__(
+        self, component: Any = components.rag, *, embed: Embed, chunk_size: int = 1000, model: str | None = None
+    ) -> None:
+        """A text is divided into chunks of at most `chunk_size` characters: between its paragraphs, if it can be.
+
+        `model` is which one `embed` asks: vectors of another one are replaced when their text is added again. Unless
+        it is given, other code of `embed` is another model.
+        """
+        is_named = model is None or isinstance(model, str)
+        if not callable(embed) or type(chunk_size) is not int or chunk_size < 1 or not is_named:
             raise InvalidValueError(
-                "`Rag` takes `embed=`, a function of a list of texts, and a `chunk_size` of one character or more, not "
-                f"{embed!r} and {chunk_size!r}. It was not made.",
+                "`Rag` takes `embed=`, a function of a list of texts, a `chunk_size` of one character or more, and the "
+                f"name of a `model`, or none, not {embed!r}, {chunk_size!r} and {model!r}. It was not made.",
                 value=embed,
             )
         self._component = place(component, "Rag", components.rag)
         self._embed = embed
         self._chunk_size = chunk_size
+        self._model = _code_of(embed) if model is None else model
 
     def __repr__(self) -> str:
         return f"Rag({self._component!r})"
@@ -124,8 +134,8 @@ class Rag:
     ) -> str:
         """Add a text, or a list of chunks, in place of the one that has this key; return the entry's id.
 
-        The old one is found until the new one is, in one commit. Where both are the same, nothing is done. Of two that
-        are as near, the one of greater `importance`, from 0 to 1, is found first. For actions.
+        The old one is found until the new one is, in one commit. Where both are the same, and so is the model, nothing
+        is done. Of two that are as near, the one of greater `importance`, from 0 to 1, is found first. For actions.
         """
         given = list(text) if isinstance(text, Iterable) and not isinstance(text, str) else [text]
         if not all(isinstance(each, str) for each in given):
@@ -139,7 +149,8 @@ class Rag:
                 f"An importance is a number from 0 to 1, not {importance!r}. The text was not added.", value=importance
             )
         entry = {"namespace": namespace, "key": key, "title": title, "metadata": metadata, "importance": importance}
-        entry["content"] = blake2b(encode_key([chunks, title, metadata, importance]), digest_size=32).digest()
+        content = encode_key([chunks, title, metadata, importance, self._model])
+        entry["content"] = blake2b(content, digest_size=32).digest()
         same: str | None = ctx.run_query(self._component.same, entry)
         if same is not None:
             return same
@@ -194,6 +205,11 @@ class Rag:
         """Delete an entry with its chunks; whether it was there."""
         was_there: bool = ctx.run_mutation(self._component.delete, entry=entry)
         return was_there
+
+
+def _code_of(embed: Embed) -> str | None:
+    # Of what is no function, such as a `partial`, nothing is known.
+    return fingerprint(embed) if hasattr(inspect.unwrap(embed), "__code__") else None
 
 
 def _shown(found: Found) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
-from hashlib import blake2b
-from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, overload
 
 from convex_nb import (
@@ -18,6 +16,7 @@ from convex_nb import (
 )
 from convex_nb.stock import journal
 from convex_nb.stock.custom_functions import check_plain
+from convex_nb.stock.fingerprint import fingerprint
 from convex_nb.stock.journal import ABOUT, CHECK
 from convex_nb.stock.place import place
 from convex_nb.stock.retries import Retries, to_retry
@@ -191,21 +190,3 @@ def _run(handler: Handler, step: Step, args: dict[str, Any]) -> dict[str, Any]:
     if step.error is not None:
         raise step.error
     return {"done": done, "result": result if done else None, "requests": step.requests, "missing": step.missing}
-
-
-def fingerprint(handler: Handler) -> str:
-    """What is the same for the same code, wherever it stands."""
-    digest = blake2b(digest_size=16)
-    for part in _parts(inspect.unwrap(handler).__code__):
-        digest.update(repr(part).encode())
-    return digest.hexdigest()
-
-
-def _parts(code: CodeType) -> Iterator[object]:
-    yield code.co_code, code.co_names, code.co_varnames, code.co_freevars
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _parts(constant)
-        else:
-            # The order of a set of strings is another one in each process.
-            yield sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant

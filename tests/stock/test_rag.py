@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,6 +78,29 @@ def test_a_text_takes_the_place_of_the_one_with_its_key(test: ConvexTest) -> Non
     assert test.run(lambda ctx: rag.get(ctx, "a", "day 1")) is None
 
 
+def test_vectors_of_another_model_are_replaced(test: ConvexTest) -> None:
+    def reverse(texts: list[str]) -> Any:
+        embedded.extend(texts)
+        return [[0.1, *([float("fox" not in text)] * 3)] for text in texts]
+
+    def add(by: Rag) -> str:
+        return str(act(test, by.add, "a", "A fox ran by.", key="k"))
+
+    first = add(rag)
+    second = add(Rag(embed=reverse))
+    assert second != first
+    assert (len(embedded), count(test, "entries"), count(test, "chunks")) == (2, 1, 1)
+    assert act(test, Rag(embed=reverse).search, "a", "fox", least_score=0.99)["results"]
+    assert passages(test, "fox", least_score=0.99) == []
+    # It may have a name, for what the code of `embed` does not tell.
+    small = add(Rag(embed=partial(reverse), model="small"))
+    large = add(Rag(embed=partial(reverse), model="large"))
+    assert len({first, second, small, large}) == 4
+    number = len(embedded)
+    assert add(Rag(embed=embed, model="large")) == large
+    assert len(embedded) == number
+
+
 def test_one_that_could_not_be_embedded_leaves_the_old_one(test: ConvexTest) -> None:
     def busy(texts: list[str]) -> Any:
         raise ConnectionError("busy")
@@ -118,6 +142,6 @@ def test_what_is_no_text_or_importance_is_said(test: ConvexTest) -> None:
     for option, number in (("limit", 0), ("limit", 2.5), ("before", -1), ("after", None)):
         with pytest.raises(InvalidValueError, match=f"The `{option}` of a search is a whole number"):
             act(test, rag.search, "a", "x", **{option: number})
-    for how in ({"embed": None}, {"embed": embed, "chunk_size": 0}):
+    for how in ({"embed": None}, {"embed": embed, "chunk_size": 0}, {"embed": embed, "model": 3}):
         with pytest.raises(InvalidValueError, match="takes `embed=`"):
             Rag(**how)
