@@ -22,6 +22,7 @@ from convex_nb import (
     v,
 )
 from tests.functions.apps import add_task, list_tasks, open_app
+from tests.until import PATIENCE
 
 
 @action("tasks:twice")
@@ -103,7 +104,7 @@ def test_actions_awaited_run_beside_one_another() -> None:
     @action("m:meet")
     def meet(ctx: ActionCtx) -> bool:
         # Two plain actions wait for each other, so neither can hold up the loop.
-        gate.wait(20)
+        gate.wait(PATIENCE)
         return True
 
     async def cell() -> Any:
@@ -114,11 +115,12 @@ def test_actions_awaited_run_beside_one_another() -> None:
 
 
 def test_an_interrupt_cancels_what_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    cancelled = threading.Event()
+    begun, cancelled = threading.Event(), threading.Event()
 
     @action
     async def endless(ctx: ActionCtx) -> None:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         except asyncio.CancelledError:
             cancelled.set()
@@ -129,7 +131,7 @@ def test_an_interrupt_cancels_what_is_awaited(monkeypatch: pytest.MonkeyPatch) -
 
     def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
         if self.name == "convex_nb action" and interrupts:
-            time.sleep(0.02)
+            assert begun.wait(PATIENCE)
             raise interrupts.pop()
         join(self, timeout)
 

@@ -29,6 +29,7 @@ from convex_nb import (
 from convex_nb.engine.reading.reader import DatabaseReader
 from convex_nb.functions.execution import Execution
 from convex_nb.functions.runner import NOTHING_WRITTEN, RETRIES
+from convex_nb.language.limits import Limits
 from convex_nb.testing import ConvexTest
 from tests.functions.apps import SCHEMA, add_task, add_to_counter, counter_value, list_tasks, open_app
 
@@ -496,7 +497,7 @@ def test_the_references_limits_on_what_goes_in_and_out(what: str) -> None:
         return text * 2
 
     size = (16 << 20) // (1 if what == "arguments" else 2)
-    with convex_nb.open(limits="convex") as dep, pytest.raises(LimitError, match=what):
+    with convex_nb.open(limits=Limits(query_seconds=float("inf"))) as dep, pytest.raises(LimitError, match=what):
         dep.query(echo, text="x" * size)
     with convex_nb.open() as dep:
         assert len(dep.query(echo, text="x" * size)) == 2 * size

@@ -163,7 +163,7 @@ def test_a_retried_mutation_sees_the_same_time() -> None:
         count = len(ctx.db.query("tasks").collect())
         if len(seen) == 1:
             worker = open_thread
-            worker.submit(lambda: dep.mutation("tasks:add", {"text": "meanwhile"})).result(5)
+            worker.submit(lambda: dep.mutation("tasks:add", {"text": "meanwhile"})).result(60)
         ctx.db.insert("tasks", {"text": str(count), "done": False})
 
     from concurrent.futures import ThreadPoolExecutor

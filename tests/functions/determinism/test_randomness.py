@@ -139,7 +139,7 @@ def test_a_retried_mutation_draws_the_same() -> None:
         seen.append([str(draw()) for draw in DRAWS.values()] + [ctx.random.random()])
         ctx.db.query("tasks").collect()
         if len(seen) < 3:
-            pool.submit(lambda: dep.mutation("tasks:add", {"text": "meanwhile"})).result(5)
+            pool.submit(lambda: dep.mutation("tasks:add", {"text": "meanwhile"})).result(60)
         ctx.db.insert("tasks", {"text": "mine", "done": False})
 
     with open_app() as dep, ThreadPoolExecutor(1) as pool:

@@ -81,7 +81,7 @@ def test_a_handler_may_wait_for_what_others_own() -> None:
             with lock:
                 pool.submit(event.set)
                 assert event.wait(60)
-                return str(pool.submit(str, 5).result(5))
+                return str(pool.submit(str, 5).result(60))
 
         assert dep.transact(handler) == "5"
 

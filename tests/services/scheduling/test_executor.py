@@ -317,7 +317,7 @@ def test_ten_actions_run_at_once_and_mutations_pass_them_by() -> None:
         with count:
             running -= 1
 
-    with open_real(limits=Limits(running_scheduled_functions=3)) as dep:
+    with open_real(limits=Limits(running_scheduled_functions=3, query_seconds=float("inf"))) as dep:
         dep.register(blocked)
         dep.mutation(mutation(lambda ctx: [ctx.scheduler.run_after(0, blocked) for _ in range(8)]))
         dep.mutation(add_later, text="not in the way")
@@ -502,7 +502,7 @@ def open_outside():
 
 dep.register(add_note, dies, dies_before_its_commit)
 dep.mutation(mutation(lambda ctx: [
-    ctx.scheduler.run_after(60_000, add_note, text="later"),
+    ctx.scheduler.run_after(3_600_000, add_note, text="later"),
     ctx.scheduler.run_after(0, sys.argv[2]),
 ]))
 import time
@@ -560,7 +560,7 @@ def test_a_job_that_takes_long_is_left_behind_by_the_others_and_ends_alone() -> 
         assert go_on.wait(WAIT)
         ctx.db.insert("notes", {"text": "long"})
 
-    with open_real(limits=Limits(running_scheduled_functions=2)) as dep:
+    with open_real(limits=Limits(running_scheduled_functions=2, query_seconds=float("inf"))) as dep:
         dep.register(long)
         dep.mutation(mutation(lambda ctx: [ctx.scheduler.run_after(0, long) for _ in range(3)]))
         dep.action(action(lambda ctx: ctx.scheduler.run_after(0, act, text="an action")))

@@ -44,6 +44,7 @@ from tests.services.apps import (
     scheduling_app,
     states_of,
 )
+from tests.until import PATIENCE
 
 
 def schedule_of(test: ConvexTest) -> list[Any]:
@@ -103,14 +104,14 @@ def test_what_follows_a_canceled_action_waits_for_its_end(monkeypatch: pytest.Mo
     @action
     def slow(ctx: ActionCtx) -> None:
         at_it.set()
-        gate.wait(20)
+        gate.wait(PATIENCE)
 
     with scheduling_app() as test:
         test.deployment.register(slow, follow)
         id = test.run(lambda ctx: ctx.scheduler.run_after(0, slow))
         test.mutation(follow, job=id)
         test.deployment.schedules.run_due()
-        assert at_it.wait(20)
+        assert at_it.wait(PATIENCE)
         test.deployment.schedules.cancel(id)
         test.advance(1)
         assert notes_of(test.deployment) == []
@@ -269,7 +270,7 @@ def test_limits_of_one_call() -> None:
         for _ in range(number):
             ctx.scheduler.run_after(0, add_note, text="x" * size)
 
-    with convex_nb.open(limits="convex", clock=VirtualClock()) as dep:
+    with convex_nb.open(limits=Limits(query_seconds=math.inf), clock=VirtualClock()) as dep:
         dep.register(*FUNCTIONS, mutation("many")(many))
         dep.mutation("many", number=1000, size=1)
         assert len(dep.schedules.pending) == 1000
