@@ -160,25 +160,23 @@ class FormView(anywidget.AnyWidget):
                 self._submit(content["entries"])
 
     def _submit(self, entries: Mapping[str, Any]) -> None:
-        error: Exception | None = None
         try:
             self._answer(entries)
         except EntriesError as refused:
             self._end("error", {"errors": [[list(error.path), str(error)] for error in refused.errors]})
         except Exception as raised:
-            error = raised
             place = list(place_of(raised)) if isinstance(raised, ArgumentValidationError) else []
             errors = [[place, reason_of(raised)]] if place else []
-            self._end("error", {"problem": problem_of(raised), "errors": errors})
-        self.error = error
+            self._end("error", {"problem": problem_of(raised), "errors": errors}, error=raised)
 
     def _answer(self, entries: Mapping[str, Any]) -> None:
         if self._called.asked() != self._asked:
-            self.call(self._called, self._fixed)
-            self._end(
-                "error",
-                {"problem": {"message": "The function has changed. Look at the fields again.", "traceback": ""}},
-            )
+            with self.hold_sync():
+                self.call(self._called, self._fixed)
+                self._end(
+                    "error",
+                    {"problem": {"message": "The function has changed. Look at the fields again.", "traceback": ""}},
+                )
             return
         fixed, args = self._fixed(), self._open_args()
         if fixed is None:
@@ -186,17 +184,19 @@ class FormView(anywidget.AnyWidget):
             return
         with self._files.stored(entries, self._called) as placed:
             value, note = self._called.run({**fixed, **_values(args, placed)})
-        self.value = value
         shown: dict[str, Any] = {"note": note}
         if value is not None:
             shown["tree" if kind_of(value) != "figure" else "cell"] = (
                 tree_of(value) if kind_of(value) != "figure" else encode_cell(value)
             )
-        self._end("ok", shown)
+        self._end("ok", shown, value=value)
 
-    def _end(self, status: str, answer: dict[str, Any]) -> None:
-        self.status = status
-        self.answer = {"state": status, "errors": [], **answer}
+    def _end(self, status: str, answer: Mapping[str, Any], **ended: Any) -> None:
+        ended = {"error": None, **ended, "status": status, "answer": {"state": status, "errors": [], **answer}}
+        # Whoever follows one of them, on the page or by `observe`, finds the others as they are now.
+        with self.hold_sync(), self.hold_trait_notifications():
+            for name, each in ended.items():
+                self.set_trait(name, each)
 
 
 class EntriesError(Exception):

@@ -102,6 +102,26 @@ def test_what_a_function_raises_is_shown_with_the_users_lines(forms: Notebook) -
     assert forms.ok("recent()").value == []
 
 
+def test_whoever_follows_how_a_call_ends_finds_all_of_it(forms: Notebook) -> None:
+    view = forms.ok("form(send)").value
+    seen: list[tuple[Any, ...]] = []
+
+    def look(change: Any) -> None:
+        seen.append((change.name, view.status, view.answer["state"], view.value is not None, view.error is not None))
+
+    submit(view, author="Ada", body="x")
+    forms.ok("%%convex_mutation messages -q\ndef send(ctx, author: str, body: str):\n    raise ValueError(body)")
+    view.observe(look, ["status", "error", "answer"])
+    submit(view, author="Ada", body="x")
+    ended = [each for each in seen if "running" not in each]
+    assert ended == [(name, "error", "error", True, True) for name in ("error", "status", "answer")]
+    seen.clear()
+    forms.ok(CHAT[1])
+    view.observe(look, ["value"])
+    submit(view, author="Ada", body="y")
+    assert {each[1:] for each in seen if each[0] == "value"} == {("ok", "ok", True, False)}
+
+
 def test_an_action_runs_beside_the_notebook(forms: Notebook) -> None:
     gate, seen = threading.Event(), []
 
@@ -132,7 +152,10 @@ def test_a_query_is_answered_as_a_tree(forms: Notebook) -> None:
 def test_a_function_that_has_changed_asks_again(forms: Notebook) -> None:
     view = forms.ok("form(send)", "f").value
     forms.ok(CHAT[1].replace("body: str", "body: str, loud: bool = False"))
+    sent: list[Any] = []
+    view._send = lambda message, buffers=None: sent.append(message["state"])
     answer = submit(view, author="Ada", body="x")
+    assert [{*state} for state in sent] == [{"answer"}, {"answer", "shape"}], "no fields without what is said of them"
     assert "has changed" in answer["problem"]["message"]
     assert [field["name"] for field in view.shape["fields"]] == ["author", "body", "loud"]
     assert view.shape["fields"][2]["hint"] == "false if not set"
