@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from convex_nb.cli.options import OptionParser
 
 DESCRIPTION: Final = """\
-Print the public functions of modules and folders as an OpenAPI 3.0 document in JSON, for tools that call HTTP APIs or
-make clients of them. No deployment is opened. A server has the same at /openapi.json."""
+Print the public functions and HTTP actions of modules and folders as an OpenAPI 3.0 document in JSON, for tools that
+call HTTP APIs or make clients of them. No deployment is opened. A server has the same at /openapi.json."""
 USAGE: Final = "[MODULE ...]"
 EXAMPLES: Final = """\
   convex-nb openapi my_app > openapi.json

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.deployment.observability.health import Health
     from convex_nb.deployment.observability.insights import Insight
+    from convex_nb.functions.http.router import Route
     from convex_nb.functions.logs.exceptions import Reporter
     from convex_nb.language.schema import SchemaDefinition
 
@@ -33,15 +34,17 @@ class Description(Data):
         from convex_nb.deployment.description.function_spec import function_spec
 
         self._check_open()
-        routes = [] if self._router is None else answering_routes(self._router, self._registry.components)
-        return function_spec(self._registry.functions, routes, self._url)
+        return function_spec(self._registry.functions, self._answering_routes(), self._url)
 
     def openapi(self) -> dict[str, Any]:
-        """The public functions as an OpenAPI 3.0 document: each is a POST to `/api/run/...` of the server."""
+        """The public functions and the HTTP actions as an OpenAPI 3.0 document, for their addresses on the server.
+
+        A function is a POST to `/api/run/...`, an HTTP action its method at `/http/...`.
+        """
         from convex_nb.deployment.description.openapi import openapi
 
         self._check_open()
-        return openapi(self._registry.functions, self._name, self._url)
+        return openapi(self._registry.functions, self._answering_routes(), self._name, self._url)
 
     def json_schemas(self, *, delta: bool = False) -> dict[str, Any]:
         """The JSON Schema of each table's documents; with `delta`, of what `document_deltas` says of them.
@@ -119,6 +122,9 @@ class Description(Data):
 
         self._check_open()
         return insights(events_of(self._log))
+
+    def _answering_routes(self) -> list[Route]:
+        return [] if self._router is None else answering_routes(self._router, self._registry.components)
 
     @property
     def _schema(self) -> SchemaDefinition | None:

@@ -1,9 +1,9 @@
-"""The public functions as an OpenAPI document: for tools that call HTTP APIs, or make clients of them."""
+"""What can be called over HTTP as an OpenAPI document: for tools that call HTTP APIs, or make clients of them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb.deployment.description.schemas_of_openapi import dialect
@@ -12,6 +12,7 @@ from convex_nb.language.validators import ObjectValidator, UnionValidator, Valid
 
 if TYPE_CHECKING:
     from convex_nb.functions.definition import Function
+    from convex_nb.functions.http.router import Route
 
 VERSION: Final = "3.0.3"
 USUAL_URL: Final = "http://127.0.0.1:3210"
@@ -35,6 +36,9 @@ _SCHEMAS: Final[dict[str, Any]] = {
         "required": ["code", "message"],
     },
 }
+_TEXT: Final = {"type": "string"}
+_WHATEVER: Final[dict[str, Any]] = {"*/*": {}}
+_WITH_BODY: Final = ("POST", "PUT", "PATCH")
 _REFUSALS: Final = {
     "400": "It makes no sense.",
     "401": "The token, or the key, is not good.",
@@ -44,17 +48,23 @@ _REFUSALS: Final = {
 }
 
 
-def openapi(functions: Mapping[str, Function], name: str, url: str | None) -> dict[str, Any]:
-    """Return an OpenAPI 3.0 document with a path for each public function, at `url` unless a client is told another."""
+def openapi(functions: Mapping[str, Function], routes: Iterable[Route], name: str, url: str | None) -> dict[str, Any]:
+    """Return an OpenAPI 3.0 document with a path for each public function, and for each that HTTP actions answer.
+
+    They are at `url` unless a client is told another.
+    """
     public = {path: each for path, each in sorted(functions.items()) if each.visibility == "public"}
+    paths: dict[str, Any] = {_address(path): {"post": _operation(path, each)} for path, each in public.items()}
+    for route in routes:
+        paths.setdefault(_site_address(route.path), {})[route.method.lower()] = _site_operation(route)
     host = {"default": url or USUAL_URL, "description": "Where the deployment is served."}
     return {
         "openapi": VERSION,
-        "info": {"title": name, "version": "1", "description": f"The public functions of the deployment {name}."},
+        "info": {"title": name, "version": "1", "description": f"What can be called of the deployment {name}."},
         "servers": [{"url": "{hostUrl}", "variables": {"hostUrl": host}}],
         # Nobody in particular may call, too: functions decide.
         "security": [{}, {"bearer": []}, {"admin": []}],
-        "paths": {_address(path): {"post": _operation(path, function)} for path, function in public.items()},
+        "paths": paths,
         "components": {
             "schemas": _SCHEMAS,
             "securitySchemes": {
@@ -87,6 +97,30 @@ def _operation(path: str, function: Function) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": _request(function.args)}}},
         "responses": {"200": _response("What it returned, or raised.", result), **refusals},
     }
+
+
+def _site_address(path: str) -> str:
+    written = path.replace("{", "%7B").replace("}", "%7D")
+    return f"/http{written[:-1]}{{path}}" if _is_prefix(path) else f"/http{written}"
+
+
+def _site_operation(route: Route) -> dict[str, Any]:
+    """Which path and method: what is asked and answered there, only its code knows."""
+    said = inspect.getdoc(route.action) or ""
+    rest = {"name": "path", "in": "path", "required": True, "description": "May have / in it.", "schema": _TEXT}
+    return {
+        "operationId": f"{route.method} {route.path}",
+        "tags": ["HTTP actions"],
+        "summary": f"HTTP action {route.method} {route.path}",
+        **({"description": said} if said else {}),
+        **({"parameters": [rest]} if _is_prefix(route.path) else {}),
+        **({"requestBody": {"content": _WHATEVER}} if route.method in _WITH_BODY else {}),
+        "responses": {"default": {"description": "What it answered.", "content": _WHATEVER}},
+    }
+
+
+def _is_prefix(path: str) -> bool:
+    return path.endswith("/*")
 
 
 def _request(args: Validator) -> dict[str, Any]:

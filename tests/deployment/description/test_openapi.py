@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -7,7 +8,17 @@ import pytest
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
-from convex_nb import Int64, to_json
+import convex_nb
+from convex_nb import (
+    ActionCtx,
+    Int64,
+    Request,
+    Response,
+    components,
+    define_component,
+    http_router,
+    to_json,
+)
 from tests.deployment.description.app import open_app
 
 
@@ -28,12 +39,13 @@ def test_it_is_an_openapi_document(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
 
 
-def test_there_is_a_path_for_each_public_function(document: dict[str, Any]) -> None:
+def test_there_is_a_path_for_each_public_function_and_http_action(document: dict[str, Any]) -> None:
     assert list(document["paths"]) == [
         "/api/run/admin/tools-2/import",
         "/api/run/messages/recent",
         "/api/run/messages/send",
         "/api/run/ping/default",
+        "/http/hook",
     ]
     recent = document["paths"]["/api/run/messages/recent"]["post"]
     assert recent["description"].startswith('The newest messages of "everybody"')
@@ -61,3 +73,35 @@ def test_requests_that_fit_are_those_that_functions_take(
     document: dict[str, Any], address: str, body: dict[str, Any], fits: bool
 ) -> None:
     assert schema_of_request(document, f"/api/run/{address}").is_valid(body) == fits
+
+
+def test_http_actions_have_their_paths_methods_and_docstrings() -> None:
+    def answer(ctx: ActionCtx, request: Request) -> Response:
+        """Take what was posted.
+
+        All of it.
+        """
+        return Response()
+
+    inbox, http = define_component("inbox"), http_router()
+    inbox.http.route("/new", method="PUT", handler=answer)
+    http.mount("/in/", components.inbox)
+    for method in ("GET", "POST"):
+        http.route("/hook", method=method, handler=answer)
+    http.route(prefix="/files/", method="DELETE", handler=answer)
+    http.route("/files/{id}", method="PATCH", handler=answer)
+    with convex_nb.open() as dep:
+        dep.push(components=[inbox], http=http)
+        described = dep.openapi()
+    validate(described, cls=OpenAPIV30SpecValidator)
+    paths = described["paths"]
+    assert {address: list(methods) for address, methods in paths.items()} == {
+        "/http/files/{path}": ["delete"],
+        "/http/files/%7Bid%7D": ["patch"],
+        "/http/hook": ["get", "post"],
+        "/http/in/new": ["put"],
+    }
+    hook = paths["/http/hook"]
+    assert (hook["get"]["summary"], hook["get"]["description"]) == ("HTTP action GET /hook", inspect.getdoc(answer))
+    assert ["requestBody" in hook[method] for method in hook] == [False, True]
+    assert [each["name"] for each in paths["/http/files/{path}"]["delete"]["parameters"]] == ["path"]
