@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -58,19 +57,18 @@ class DiskFullError(OSError):
 
 
 class FailingLog(MemoryLog):
-    """Refuses now and then, keeps what it took, and takes its time, so that commits gather behind one another."""
+    """Refuses now and then, and keeps what it took. `begins` is called with what is to be appended, before it is."""
 
-    def __init__(self, fails: Callable[[], bool] = lambda: False, seconds: float = 0.0) -> None:
+    def __init__(self, fails: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self.entries: list[Entry] = []
         self.appends = 0
         self.failures = 0
         self.fails = fails
-        self.seconds = seconds
+        self.begins: Callable[[Sequence[Entry]], object] = lambda entries: None
 
     def append(self, expected_head: int, entries: Sequence[Entry]) -> Sequence[int]:
-        if self.seconds:
-            time.sleep(self.seconds)
+        self.begins(entries)
         self.appends += 1
         if self.fails():
             self.failures += 1
