@@ -26,7 +26,7 @@ class SqliteChunks:
         self._file = file
 
     def find(self, number: int, place: int) -> bytes | None:
-        with _damage_of(self._file.path), self._file.lock:
+        with _damage_of(self._file.path):
             self._file._check_open()
             return self._file.chunk(-number, place)
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import sqlite3
 import struct
+import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
@@ -49,11 +50,15 @@ class Record(NamedTuple):
 
 
 class Rows:
-    """Reading and writing rows on a connection. Who writes has a transaction open, and the file's lock."""
+    """Reading and writing rows on a connection, which one thread at a time uses: the one that has the lock.
+
+    What reads takes the lock itself, for each row anew. Who writes has it already, with a transaction open.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """``path`` is where errors say that they happened."""
         self.path = path
+        self.lock = threading.Lock()
         self._connection = connection
         # One for all appends: the connection would make one for each, and keep a reference to it.
         self._cursor = connection.cursor()
@@ -65,7 +70,7 @@ class Rows:
 
     def read_root(self) -> dict[str, Any]:
         """Where everything begins. Raises `DamagedError`."""
-        with reading(self.path):
+        with self.lock, reading(self.path):
             rows = self._connection.execute("select crc, data from root where id = 1").fetchall()
         if not rows:
             raise DamagedError("the root")
@@ -97,7 +102,7 @@ class Rows:
 
     def record(self, position: int) -> Record | None:
         """One record of the log, if it is there. Raises `DamagedError`."""
-        with reading(self.path):
+        with self.lock, reading(self.path):
             row = self._connection.execute(
                 "select position, timestamp, crc, data from log where position = ?", (position,)
             ).fetchone()
@@ -126,18 +131,28 @@ class Rows:
 
     def chunk(self, number: int, place: int) -> bytes | None:
         """One chunk of a blob, if it is there. Raises `DamagedError`."""
-        key = number * MOST_CHUNKS + place
+        with self.lock:
+            return self._chunk(number * MOST_CHUNKS + place)
+
+    def _chunk(self, key: int) -> bytes | None:
         with reading(self.path):
             row = self._connection.execute("select crc, data from chunk where key = ?", (key,)).fetchone()
         if row is None:
             return None
         crc, data = row
-        return self._verified(_CHUNK, key, 0, crc, data, f"chunk {place + 1}")
+        return self._verified(_CHUNK, key, 0, crc, data, f"chunk {key % MOST_CHUNKS + 1}")
 
-    def _iterate(self, sql: str, *parameters: int) -> sqlite3.Cursor:
-        cursor = self._connection.execute(sql, parameters)
-        self._open_cursors.add(cursor)
-        return cursor
+    def _iterate(self, sql: str, *parameters: int) -> Iterator[tuple[Any, ...]]:
+        with self.lock:
+            cursor = self._connection.execute(sql, parameters)
+            self._open_cursors.add(cursor)
+        while True:
+            # Not even closing may come in between: Python does not survive that a cursor is closed while it is read.
+            with self.lock:
+                row = cursor.fetchone()
+            if row is None:
+                return
+            yield row
 
     def _close_connection(self) -> None:
         # A reader may be in the middle, as the traceback of an error keeps it. Since Python 3.12 the file would stay
@@ -204,6 +219,6 @@ class Rows:
         ).fetchall()
         for (key,) in last[:4]:
             if verified:
-                self.chunk(number, key - first)
+                self._chunk(key)
             self._connection.execute("delete from chunk where key = ?", (key,))
         return len(last) <= 4

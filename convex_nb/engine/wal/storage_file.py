@@ -40,13 +40,12 @@ def nothing(point: str) -> None:
 
 
 class StorageFile(Rows):
-    """One open file. A lock lets one thread at a time write; a row is read only whole and verified."""
+    """One open file. A lock lets one thread at a time use it; a row is read only whole and verified."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, reached: Callable[[str], None] = nothing) -> None:
         """Of an open connection; ``build``, ``open`` and ``open_read_only`` are the ways to get one."""
         super().__init__(path, connection)
         self.reached = reached
-        self.lock = threading.Lock()
         self._folding = threading.Lock()
         self._folder: sqlite3.Connection | None = None
         self._open = True

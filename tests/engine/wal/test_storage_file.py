@@ -7,7 +7,7 @@ import sqlite3
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from convex_nb.engine.wal import storage_file
 from convex_nb.engine.wal.disk import sidecar
-from convex_nb.engine.wal.rows import Record
+from convex_nb.engine.wal.rows import Blob, Record
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import StorageFile
 from convex_nb.language.errors import DeploymentClosedError, StorageError
@@ -176,6 +176,31 @@ def test_a_file_is_closed_though_somebody_is_in_the_middle_of_reading(path: Path
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     with pytest.raises(DeploymentClosedError, match="was closed while it was read"):
         next(records)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda file: file.read_root(),
+        lambda file: file.read_name(),
+        lambda file: list(file.records(0)),
+        lambda file: file.record(2),
+        lambda file: list(file.chunks(Blob(1, 1))),
+        lambda file: file.chunk(1, 0),
+        lambda file: (file.first_position(), file.last_position(), file.blobs(), file.last_blob()),
+    ],
+)
+def test_whoever_reads_has_the_lock_that_closing_waits_for(
+    file: StorageFile, read: Callable[[StorageFile], Any]
+) -> None:
+    """Python does not survive that a connection is closed by one thread while another is inside it."""
+    write_chunk(file)
+    file.append([Record(position, 0, b"1") for position in (1, 2)])
+    locked: list[bool] = []
+    file._connection.set_progress_handler(lambda: locked.append(file.lock.locked()), 1)
+    read(file)
+    assert locked
+    assert all(locked)
 
 
 def test_an_older_file_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
