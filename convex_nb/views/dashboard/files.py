@@ -42,12 +42,16 @@ class Files(OwnedPage):
             yield from self._preview(files[shown])
         newest = islice(reversed(list(files.values())), SHOWN)
         title = f"Files ({len(files):,})" if len(files) <= SHOWN else f"Files ({SHOWN} of {len(files):,})"
-        files_of = f"dep.components[{self.component!r}].files" if self.component else "dep.files"
         nothing = (
-            f"No files yet: store one here, with {files_of}.store(...), or by ctx.storage.store(...) in an action."
+            f"No files yet: store one here, by {self._files_of}.store(...), or by ctx.storage.store(...) in an action."
         )
         heads = ["file", "type", ">size", "sha256", "stored"]
         yield grid("files", title, heads, [_line(file, shown) for file in newest], nothing, "show")
+
+    @property
+    def _files_of(self) -> str:
+        """What a cell calls the files of the owner."""
+        return f"dep.components[{self.component!r}].files" if self.component else "dep.files"
 
     def _preview(self, file: File) -> Iterable[Block]:
         kind = (file.content_type or "").partition(";")[0].strip().lower()
@@ -65,7 +69,7 @@ class Files(OwnedPage):
     def do_store(self, content: Mapping[str, Any]) -> None:
         kind, _, data = content["entries"]["file"].partition(",")
         if not kind:
-            raise InvalidValueError("Nothing was stored: larger files than 5 MB go by dep.files.store(path).")
+            raise InvalidValueError(f"Nothing was stored: larger files than 5 MB go by {self._files_of}.store(path).")
         content_type = kind.removeprefix("data:").partition(";")[0] or None
         self.memory["shown"] = str(self.owner.files.store(b64decode(data), content_type=content_type))
         self.say(f"Stored: {self.memory['shown']}.")

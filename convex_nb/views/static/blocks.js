@@ -123,7 +123,7 @@ const DRAW = {
       play(copied, "copied");
     });
     copied.classList.add("cx-more");
-    made.append(element("summary", "", title), copied, element("pre", "", text));
+    made.append(element("summary", "", title), copied, Object.assign(element("pre", "", text), { tabIndex: 0 }));
     return made;
   },
   bar: ({ buttons }, context) => {
@@ -198,11 +198,17 @@ function drawField({ name, label, kind, value = "", choices, hint, eager, wide }
     option.value = choice;
     box.append(option);
   }
-  if (kind === "file") box.onchange = () => readFile(box.files[0], (content) => send({ act: eager }, { [name]: content }));
-  // What its reader has entered stays, unless the kernel says something new.
-  else box.value = kept.has(name) && was.get(name) === value ? kept.get(name) : value;
+  if (kind === "file") {
+    box.onchange = () => {
+      readFile(box.files[0], (content) => send({ act: eager }, { [name]: content }));
+      box.value = ""; // to choose the same file once more is a change then
+    };
+  } else {
+    // What its reader has entered stays, unless the kernel says something new.
+    box.value = kept.has(name) && was.get(name) === value ? kept.get(name) : value;
+    if (eager) box.oninput = kind === "choice" ? () => send({ act: eager }) : later(() => send({ act: eager }));
+  }
   box.dataset.at = `field ${name}`;
-  if (eager && kind !== "file") box.oninput = kind === "choice" ? () => send({ act: eager }) : later(() => send({ act: eager }));
   const holder = element("label", `cx-entry${wide ? " cx-wide" : ""}`);
   holder.append(element("span", "cx-entry-label", label), box);
   return holder;

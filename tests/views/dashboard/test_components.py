@@ -83,6 +83,8 @@ def test_its_files(installed: Deployment, opened: Open) -> None:
     files = installed.components["likes"].files
     id = files.store(b"hello", content_type="text/plain")
     assert [line["key"] for line in page["files"]["lines"]] == [id]
+    page.do("store", file="")
+    assert page.said.endswith("go by dep.components['likes'].files.store(path).")
     page.do("show", id)
     assert page["text"]["text"] == "hello"
     page.do("store", file="data:text/plain;base64,Ynll")
