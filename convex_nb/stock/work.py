@@ -177,13 +177,20 @@ def telling(component: Component) -> Function:
     """Make the function of a component that has mutations told of an end: once, as soon as they are defined."""
 
     @component.internal_mutation
-    def tell(ctx: MutationCtx, on_complete: str | None, args: Any, until: float, wait: float = ABSENT_MS) -> None:
+    def tell(
+        ctx: MutationCtx,
+        on_complete: str | None,
+        args: Any,
+        until: float,
+        wait: float = ABSENT_MS,
+        job: str | None = None,
+    ) -> None:
         if on_complete is None:
             return
         if missing(on_complete) is None:
-            ctx.scheduler.run_after(0, on_complete, args)
+            _after(ctx, job, on_complete, args)
         elif ctx.now() < until:
-            again = {"on_complete": on_complete, "args": args, "until": until, "wait": longer(wait)}
+            again = {"on_complete": on_complete, "args": args, "until": until, "wait": longer(wait), "job": job}
             ctx.scheduler.run_after(wait, tell, again)
 
     return tell
@@ -361,7 +368,15 @@ def _settle(ctx: MutationCtx, work: Document, outcome: Mapping[str, Any], *, is_
 def _give_place(ctx: MutationCtx, work: Document) -> None:
     if work["parallelism"] is not None:
         # In a transaction of its own: whoever ends would conflict with all that begin.
-        ctx.scheduler.run_after(0, fill, pool=work["pool"])
+        _after(ctx, work["job"], fill, {"pool": work["pool"]})
+
+
+def _after(ctx: MutationCtx, job: str | None, function: Function | str, args: Mapping[str, Any]) -> None:
+    """Have something run at once that a job has led to. `cancel_all` of all jobs does not mean it."""
+    if job is None:
+        ctx.scheduler.run_after(0, function, args)
+    else:
+        ctx.scheduler.run_when_over(job, 0, function, args)
 
 
 def _await(ctx: MutationCtx, work: Document, absent: str, wait: float) -> None:
@@ -373,7 +388,7 @@ def _await(ctx: MutationCtx, work: Document, absent: str, wait: float) -> None:
 def _tell(ctx: MutationCtx, work: Document, outcome: Mapping[str, Any]) -> None:
     ctx.db.patch(work["_id"], {"outcome": outcome})
     args = {"id": work["_id"], "context": work["context"], "outcome": outcome}
-    tell.handler(ctx, work["on_complete"], args, ctx.now() + KEPT_MS)
+    tell.handler(ctx, work["on_complete"], args, ctx.now() + KEPT_MS, job=work["job"])
 
 
 def _cancel(ctx: MutationCtx, work: Document) -> None:

@@ -179,6 +179,29 @@ def test_a_job_that_was_canceled_by_hand_gives_its_place_when_it_ends(test: Conv
     assert test.clock.now == now
 
 
+def test_a_pool_whose_jobs_are_all_canceled_by_hand_goes_on_with_the_next(test: ConvexTest) -> None:
+    gate.clear()
+    schedules = test.deployment.components["workpool"].schedules
+    first, second, third = (enqueue(test, name, other) for name in "abc")
+    test.advance(0)
+    until(lambda: running == ["a"])
+    assert schedules.cancel_all() == 1
+    gate.set()
+    while states(test, first, second, third) != ["canceled", "success", "success"]:
+        test.finish_in_progress_scheduled_functions()
+    test.finish_all_scheduled_functions()
+    assert told(test) == ["a canceled", "b success", "c success"]
+    assert (most, list(schedules.pending)) == ([1, 1, 1], [])
+
+
+def test_who_is_to_be_told_is_told_though_all_jobs_are_canceled_by_hand(test: ConvexTest) -> None:
+    id = enqueue(test, "a")
+    test.run(lambda ctx: pool.cancel(ctx, id))
+    assert test.deployment.components["workpool"].schedules.cancel_all() == 0
+    test.advance(0)
+    assert told(test) == ["a canceled"]
+
+
 def test_one_that_takes_long_is_looked_at_and_left_alone(test: ConvexTest) -> None:
     gate.clear()
     id = enqueue(test, "0", other)

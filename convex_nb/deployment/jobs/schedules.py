@@ -13,7 +13,14 @@ from convex_nb.functions.paths import usual_spelling
 from convex_nb.language.describing import describe
 from convex_nb.language.keys import MAX_KEY, MIN_KEY, encode_key, successor
 from convex_nb.language.qualified_names import qualified
-from convex_nb.services.scheduling.scheduled_functions import SOURCE, TABLE, cancel_all, cancel_job, check_job_id
+from convex_nb.services.scheduling.scheduled_functions import (
+    SOURCE,
+    SWEPT_AT_ONCE,
+    TABLE,
+    cancel_all,
+    cancel_job,
+    check_job_id,
+)
 from convex_nb.services.system_writes import write_system
 
 if TYPE_CHECKING:
@@ -166,15 +173,20 @@ class Schedules(Jobs):
         return canceled
 
     def cancel_all(self, path: str | None = None) -> int:
-        """Cancel every job of a function, or of all, that is not over; how many there were."""
+        """Cancel every job of a function, or of all, that is not over; how many there were.
+
+        Of all, but for those that follow another job (`run_when_over`): they run when that is over, canceled or not.
+        """
         self._snapshot()
         scheduling = self._scheduling
         now = scheduling.executor.now_ms()
         name = None if path is None else qualified(self._component, usual_spelling(path))
-        total = 0
-        while number := write_system(
-            scheduling.database, lambda writer: cancel_all(writer, name, now), SOURCE, self._component
-        ):
+        total, number = 0, SWEPT_AT_ONCE
+        # Fewer are all that there were: what comes after that was not meant.
+        while number == SWEPT_AT_ONCE:
+            number = write_system(
+                scheduling.database, lambda writer: cancel_all(writer, name, now), SOURCE, self._component
+            )
             total += number
         scheduling.after_commit()
         return total

@@ -7,6 +7,7 @@ committed before the action starts. `canceled` is where both may end instead.
 from __future__ import annotations
 
 import heapq
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,18 +41,19 @@ NOT_CANCELED: Final = "Nothing was canceled."
 _PENDING: Final = encode_key("pending")
 
 
-def add_job(writer: SystemWriter, path: str, args: Mapping[str, Any], due_ms: float) -> Id:
+def add_job(writer: SystemWriter, path: str, args: Mapping[str, Any], due_ms: float, follows: str | None = None) -> Id:
     """Add a job that waits for its time; return its id."""
-    return writer.insert(TABLE, {"name": path, "args": [args], "scheduledTime": due_ms, "state": {"kind": "pending"}})
+    job = {"name": path, "args": [args], "scheduledTime": due_ms, "state": {"kind": "pending"}}
+    return writer.insert(TABLE, job if follows is None else {**job, "follows": follows})
 
 
 def add_follower(writer: SystemWriter, path: str, args: Mapping[str, Any], of: str, now_ms: float, due_ms: float) -> Id:
     """Add a job that is due when another one is over, and at `due_ms` if that is earlier; return its id."""
-    job = writer.get(of)
-    if job is None or job["state"]["kind"] not in ("pending", "inProgress"):
-        return add_job(writer, path, args, now_ms)
-    id = add_job(writer, path, args, due_ms)
-    writer.patch(of, {"followers": [*job.get("followers", ()), id]})
+    job = writer.get(of) if due_ms > now_ms else None
+    waits = job is not None and job["state"]["kind"] in ("pending", "inProgress")
+    id = add_job(writer, path, args, due_ms if waits else now_ms, of)
+    if job is not None and waits:
+        writer.patch(of, {"followers": [*job.get("followers", ()), id]})
     return id
 
 
@@ -68,12 +70,16 @@ def cancel_job(writer: SystemWriter, id: str, now_ms: float) -> bool:
 
 
 def cancel_all(writer: SystemWriter, path: str | None, now_ms: float) -> int:
-    """Cancel jobs of a function, or of all, that are not over: a thousand at most; how many."""
+    """Cancel jobs of a function, or of all, that are not over: a thousand at most; how many.
+
+    Of all, but for those that follow another job: they are to run however that ends.
+    """
     jobs: list[Document] = []
     for kind in ("pending", "inProgress"):
         equal = {"state.kind": kind} if path is None else {"name": path, "state.kind": kind}
         query = writer.query(TABLE).with_index("by_state" if path is None else "by_name", **equal)
-        jobs += query.take(SWEPT_AT_ONCE - len(jobs))
+        meant = query if path is not None else (job for job in query if "follows" not in job)
+        jobs += islice(meant, SWEPT_AT_ONCE - len(jobs))
     for job in jobs:
         cancel_job(writer, job["_id"], now_ms)
     return len(jobs)

@@ -97,6 +97,21 @@ def test_what_follows_a_job_runs_when_it_is_over(target: Any, cancels: bool, las
         assert notes_of(test.deployment).count("followed") == 2
 
 
+def test_what_follows_a_job_runs_though_all_jobs_are_canceled() -> None:
+    with scheduling_app() as test:
+        test.deployment.register(follow)
+        id = test.mutation(add_later, text="it", ms=1000)
+        test.mutation(follow, job=id)
+        schedules = test.deployment.schedules
+        assert (schedules.cancel_all(), schedules.cancel_all()) == (1, 0)
+        assert [job.get("follows") for job in schedules.values()] == [None, id]
+        test.advance(0)
+        assert notes_of(test.deployment) == ["followed"]
+        # By its function it is meant.
+        test.mutation(follow, job=test.mutation(add_later, text="it", ms=1000))
+        assert (schedules.cancel_all("notes:add"), schedules.cancel_all()) == (2, 0)
+
+
 def test_what_follows_a_canceled_action_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convex_nb.deployment.jobs.scheduling.GRACE_SECONDS", 0.01)
     at_it, gate = threading.Event(), threading.Event()
