@@ -46,7 +46,9 @@ class Presence:
 
     def begin(self) -> None:
         """Be there. Raises ``psycopg.Error``."""
-        self._beat(self._connected())
+        with self._using:
+            if not self._is_closed:
+                self._beat(self._connected())
 
     def wait(self, known: Callable[[], int]) -> bool:
         """Return when the log has got longer than ``known()``, when somebody wakes this, or after a second.

@@ -20,7 +20,7 @@ from convex_nb.engine.postgres.tables import LOCK, create_tables
 from convex_nb.engine.steps import finished
 from convex_nb.engine.wal.checkpoint import Checkpoint, write_checkpoint
 from convex_nb.engine.wal.milestones import Milestones
-from convex_nb.language.errors import CommitInDoubtError
+from convex_nb.language.errors import CommitInDoubtError, StorageError
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,16 +50,19 @@ def save_shared_database(database: Database, uri: str, kernel: str, *, durabilit
     store = PostgresStore(address, connection, lasts=False)
     try:
         with talking(address, _PURPOSE):
-            _save(database, store, connection, kernel, durability)
+            log = _save(database, store, connection, kernel, durability)
     except BaseException:
         store.close()
         raise
     before.close()
+    with suppress(StorageError):
+        # Otherwise whoever follows the others does so, with its first word.
+        log.begin()
 
 
 def _save(
     database: Database, store: PostgresStore, connection: psycopg.Connection[Any], kernel: str, durability: Durability
-) -> None:
+) -> PostgresLog:
     copies = SharedCopies(store)
     retention = database.history.retention
     root = {"file": secrets.token_hex(16), **Milestones.beginning(database.head.timestamp).root()}
@@ -75,16 +78,22 @@ def _save(
     files = Move(database, chunks)
     files.copy()
 
+    logs: list[PostgresLog] = []
+
     def finish(head: Snapshot) -> PostgresLog:
         checkpoint = finished(checkpoint_of(head))
+        # Whoever finds the deployment there finds that this kernel has it open, and that its jobs go on.
+        connection.execute("insert into convex_nb_kernel (name, seen) values (%s, clock_timestamp())", (kernel,))
         with files.rest(head):
             _commit(store.address, connection, root["file"])
             store.lasts = True
             files.finish(chunks)
-        return shared_log(database, store, copies, checkpoint, kernel, durability, retention)
+        logs.append(shared_log(database, store, copies, checkpoint, kernel, durability, retention))
+        return logs[0]
 
     # The first checkpoint has nearly everything; commits wait only for what came since.
     database.committer.change_log(finish)
+    return logs[0]
 
 
 def _commit(address: Address, connection: psycopg.Connection[Any], file: str) -> None:

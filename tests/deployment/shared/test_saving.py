@@ -12,10 +12,13 @@ import pytest
 
 import convex_nb
 from convex_nb import ActionCtx, Deployment, MutationCtx, cron_jobs, mutation
+from convex_nb.deployment.following import Following
 from convex_nb.engine.files.moving import Move
 from convex_nb.engine.postgres import saving
+from convex_nb.engine.postgres.postgres_log import PostgresLog
 from convex_nb.language.errors import CommitInDoubtError, StorageError, StorageExistsError
 from tests.deployment.shared.test_following import table
+from tests.engine.postgres.kernels import kernels, log_of
 from tests.engine.postgres.server import Server
 from tests.functions.apps import SCHEMA, add_task, list_tasks, open_app
 from tests.until import until
@@ -91,6 +94,24 @@ def test_it_goes_on_there_and_is_shared_and_comes_back(uri: str, tmp_path: Path)
         assert kinds(again) == ["failed", "pending"]
         assert again.table("tasks").count() == 302
         again.check()
+
+
+@pytest.mark.parametrize("hears_of_it", [False, True])
+def test_who_opens_it_at_once_finds_the_one_who_saved_it(
+    uri: str, monkeypatch: pytest.MonkeyPatch, hears_of_it: bool
+) -> None:
+    # The thread that follows others and says that this kernel is there is late; so may its first word be.
+    monkeypatch.setattr(Following, "start", lambda _: None)
+    with open_app() as dep, monkeypatch.context() as patch:
+        if not hears_of_it:
+            patch.setattr(PostgresLog, "begin", lambda _: None)
+        dep.save(uri)
+        patch.undo()
+        with kernels(uri, 1) as (other,):
+            assert log_of(other).kernels() == {log_of(dep._database).kernel, log_of(other).kernel}
+    if hears_of_it:
+        with kernels(uri, 1) as (other,):
+            assert log_of(other).kernels() == {log_of(other).kernel}, "who has closed it is gone"
 
 
 class Losing:
