@@ -22,6 +22,7 @@ from convex_nb.engine.wal.checkpoint import Checkpoint
 from convex_nb.engine.wal.kernels import new_kernel_name
 from convex_nb.engine.wal.milestones import Milestones
 from convex_nb.engine.wal.recovery import Recovery
+from convex_nb.engine.wal.staging import Staging
 from convex_nb.language.errors import StorageError
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def shared_log(
     """The log after a checkpoint and ``entries``."""
     address, file = store.address, checkpoint.root["file"]
     channel = f"convex_nb_{file}"
+    staging = Staging(store, copies)
     return PostgresLog(
         database,
         address,
@@ -133,7 +135,8 @@ def shared_log(
         Presence(address, channel, kernel, silent=read_only),
         store,
         copies,
-        Upkeep(address, copies, checkpoint, retention, entries, logged_bytes),
+        staging,
+        Upkeep(address, copies, staging, checkpoint, retention, entries, logged_bytes),
         PostgresArchive(address, file, copies, checkpoint.milestones.oldest.timestamp),
         (entries[-1] if entries else checkpoint.milestones.newest).position,
         read_only=read_only,

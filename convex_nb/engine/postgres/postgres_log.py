@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 from convex_nb.engine.commit import Commit, Push
 from convex_nb.engine.postgres.postgres_errors import refusing_damage, talking
 from convex_nb.engine.postgres.session import PATIENCE_SECONDS, NewRecord
-from convex_nb.engine.wal.checkpoint import ChunkWriter, in_pieces
 from convex_nb.engine.wal.protocol import Arrival, LoggedEntry, Moved, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
 from convex_nb.engine.wal.recovery import Contents, Recovery
 from convex_nb.engine.wal.rows import CHUNK_BYTES, Blob
-from convex_nb.engine.wal.segment_chunks import segment_to_chunks
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.language.errors import ReadOnlyError, StorageError
 
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.segments.segment import Segment
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.recovery import LoggedRecord
+    from convex_nb.engine.wal.staging import Staging
 
 
 class PostgresLog:
@@ -52,6 +51,7 @@ class PostgresLog:
         presence: Presence,
         store: PostgresStore,
         copies: SharedCopies,
+        staging: Staging,
         upkeep: Upkeep,
         archive: PostgresArchive,
         head: int,
@@ -67,6 +67,7 @@ class PostgresLog:
         self._presence = presence
         self._store = store
         self._copies = copies
+        self._staging = staging
         self._upkeep = upkeep
         self._contents = Contents(store, copies)
         self._head = head
@@ -123,7 +124,7 @@ class PostgresLog:
             blobs, data = [], encode_push(entry)
         size = len(data) + sum([part.segment.nbytes for _, part in getattr(entry, "parts", ())])
         if len(data) > CHUNK_BYTES:
-            blob = self._write_ahead("commit", in_pieces(data), weakref.ref(entry))
+            blob = self._staging.write_entry(entry, data)
             blobs.append(blob)
             data = encode_elsewhere(blob)
         return data, size, tuple([blob.number for blob in blobs])
@@ -132,26 +133,15 @@ class PostgresLog:
         """Write a segment in transactions of its own; it counts once a record refers to it."""
         if self.read_only:
             self._refuse()
-        if self._staged(segment) is None:
-            chunks = segment_to_chunks(segment, table, number)
-            self._copies.add(segment, self._write_ahead("import", chunks, weakref.ref(segment)))
+        # One that is not staged any more may have been deleted by another kernel.
+        if self._staging.find(segment) is None:
+            self._staging.write_segment(table, number, segment)
 
     def _copy(self, table: str, number: int, segment: Segment) -> Blob:
         self.stage(table, number, segment)
-        blob = self._staged(segment)
+        blob = self._staging.find(segment)
         assert blob is not None
         return blob
-
-    def _staged(self, segment: Segment) -> Blob | None:
-        # One that is not staged any more may have been deleted by another kernel.
-        blob = self._copies.find(segment)
-        return blob if blob is not None and blob.number in self._upkeep.staged else None
-
-    def _write_ahead(self, purpose: str, chunks: Iterable[bytes], wanted: Callable[[], object]) -> Blob:
-        """Write a blob that is kept until a record refers to it, or ``wanted`` gives ``None``."""
-        number = self._copies.new_number()
-        self._upkeep.staged[number] = wanted
-        return ChunkWriter(self._store, purpose).write_whole(number, chunks)
 
     def _refuse(self) -> NoReturn:
         raise ReadOnlyError(

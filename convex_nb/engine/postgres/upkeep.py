@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from time import monotonic
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convex_nb.engine.postgres.copies import SharedCopies
     from convex_nb.engine.snapshot import Snapshot
     from convex_nb.engine.wal.protocol import LoggedEntry
+    from convex_nb.engine.wal.staging import Staging
 
 STAGED_DAYS: Final = 1
 """What nothing refers to is deleted after this: another kernel may be about to."""
@@ -39,6 +40,7 @@ class Upkeep:
         self,
         address: Address,
         copies: SharedCopies,
+        staging: Staging,
         checkpoint: Checkpoint,
         retention: int,
         entries: Sequence[LoggedEntry],
@@ -47,14 +49,13 @@ class Upkeep:
         """After ``checkpoint`` and ``entries``; ``retention`` is this kernel's."""
         self._address = address
         self._copies = copies
+        self._staging = staging
         self._root: dict[str, Any] = checkpoint.root
         self._milestones = checkpoint.milestones
         self._retention = retention
         self._entries = list(entries)
         self._logged_bytes = logged_bytes
         self._superfluous: set[int] = set()
-        self.staged: dict[int, Callable[[], object]] = {}
-        """Blobs that were written ahead of a commit: each is kept for as long as this gives something."""
         self.checkpoints = 0
         self.failure: str | None = None
         self._not_before = 0.0
@@ -80,7 +81,7 @@ class Upkeep:
         self._entries.append(entry)
         self._logged_bytes += nbytes
         for number in entry.blobs:
-            self.staged.pop(number, None)
+            self._staging.referred_to(number)
 
     def begin_again(self, recovery: Recovery) -> None:
         """Go on from the newest checkpoint."""
@@ -186,16 +187,13 @@ class Upkeep:
                     (self._milestones.oldest.position, _DELETED),
                 ).rowcount
             yield
-        for number, wanted in list(self.staged.items()):
-            if wanted() is None:
-                self.staged.pop(number, None)
-                self._superfluous.add(number)
+        self._superfluous.update(self._staging.drop_unwanted())
         with store.connected("delete what is no longer needed") as connection:
             rows = connection.execute(
                 "select distinct number from convex_nb_chunk chunk where number <> all(%s) "
                 "and (number = any(%s) or written < now() - make_interval(days => %s)) "
                 "and not exists (select from convex_nb_log where chunk.number = any(blobs))",
-                ([*self._milestones.blobs(), *self.staged], [*self._superfluous], STAGED_DAYS),
+                ([*self._milestones.blobs(), *self._staging.numbers()], [*self._superfluous], STAGED_DAYS),
             ).fetchall()
         garbage = {number for (number,) in rows}
         self._copies.forget(garbage)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-import weakref
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from convex_nb.engine.commit import Commit
 from convex_nb.engine.files.sqlite_chunks import SqliteChunks
 from convex_nb.engine.wal.archive import Archive
-from convex_nb.engine.wal.checkpoint import ChunkWriter, Copies, in_pieces, write_checkpoint
+from convex_nb.engine.wal.checkpoint import Copies, write_checkpoint
 from convex_nb.engine.wal.protocol import LoggedEntry, StorageStatistics
 from convex_nb.engine.wal.records import encode_commit, encode_elsewhere, encode_push
 from convex_nb.engine.wal.rows import CHUNK_BYTES, Blob, Record
-from convex_nb.engine.wal.segment_chunks import segment_to_chunks
+from convex_nb.engine.wal.staging import Staging
 from convex_nb.engine.wal.storage_errors import DamagedError
 from convex_nb.engine.wal.storage_file import PAGE_BYTES, StorageFile
 from convex_nb.language.errors import DeploymentClosedError, StorageCorruptError, StorageError
@@ -70,7 +69,7 @@ class SqliteLog:
         self._head: int = entries[-1].position if entries else milestones.newest.position
         self.archive: Archive | None = Archive(file.path, root["file"], copies, milestones.oldest.timestamp)
         self._entries = list(entries)
-        self._staged: dict[int, Callable[[], object]] = {}
+        self._staging = Staging(file, copies)
         self._logged_bytes = logged_bytes
         self._unsure = False
         self._steps: Iterator[None] | None = None
@@ -119,7 +118,7 @@ class SqliteLog:
         for each, record in zip(logged, records, strict=True):
             self._logged_bytes += len(record.data)
             for number in each.blobs:
-                self._staged.pop(number, None)
+                self._staging.referred_to(number)
         first = self._head + 1
         self._head += len(records)
         return range(first, self._head + 1)
@@ -131,7 +130,7 @@ class SqliteLog:
         else:
             blobs, data = [], encode_push(entry)
         if len(data) > CHUNK_BYTES:
-            blob = self._write_ahead("commit", in_pieces(data), weakref.ref(entry))
+            blob = self._staging.write_entry(entry, data)
             blobs.append(blob)
             self._logged_bytes += len(data)
             data = encode_elsewhere(blob)
@@ -156,15 +155,8 @@ class SqliteLog:
     def stage(self, table: str, number: int, segment: Segment) -> None:
         """Write a segment in transactions of its own; it counts once a record refers to it."""
         if self._copies.find(segment) is None:
-            chunks = segment_to_chunks(segment, table, number)
-            self._copies.add(segment, self._write_ahead("import", chunks, weakref.ref(segment)))
+            self._staging.write_segment(table, number, segment)
             self._logged_bytes += segment.nbytes
-
-    def _write_ahead(self, purpose: str, chunks: Iterable[bytes], wanted: Callable[[], object]) -> Blob:
-        """Write a blob that is kept until a record refers to it, or ``wanted`` gives ``None``."""
-        number = self._copies.new_number()
-        self._staged[number] = wanted
-        return ChunkWriter(self.file, purpose).write_whole(number, chunks)
 
     # -- upkeep ------------------------------------------------------------------------------------------------
 
@@ -251,10 +243,8 @@ class SqliteLog:
             yield
         # What is written ahead is staged before it is in the file, and until a record refers to it.
         blobs = set(self.file.blobs())
-        for number, wanted in list(self._staged.items()):
-            if wanted() is None:
-                self._staged.pop(number, None)
-        staged = set(self._staged)
+        self._staging.drop_unwanted()
+        staged = self._staging.numbers()
         referred = {number for entry in list(self._entries) for number in entry.blobs}
         garbage = blobs - self._milestones.blobs() - staged - referred
         self._copies.forget(garbage)
