@@ -12,12 +12,13 @@ from convex_nb.engine.wal.checkpoint import Copies
 from convex_nb.engine.wal.segment_chunks import segment_of_chunks
 from convex_nb.engine.wal.staging import Staging
 from convex_nb.engine.wal.storage_file import StorageFile
+from convex_nb.language.documents import Document
 from convex_nb.language.ids import encode_id
 from tests.engine.wal.files import ROOT, small_files
 
 
 def segment() -> Segment:
-    return Segment.from_documents([{"_id": encode_id(7, bytes(16)), "_creationTime": 1.0, "n": 1}], "items")
+    return Segment.from_documents([Document({"_id": encode_id(7, bytes(16)), "_creationTime": 1.0, "n": 1})], "items")
 
 
 def test_a_blob_is_kept_until_a_record_refers_to_it_or_its_object_is_gone(
