@@ -52,8 +52,9 @@ component = define_component(
                     "error": _NULL_OR_STRING,
                     "started": v.number(),
                     "completed": _NULL_OR_NUMBER,
-                    # The step of another one that waits for its end.
+                    # The step of another one that waits for its end; how many that had taken when this one failed.
                     "parent": v.optional(v.id("steps")),
+                    "taken": v.optional(v.number()),
                 }
             ).index("by_completed", ["completed"]),
             "steps": define_table(
@@ -141,8 +142,7 @@ def resume(ctx: MutationCtx, id: str) -> bool:
     workflow = ctx.db.get(id)
     if workflow is None or workflow["state"] != "failed":
         return False
-    ctx.db.patch(id, {"state": "running", "error": None, "completed": None})
-    _go_on(ctx, id)
+    _resume(ctx, workflow)
     return True
 
 
@@ -242,6 +242,21 @@ def _go_on(ctx: MutationCtx, id: str, run_after: float = 0, args: Mapping[str, A
     _runs.enqueue_mutation(ctx, advance, args, id=id, run_after=run_after, on_complete=advanced, context=id)
 
 
+def _resume(ctx: MutationCtx, workflow: Document) -> None:
+    """Have one that failed go on, and who failed for it: they wait for it again."""
+    ctx.db.patch(workflow["_id"], {"state": "running", "error": None, "completed": None})
+    _go_on(ctx, workflow["_id"])
+    step = ctx.db.get(workflow["parent"]) if "parent" in workflow else None
+    parent = None if step is None else ctx.db.get(step["workflow"])
+    if step is None or parent is None or parent["state"] not in ("running", "failed"):
+        return
+    # One that has taken a step since then has gone on from the failure, and would not find its way again.
+    if len(_journal(ctx, parent["_id"])) == workflow.get("taken"):
+        ctx.db.patch(step["_id"], {"outcome": None, "completed": None})
+        if parent["state"] == "failed":
+            _resume(ctx, parent)
+
+
 def _journal(ctx: QueryCtx, id: str) -> list[Document]:
     return list(ctx.db.query("steps").with_index("by_workflow", workflow=id).collect())
 
@@ -317,8 +332,11 @@ def _end(ctx: MutationCtx, workflow: Document, outcome: Mapping[str, Any]) -> No
     )
     args = {"id": workflow["_id"], "context": workflow["context"], "outcome": outcome}
     _tell.handler(ctx, workflow["on_complete"], args, ctx.now() + KEPT_MS)
-    if "parent" in workflow:
-        ended.handler(ctx, None, workflow["parent"], outcome)
+    step = ctx.db.get(workflow["parent"]) if "parent" in workflow else None
+    if step is not None:
+        if outcome["kind"] == "failed":
+            ctx.db.patch(workflow["_id"], {"taken": len(_journal(ctx, step["workflow"]))})
+        ended.handler(ctx, None, step["_id"], outcome)
     upto = ctx.now() - KEPT_MS
     old = ctx.db.query("workflows").with_index("by_completed", lambda q: q.gt("completed", None).lte("completed", upto))
     for each in old.take(_SWEPT):

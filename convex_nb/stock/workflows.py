@@ -134,7 +134,10 @@ class Workflows:
         return was_running
 
     def resume(self, ctx: MutationCtx | ActionCtx, id: str) -> bool:
-        """Have one that failed go on with corrected code, from the steps that it has taken; whether it had failed."""
+        """Have one that failed go on with corrected code, from the steps that it has taken; whether it had failed.
+
+        Whoever has it as a step waits for it again, one that failed for it too, unless it has taken a step since then.
+        """
         had_failed: bool = ctx.run_mutation(self._component.resume, id=id)
         return had_failed
 

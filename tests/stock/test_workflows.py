@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -365,6 +366,49 @@ def test_changed_code_is_named_and_what_failed_is_resumed_with_the_code_put_righ
     test.finish_all_scheduled_functions()
     assert (status(test, id)["state"], ran) == ("success", ["tea"])
     assert table(test, "told", "kind") == [["failed"], ["success"]]
+
+
+def test_whoever_failed_for_one_that_is_resumed_waits_for_it_again(test: ConvexTest) -> None:
+    @workflows.define("shop:inner")
+    def inner(step: Step) -> Any:
+        step.run_query(count)
+        raise ValueError("boom")
+
+    @workflows.define("shop:outer")
+    def outer(step: Step, gives_up: bool, depth: int = 1) -> Any:
+        if depth:
+            return step.run_workflow("shop:outer", gives_up=gives_up, depth=depth - 1)
+        started = [step.start_workflow("shop:inner"), step.start_workflow("shop:inner")]
+        try:
+            return [each.result() for each in started]
+        except ConvexError:
+            if gives_up:
+                raise
+            step.sleep(60_000)
+            return "without"
+
+    test.deployment.register(inner, outer)
+    both = [start(test, outer, {"gives_up": gives_up}, on_complete=done) for gives_up in (True, False)]
+    test.advance(0)
+    (given_up,), (goes_on,) = ([each["workflow"] for each in test.run(partial(workflows.steps, id=id))] for id in both)
+    assert [status(test, each)["state"] for each in both] == ["failed", "running"]
+
+    @workflows.define("shop:inner")
+    def mended(step: Step) -> Any:
+        step.run_query(count)
+        return "mended"
+
+    test.deployment.register(mended)
+    for parent in (given_up, goes_on):
+        first, second, *_ = [each["workflow"] for each in test.run(partial(workflows.steps, id=parent))]
+        assert test.run(partial(workflows.resume, id=first)) is True
+        test.advance(0)
+        # The other one has failed as well.
+        assert [status(test, each)["state"] for each in (first, second)] == ["success", "failed"]
+        assert test.run(partial(workflows.resume, id=second)) is True
+    test.finish_all_scheduled_functions()
+    assert [status(test, each)["result"] for each in both] == [["mended", "mended"], "without"]
+    assert table(test, "told", "kind") == [["failed"], ["failed"], ["success"], ["success"]]
 
 
 def test_one_that_catches_everything_waits_all_the_same(test: ConvexTest) -> None:
