@@ -104,6 +104,34 @@ def test_what_waited_for_the_editor_is_drawn_when_it_is_left(page: Page) -> None
     assert titles(page) == ["zero", "one", "three"]
 
 
+def test_a_view_that_loads_anew_waits_for_the_editor(page: Page) -> None:
+    loading = {"sequence": 2, "base": 1, "head": {"state": "loading"}}
+    page.evaluate("tell", loading)
+    assert page.locator(".cx-edit").input_value() == "half a wo"
+    page.evaluate("tell", {"sequence": 3, "base": 2, "head": {"state": "live"}})
+    page.locator(".cx-edit").press("Escape")
+    assert titles(page) == ["one", "two", "three"]
+    page.keyboard.press("Enter")
+    page.locator(".cx-edit").fill("half a wo")
+    page.evaluate("tell", {**loading, "sequence": 4, "base": 3})
+    page.locator("#other").click()
+    assert page.locator(".cx-skeleton").count() == 1
+
+
+def test_an_editor_that_has_lost_the_focus_without_a_word_holds_nothing_back(page: Page) -> None:
+    page.evaluate("""() => {
+        // As Firefox takes away what has the focus, and as JupyterLab shows again what was out of sight.
+        addEventListener("blur", (event) => event.stopImmediatePropagation(), true);
+        const root = document.querySelector(".cx");
+        root.replaceWith(root.cloneNode());
+        document.querySelector(".cx").replaceWith(root);
+    }""")
+    assert page.locator(".cx-edit").count() == 1
+    delta = {"remove": ["k1"], "insert": [], "change": []}
+    page.evaluate("tell", {"sequence": 2, "base": 1, "head": {}, "delta": delta})
+    assert titles(page) == ["two", "three"]
+
+
 def test_nothing_seems_to_be_saved_when_the_kernel_has_stopped(page: Page) -> None:
     page.evaluate("stop")
     page.keyboard.press("Enter")

@@ -50,10 +50,8 @@ export class Grid {
   draw(state, fresh) {
     const { head, rows } = state;
     const shape = JSON.stringify([head.columns, rows.map(([key]) => key)]);
-    // What would take away the box in which the reader writes waits until they are done.
-    const waits = this.shape !== shape && this.table.querySelector("[data-editing]");
-    this.late = waits ? () => this.draw(state, fresh) : null;
-    if (waits) return;
+    this.late = null;
+    if (this.shape !== shape && this.waits(() => this.draw(state, fresh))) return;
     this.shape = shape;
     const anchor = fresh ? null : this.firstVisible();
     this.state = state;
@@ -437,6 +435,15 @@ export class Grid {
     };
     openEditor(td, field, now(), done, back);
     return true;
+  }
+
+  /** What would take away the box in which the reader writes waits until they are done; say whether it does. */
+  waits(draw) {
+    const box = this.table.querySelector(".cx-edit");
+    this.late = box?.matches(":focus") ? draw : null;
+    // Out of the page a box loses the focus, and not every browser says so.
+    if (!this.late) box?.onblur();
+    return this.late;
   }
 
   /** The kernel has run the mutation of an edited cell, or refused it. */

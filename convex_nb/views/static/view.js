@@ -72,7 +72,7 @@ export class View {
     this.drawHeader(head, shown);
     this.drawBand(head, shown);
     this.middle.hidden = head.state === "error" && head.kind === "table" && head.columns.length === 0;
-    if (before !== state || !this.middle.childElementCount) this.drawBody(state, shown, fresh);
+    if (before !== state || !this.middle.childElementCount) this.drawBody(state, fresh);
     this.panel.draw(head);
     this.drawFooter(head);
     if (!alive) this.files.hidden = true;
@@ -137,22 +137,21 @@ export class View {
     this.band.hidden = !this.band.childElementCount;
   }
 
-  drawBody(state, shown, fresh) {
-    const { head } = state;
-    if (head.state === "loading") this.replaceBody("loading", () => skeleton(head.note));
-    else if (head.kind === "figure") {
-      this.replaceBody("figure", () => element("output", "cx-figure"));
-      const output = this.middle.firstElementChild;
-      const text = cellText(state.body);
-      const changed = this.figure !== undefined && this.figure !== text;
-      this.figure = text;
-      drawCell(output, state.body);
-      output.classList.toggle("cx-long", text.length > 40);
-      if (changed && !fresh && !reducedMotion()) play(output, "cell");
-    } else if (head.kind === "tree") {
-      this.replaceBody("tree", () => element("div", "cx-tree"));
-      if (state.body) this.middle.firstElementChild.replaceChildren(drawTree(state.body, this.open));
-    } else this.drawTable(state, fresh);
+  drawBody(state, fresh) {
+    const { head, body } = state;
+    const kind = head.state === "loading" ? "loading" : head.kind;
+    if (kind === "table") return this.drawTable(state, fresh);
+    if (this.grid?.waits(() => this.drawBody(state, fresh))) return;
+    this.replaceBody(kind, () => (kind === "loading" ? skeleton(head.note) : element(kind === "tree" ? "div" : "output", `cx-${kind}`)));
+    const made = this.middle.firstElementChild;
+    if (kind === "tree" && body) made.replaceChildren(drawTree(body, this.open));
+    if (kind !== "figure") return;
+    const text = cellText(body);
+    const changed = this.figure !== undefined && this.figure !== text;
+    this.figure = text;
+    drawCell(made, body);
+    made.classList.toggle("cx-long", text.length > 40);
+    if (changed && !fresh && !reducedMotion()) play(made, "cell");
   }
 
   drawTable(state, fresh) {
