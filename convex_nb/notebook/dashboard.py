@@ -40,6 +40,9 @@ def open_dashboard(deployment: Deployment, page: str) -> Dashboard:
     """Return a view of the deployment that begins at a page. Raises `InvalidValueError` for one that there is not."""
     if page not in PAGES:
         raise InvalidValueError(f"The dashboard has no page {page!r:.80}; it has {', '.join(PAGES)}.", value=page)
+    # Its script is put together when somebody wants to see it.
+    from convex_nb.views.dashboard.dashboard import Dashboard
+
     session = get_session()
     host = NotebookHost(session, deployment)
     memory: dict[str, dict[str, Any]] = {}
@@ -48,7 +51,7 @@ def open_dashboard(deployment: Deployment, page: str) -> Dashboard:
         name = arguments["page"]
         return open_page(name, deployment, host, memory.setdefault(name, {}))
 
-    return session.open_dashboard(deployment, watch, page, CLOCK_SECONDS)
+    return session.open_dashboard(Dashboard, deployment, watch, page, CLOCK_SECONDS)
 
 
 class NotebookHost:

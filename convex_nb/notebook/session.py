@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convex_nb.views.dashboard.dashboard import Dashboard
 
 V = TypeVar("V", bound=LiveView)
+D = TypeVar("D", bound="Dashboard")
 
 
 class Session:
@@ -95,11 +96,9 @@ class Session:
         self.flush.add(deployment, view)
         return view
 
-    def open_dashboard(self, deployment: Deployment, watch: Watch, page: str, every: float) -> Dashboard:
+    def open_dashboard(self, kind: type[D], deployment: Deployment, watch: Watch, page: str, every: float) -> D:
         """Return a dashboard that begins at a page; `watch` opens the one that it is to show."""
-        from convex_nb.views.dashboard.dashboard import Dashboard
-
-        view = self._open(Dashboard, deployment, "dashboard", watch, {"page": page})
+        view = self._open(kind, deployment, kind.shown_as, watch, {"page": page})
         self.flush.add(deployment, view, every)
         return view
 

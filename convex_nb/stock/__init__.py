@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from convex_nb.stock.sharded_counter import ShardedCounter as ShardedCounter
     from convex_nb.stock.step import Step as Step
+    from convex_nb.stock.trials.playground import playground as playground
     from convex_nb.stock.triggers import Change as Change, Triggers as Triggers
     from convex_nb.stock.workflows import Workflows as Workflows
     from convex_nb.stock.workpool import Workpool as Workpool
@@ -43,6 +44,7 @@ _NAMES_OF_MODULES = {
     "rate_limiter": ("HOUR", "MINUTE", "SECOND", "RateLimiter", "is_rate_limit_error"),
     "sharded_counter": ("ShardedCounter",),
     "step": ("Step",),
+    "trials.playground": ("playground",),
     "triggers": ("Change", "Triggers"),
     "workflows": ("Workflows",),
     "workpool": ("Workpool",),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 from convex_nb.views.cells import time_text
 from convex_nb.views.dashboard.page import Page
@@ -22,6 +22,7 @@ class Dashboard(FedView):
     """What `%convex dashboard` shows. What it follows is the page that is open: nothing is done for the others."""
 
     shown_as = "dashboard"
+    pages: ClassVar[Sequence[str]] = tuple(PAGES)
     _esm = bundle("dashboard.js")
     _css = style("live.css", "form.css", "dashboard.css")
 
@@ -56,7 +57,7 @@ class Dashboard(FedView):
         """Return the page as it is in a saved notebook."""
         with self._lock:
             page, error = self._query, self._error
-            title = f"dashboard: {(self._arguments or {}).get('page', '')}"
+            title = f"{self.path}: {(self._arguments or {}).get('page', '')}"
             said: Any = {"title": title, "mark": self.mark, "hint": "run the notebook for live data"}
             if not isinstance(page, Page) or error is not None:
                 return Paper([], [], caption="" if error is None else message_of(error), **said)
@@ -64,7 +65,7 @@ class Dashboard(FedView):
             return Paper([], [], caption=when, blocks=page.value, sheets=page.sheets(), **said)
 
     def __repr__(self) -> str:
-        return f"<Dashboard {(self._arguments or {}).get('page', '')} {self._status}>"
+        return f"<{type(self).__name__} {(self._arguments or {}).get('page', '')} {self._status}>"
 
     def _picture(self) -> Picture:
         state = self._state_now()
@@ -72,7 +73,7 @@ class Dashboard(FedView):
             "kind": "table",
             "columns": [],
             "path": self.path,
-            "pages": list(PAGES),
+            "pages": list(self.pages),
             "page": (self._arguments or {}).get("page", ""),
             "state": state,
             "note": self._note(state),
@@ -83,7 +84,7 @@ class Dashboard(FedView):
 
     def _from_browser(self, content: Mapping[str, Any]) -> None:
         kind = content.get("type")
-        if kind == "turn" and content["page"] in PAGES:
+        if kind == "turn" and content["page"] in self.pages:
             self.turn(content["page"])
         elif kind == "do":
             page = self._query

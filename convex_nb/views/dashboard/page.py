@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OWN: Final = frozenset({"dashboard:documents", "dashboard:document"})
-"""Queries of the dashboard itself: they say nothing about the application, and its log and charts leave them out."""
+OWN: Final = frozenset({"dashboard:documents", "dashboard:document", "playground:read"})
+"""Queries of the dashboard itself, and of the agents' playground: they say nothing about the application, and its log
+and charts leave them out."""
 
 
 class Shown(Protocol):

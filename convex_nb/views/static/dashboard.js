@@ -67,6 +67,9 @@ class Dashboard {
 
   /** Bring the blocks of the page in order; those that say the same as before stay untouched, and so does the focus. */
   drawBlocks(blocks) {
+    const keys = new Set(blocks.map(({ key }) => key));
+    // First, so that what comes after them need not move: an element that moves loses the focus.
+    for (const [key, { made }] of this.drawn) if (!keys.has(key)) made.remove();
     const kept = new Map();
     const places = { true: 0, false: 0 };
     for (const block of blocks) {

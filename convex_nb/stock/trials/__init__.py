@@ -1,0 +1,1 @@
+"""Trials: the view in which agents are looked at and tried."""
