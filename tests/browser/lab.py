@@ -153,8 +153,12 @@ class NotebookPage:
         self.page.on("request", self._on_request)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+        if message.type != "error":
+            return
+        url = message.location.get("url", "")
+        # While a kernel starts, jupyter_server cannot list those that there are; JupyterLab asks it again.
+        if not ("status of 500" in message.text and urlsplit(url).path == "/api/kernels"):
+            self.errors.append(f"{message.text} ({url})")
 
     def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)
