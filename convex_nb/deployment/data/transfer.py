@@ -58,8 +58,7 @@ class Transfer(Foundation):
         Raises `SchemaValidationError`, `InvalidValueError` and `InvalidIdError` with the first ten offending rows.
         Costs about a microsecond a row, column and index; some microseconds a document of JSON.
         """
-        from convex_nb.deployment.data.importing import import_data
-        from convex_nb.deployment.data.progress import shown_progress
+        from convex_nb.deployment.data.importing import RowsToImport
 
         self._check_open()
         refuse_address(data, "imported")
@@ -70,10 +69,8 @@ class Transfer(Foundation):
             )
         target = Table(table, self._head, component)
         with shown_progress(f"importing {table}", progress) as report:
-            import_data(
-                self._database,
-                qualified(component, table),
-                data,
+            rows = RowsToImport(
+                data=data,
                 mode=mode,
                 format=format,
                 nulls=nulls,
@@ -81,8 +78,8 @@ class Transfer(Foundation):
                 encoding=encoding,
                 chunk_rows=chunk_rows,
                 first_row=first_row,
-                progress=report,
             )
+            rows.into(self._database, qualified(component, table), report)
         self._after_commit()
         return target
 

@@ -392,17 +392,17 @@ def test_what_was_imported_is_there_when_a_file_is_opened_again(tmp_path: Path) 
 
 
 def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from convex_nb.services.transfer import import_run
+    from convex_nb.services.transfer.import_run import ImportRun
 
-    commit = import_run._commit
+    commit = ImportRun._commit
 
-    def exhausted(*args: Any) -> None:
-        if args[0].head.tables.get("trips") is not None:
+    def exhausted(run: ImportRun, *args: Any) -> None:
+        if run.database.head.tables.get("trips") is not None:
             raise MemoryError
-        commit(*args)
+        commit(run, *args)
 
     with convex_nb.open() as dep:
-        monkeypatch.setattr(import_run, "_commit", exhausted)
+        monkeypatch.setattr(ImportRun, "_commit", exhausted)
         rows = pa.table({"n": range(6)})
         with pytest.raises(MemoryError, match="not enough memory for the next chunk") as caught:
             dep.import_table("trips", rows, chunk_rows=2)
