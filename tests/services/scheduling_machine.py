@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 import convex_nb
 from convex_nb import ActionCtx, MutationCtx, action, mutation
+from convex_nb.deployment.jobs import scheduling
 from convex_nb.services.scheduling.scheduled_functions import KEPT_MS
 from convex_nb.testing import VirtualClock
+from tests.until import PATIENCE
 
 STEP = 10.0
 """Times are multiples of it, so that jobs of one time are common."""
@@ -111,6 +114,9 @@ class SchedulingMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
+        # The clock is not moved on while an action runs, however long it takes.
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(scheduling, "GRACE_SECONDS", PATIENCE)
         self.clock = VirtualClock()
         self.model: list[Job] = []
         self.written: list[tuple[int, float]] = []
@@ -187,7 +193,7 @@ class SchedulingMachine(RuleBasedStateMachine):
     def advance(self, ms: float) -> None:
         start = self.clock.now
         self.clock.advance(ms)
-        assert self.dep.schedules.wait(30)
+        assert self.dep.schedules.wait(PATIENCE)
         self.run_model(start)
 
     @rule()
@@ -206,7 +212,7 @@ class SchedulingMachine(RuleBasedStateMachine):
     def resume(self) -> None:
         self.is_paused = False
         self.dep.resume()
-        assert self.dep.schedules.wait(30)
+        assert self.dep.schedules.wait(PATIENCE)
         self.run_model(self.clock.now)
 
     @rule(closed_for=times, ms=times)
@@ -272,4 +278,5 @@ class SchedulingMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.dep.close()
+        self.patch.undo()
         shutil.rmtree(self.folder)

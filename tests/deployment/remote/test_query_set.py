@@ -63,7 +63,9 @@ def test_a_state_has_a_version_and_all_its_queries(dep: Deployment) -> None:
     assert dep.statistics().reactor.queries == 0
 
 
-def test_whoever_commits_runs_nothing_of_it(dep: Deployment) -> None:
+def test_whoever_commits_runs_nothing_of_it(dep: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What was slow once goes a way of its own.
+    monkeypatch.setattr(far_queries, "SLOW_MS", float("inf"))
     queries, moves = follow(dep, ("tasks:list", {}))
     runs = dep.statistics().reactor.runs
     dep._reactor.far.on_due = lambda: None
@@ -191,12 +193,12 @@ def test_a_slow_query_holds_up_only_who_follows_it(dep: Deployment, monkeypatch:
     for number in range(2):
         # Each run begins when the one before has been shown.
         assert running.acquire(timeout=60)
-        assert len(seen) == number
+        assert len(set(seen)) == number
         for _ in range(260):
             dep.mutation(add_task, text="meanwhile")
         while len(values(quick)[0]) <= 260 * (number + 1):
             assert arrived.acquire(timeout=60)
-        assert len(seen) == number
+        assert len(set(seen)) == number
         allowed.release()
     allowed.release()
     dep.settle()
