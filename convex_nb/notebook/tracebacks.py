@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _IPYTHON: Final = str(Path(IPython.__file__).parent)
+_NOT_FOUND: Final = re.compile(r"(Cell|Line) magic (?:function )?`(%+)(\w+)` not found\.$")
 _MAGICS: Final = ("run_cell_magic", "run_line_magic")
 
 
@@ -37,6 +40,9 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
         said = advice(error)
         if said and said not in getattr(error, "__notes__", ()):
             error.add_note(said)
+        if isinstance(error, UsageError) and (hint := _nearest_magic(shell, str(error))):
+            # IPython shows no notes of one of these.
+            error.args = (f"{error}{hint}",)
         if not isinstance(error, UsageError) and passed_through_us(traceback):
             show(shell, error_type, error, traceback)
         elif isinstance(error, former_types):
@@ -53,6 +59,18 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
             shell.CustomTB, shell.custom_exceptions = former_handler, former_types
 
     return restore
+
+
+def _nearest_magic(shell: InteractiveShell, message: str) -> str:
+    """Return which magic of ours may be meant, where IPython says that it does not find one."""
+    missing = _NOT_FOUND.match(message)
+    if missing is None:
+        return ""
+    kind, mark, name = missing.groups()
+    magics: Any = shell.magics_manager
+    ours = [each for each in magics.magics[kind.lower()] if each.startswith("convex")]
+    near = get_close_matches(name, ours, n=1, cutoff=0.8)
+    return f" Did you mean `{mark}{near[0]}`?" if near else ""
 
 
 def passed_through_us(traceback: TracebackType | None) -> bool:

@@ -134,3 +134,16 @@ def test_a_context_takes_no_attributes(chat: Notebook) -> None:
     assert isinstance(ran.error, AttributeError)
     assert "QueryCtx takes no attributes: `ctx.user` was not set." in ran.text
     assert "from convex_nb.stock import custom" in ran.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%convex_querry\n1", "Cell magic `%%convex_querry` not found. Did you mean `%%convex_query`?"),
+        ("%conex tables", "Line magic function `%conex` not found. Did you mean `%convex`?"),
+        ("%%timeitt\n1", "Cell magic `%%timeitt` not found."),
+        ("%%convex\n1", "(But line magic `%convex` exists, did you mean that instead?)."),
+    ],
+)
+def test_a_magic_that_is_almost_one_of_ours_names_it(notebook: Notebook, cell: str, said: str) -> None:
+    assert notebook.run(cell).text.rstrip().endswith(said)
