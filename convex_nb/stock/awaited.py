@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Final
+
+_TURN_SECONDS: Final = 0.25
 
 
 def result_of(value: Any) -> Any:
@@ -38,6 +41,10 @@ class Loop:
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         future = asyncio.run_coroutine_threadsafe(_outcome(coroutine), self._loop)
         try:
+            # In turns: an interrupt that comes just before a thread begins to wait is heard when it wakes.
+            while not future.done():
+                with suppress(TimeoutError):
+                    future.exception(_TURN_SECONDS)
             result, error = future.result()
         except BaseException:
             # An interrupt comes here, and not into the loop.

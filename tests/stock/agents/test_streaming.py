@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from _thread import interrupt_main
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -159,14 +161,22 @@ def test_an_async_model_is_closed_when_it_is_not_wanted_any_more(talk: Conversat
     assert (closed, talk.said("text")[-1]) == (["closed"], ("One ",))
 
 
+def send_signal() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to no thread")
-def test_an_interrupt_ends_an_async_model(talk: Conversation) -> None:
+@pytest.mark.parametrize("interrupt", [send_signal, interrupt_main])
+def test_an_interrupt_ends_an_async_model(talk: Conversation, interrupt: Callable[[], None]) -> None:
+    """`interrupt_main` wakes nobody, as a signal does not that comes just before a thread begins to wait."""
     ended: list[str] = []
 
     async def model(messages: Any) -> Any:
         yield "One "
+        while sys._current_frames()[threading.main_thread().ident or 0].f_code.co_name != "wait":
+            await asyncio.sleep(0)
         try:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupt()
             await asyncio.Event().wait()
         finally:
             ended.append("ended")
