@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
-from convex_nb import InvalidValueError, components, internal_action
+from convex_nb import DocumentNotFoundError, InvalidValueError, components, internal_action
 from convex_nb.stock.agents import generation, memory  # noqa: F401 - which define what is called here
 from convex_nb.stock.agents.context import (
     ContextHandler,
@@ -208,36 +208,39 @@ class Agent(Threads):
             )
         if prompt_message is None:
             prompt_message = self.save_message(ctx, thread, prompt or "")
+        aborts = self._found(ctx, prompt_message, thread)["aborts"]
         refused: set[str] = set()
         self._remember(ctx, prompt_message, refused)
         reply = partial(self._reply, prompt_message)
         steps = 0
         # Each round begins with what is saved, so that it does not matter who saved it.
         while True:
-            found = self._found(ctx, prompt_message, thread)
+            found = self._found(ctx, prompt_message)
             answers = [each for each in found["replies"] if each["agent_name"] == self.name]
             # Another agent's calls are for that one, or wait for somebody whom it has asked.
             waiting = unanswered([*answers, *(each for each in found["replies"] if each["role"] == "tool")])
             to_run = [call for call in waiting if not self._is_for_others(call)]
+            if not to_run:
+                if waiting:
+                    return reply("waiting", answers[-1:], waiting)
+                if answers and answers[-1]["role"] == "assistant" and not answers[-1]["tool_calls"]:
+                    return reply("success", answers[-1:])
+                if steps == self._max_steps:
+                    return reply("unfinished", answers[-1:])
+            if found["aborts"] != aborts:
+                return reply("aborted", answers[-1:])
             if to_run:
-                self._run_tools(ctx, found["prompt"][-1], to_run)
-            elif waiting:
-                return reply("waiting", answers[-1:], waiting)
-            elif answers and answers[-1]["role"] == "assistant" and not answers[-1]["tool_calls"]:
-                return reply("success", answers[-1:])
-            elif steps == self._max_steps:
-                return reply("unfinished", answers[-1:])
-            else:
-                to_read = self._to_read(ctx, found, messages)
-                message = self._begin(ctx, prompt_message, found, make_streamer is not None)
-                if message is None:
-                    continue
-                steps += 1
-                if self._ask(ctx, message, to_read, found, make_streamer):
-                    self._remember(ctx, prompt_message, refused)
-                else:
-                    left = self.get_messages(ctx, [message])
-                    return reply("aborted", [each for each in left if each is not None])
+                self._run_tools(ctx, found, to_run)
+                continue
+            to_read = self._to_read(ctx, found, messages)
+            message = self._begin(ctx, prompt_message, found, make_streamer is not None)
+            if message is None:
+                continue
+            steps += 1
+            if not self._ask(ctx, message, to_read, found, make_streamer):
+                left = self.get_messages(ctx, [message])
+                return reply("aborted", [each for each in left if each is not None])
+            self._remember(ctx, prompt_message, refused)
 
     def _found(self, ctx: ActionCtx, prompt_message: str, thread: str | None = None) -> Any:
         options = self._context
@@ -310,7 +313,9 @@ class Agent(Threads):
 
     def _begin(self, ctx: ActionCtx, prompt_message: str, found: Any, streaming: bool) -> str | None:
         order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": streaming}
-        id: str | None = ctx.run_mutation(self._component.begin, order, replies=len(found["replies"]))
+        id: str | None = ctx.run_mutation(
+            self._component.begin, order, replies=len(found["replies"]), aborts=found["aborts"]
+        )
         return id
 
     def _ask(
@@ -348,16 +353,24 @@ class Agent(Threads):
     def _is_for_others(self, call: Mapping[str, Any]) -> bool:
         return call["name"] in self._tools and self._tools[call["name"]].handler is None
 
-    def _run_tools(self, ctx: ActionCtx, prompt: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> None:
+    def _run_tools(self, ctx: ActionCtx, found: Any, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Run tools, as long as their results are wanted."""
+        prompt = found["prompt"][-1]
         own = ToolCtx(ctx, self, prompt["thread"], prompt["user"], prompt["_id"])
         order = {"prompt_message": prompt["_id"], "agent_name": self.name, "metadata": None}
         for call in calls:
+            if ctx.run_query(self._component.aborts, thread=prompt["thread"]) != found["aborts"]:
+                return
             tool = self._tools.get(call["name"])
             names = ", ".join(self._tools) or "none"
             told = f"There is no tool {call['name']!r}; there are: {names}."
             result = {"text": told, "error": told} if tool is None else tool.run(own, call["args"])
-            # At once: what was done is not done again if the next one does not come to its end.
-            ctx.run_mutation(self._component.save_result, {**order, **result}, tool_call_id=call["id"])
+            try:
+                # At once: what was done is not done again if the next one does not come to its end.
+                ctx.run_mutation(self._component.save_result, {**order, **result}, tool_call_id=call["id"])
+            except DocumentNotFoundError:
+                # It was deleted while the tool ran: there is nobody left to tell.
+                return
 
     def _reply(
         self,

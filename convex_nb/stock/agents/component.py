@@ -27,7 +27,7 @@ component = define_component(
     "agent",
     define_schema(
         {
-            "threads": define_table(ABOUT).index("by_user", ["user"]),
+            "threads": define_table({**ABOUT, "aborts": v.optional(v.number())}).index("by_user", ["user"]),
             "messages": define_table(
                 {
                     "thread": v.id("threads"),
@@ -92,6 +92,12 @@ def messages_of_order(ctx: QueryCtx, thread: str, order: float) -> list[Document
 def deltas_of(ctx: QueryCtx, message: str) -> list[Document]:
     """What has been streamed of a message, in its order."""
     return ctx.db.query("deltas").with_index("by_message", message=message).collect()
+
+
+def aborts_of(ctx: QueryCtx, thread: str) -> float | None:
+    """How often the answers in a thread have been aborted; `None` where there is no thread any more."""
+    found = ctx.db.get(thread)
+    return None if found is None else found.get("aborts", 0)
 
 
 def as_shown(ctx: QueryCtx, message: Document) -> dict[str, Any]:

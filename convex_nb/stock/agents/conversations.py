@@ -12,6 +12,7 @@ from convex_nb.stock.agents.component import (
     ROLE,
     ROLES,
     UNDER_WAY,
+    aborts_of,
     as_shown,
     component,
     deltas_of,
@@ -45,7 +46,8 @@ def create_thread(ctx: MutationCtx, **about: Any) -> str:
 
 @component.query(args={"thread": v.id("threads")})
 def get_thread(ctx: QueryCtx, thread: str) -> Any:
-    return ctx.db.get(thread)
+    found = ctx.db.get(thread)
+    return None if found is None else _public(found)
 
 
 @component.mutation(args={"thread": v.id("threads"), "changes": v.record(v.string(), NULL_OR_STRING)}, returns=v.null())
@@ -55,7 +57,8 @@ def update_thread(ctx: MutationCtx, thread: str, changes: dict[str, Any]) -> Non
 
 @component.query(args={"user": NULL_OR_STRING, "options": v.any(), "direction": v.string()})
 def list_threads(ctx: QueryCtx, user: str | None, options: Any, direction: Any) -> Any:
-    return ctx.db.query("threads").with_index("by_user", user=user).order(direction).paginate(options)
+    page = ctx.db.query("threads").with_index("by_user", user=user).order(direction).paginate(options)
+    return {**page, "page": [_public(thread) for thread in page["page"]]}
 
 
 @component.mutation(args={"thread": v.id("threads")}, returns=v.boolean())
@@ -162,6 +165,10 @@ def abort(ctx: MutationCtx, thread: str) -> int:
     ]
     for message in found:
         end_reply(ctx, message, {"status": "aborted"})
+    # An agent between two steps makes no reply that could be ended: it looks at this before the next one.
+    aborts = aborts_of(ctx, thread)
+    if aborts is not None:
+        ctx.db.patch(thread, {"aborts": aborts + 1})
     return len(found)
 
 
@@ -206,6 +213,10 @@ def unanswered(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The tool calls in messages that have no result there."""
     answered = {each["tool_call_id"] for each in messages}
     return [call for each in messages for call in each["tool_calls"] if call["id"] not in answered]
+
+
+def _public(thread: Document) -> dict[str, Any]:
+    return {field: value for field, value in thread.items() if field != "aborts"}
 
 
 def _messages(ctx: QueryCtx, thread: str, direction: Any, exclude_tool_messages: bool) -> Any:

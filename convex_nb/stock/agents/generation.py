@@ -9,6 +9,7 @@ from convex_nb.stock.agents.component import (
     NULL_OR_STRING,
     TOOL_CALL,
     UNDER_WAY,
+    aborts_of,
     component,
     deltas_of,
     end_reply,
@@ -27,7 +28,10 @@ _QUIET_MS: Final = 10 * 60 * 1000
 
 @component.query(args={"prompt_message": v.id("messages"), "recent": v.number(), "exclude_tool_messages": v.boolean()})
 def context(ctx: QueryCtx, prompt_message: str, recent: int, exclude_tool_messages: bool) -> Any:
-    """The prompt, what answers it so far, and at most so many messages before it, oldest first."""
+    """The prompt, what answers it so far, and at most so many messages before it, oldest first.
+
+    And the thread's `aborts`: an answer for which these are not what they were when it began is not wanted any more.
+    """
     prompt = message_of(ctx, prompt_message)
     order = messages_of_order(ctx, prompt["thread"], prompt["order"])
     good = [each for each in order if each["status"] == "success"]
@@ -43,7 +47,13 @@ def context(ctx: QueryCtx, prompt_message: str, recent: int, exclude_tool_messag
         "recent": before.take(recent)[::-1] if recent else [],
         "prompt": [*(each for each in good if each["step_order"] < prompt["step_order"]), prompt],
         "replies": [each for each in good if each["step_order"] > prompt["step_order"]],
+        "aborts": aborts_of(ctx, prompt["thread"]),
     }
+
+
+@component.query(args={"thread": v.string()})
+def aborts(ctx: QueryCtx, thread: str) -> Any:
+    return aborts_of(ctx, thread)
 
 
 @component.mutation(
@@ -52,15 +62,19 @@ def context(ctx: QueryCtx, prompt_message: str, recent: int, exclude_tool_messag
         "agent_name": v.string(),
         "streaming": v.boolean(),
         "replies": v.number(),
+        "aborts": v.union(v.null(), v.number()),
     },
     returns=NULL_OR_STRING,
 )
-def begin(ctx: MutationCtx, prompt_message: str, agent_name: str, streaming: bool, replies: int) -> str | None:
-    """Begin a reply to a prompt that has so many; `None` if it has others now, so that the agent looks again."""
+def begin(
+    ctx: MutationCtx, prompt_message: str, agent_name: str, streaming: bool, replies: int, aborts: float | None
+) -> str | None:
+    """Begin a reply to a prompt that has so many, in a thread that was aborted so often; `None` if there are others
+    now, so that the agent looks again."""
     prompt = message_of(ctx, prompt_message)
     order = messages_of_order(ctx, prompt["thread"], prompt["order"])
     after = [each for each in order if each["step_order"] > prompt["step_order"]]
-    if sum(each["status"] == "success" for each in after) != replies:
+    if sum(each["status"] == "success" for each in after) != replies or aborts_of(ctx, prompt["thread"]) != aborts:
         return None
     for each in after:
         if each["status"] in UNDER_WAY and each["agent_name"] == agent_name:

@@ -235,6 +235,7 @@ class Threads:
     def abort(self, ctx: MutationCtx | ActionCtx, thread: str) -> int:
         """End the replies that are being made in a thread, with the text that there is; how many there were.
 
-        An agent that streams notices when it saves its next delta, others when their model has answered.
+        An agent that streams notices when it saves its next delta, others when their model has answered; one that is
+        between two steps, or runs a tool, is not counted, and ends before its next call of a model or a tool.
         """
         return int(ctx.run_mutation(self._component.abort, thread=thread))

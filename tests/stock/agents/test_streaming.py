@@ -125,6 +125,18 @@ def test_an_answer_whose_thread_is_deleted_ends(talk: Conversation) -> None:
     assert (talk.count("messages"), talk.count("deltas")) == (0, 0)
 
 
+def test_a_thread_that_goes_between_two_steps_ends_the_answer(talk: Conversation) -> None:
+    def leave(ctx: Any) -> str:
+        # Its messages go later, in transactions of their own.
+        talk.test.run(lambda ctx: talk.threads.delete_threads(ctx, "ada"))
+        return "gone"
+
+    model = {"tool_calls": [{"name": "leave"}, {"name": "leave"}]}
+    agent = Agent(name="guest", model=lambda messages, tools: model, tools=[leave], max_steps=2)
+    reply = talk.ask(agent, prompt="Leave")
+    assert reply["status"] == "aborted"
+
+
 def test_one_that_fails_in_the_middle_keeps_what_it_said(talk: Conversation) -> None:
     def model(messages: Any) -> Iterator[str]:
         yield "So far "

@@ -166,6 +166,44 @@ def test_calls_whose_process_ended_are_run_by_the_next_attempt(talk: Conversatio
     assert runs == ["before"]
 
 
+def test_an_abort_between_two_steps_is_heard_before_the_next_call_of_a_tool_or_a_model(talk: Conversation) -> None:
+    runs: list[str] = []
+
+    def abort() -> int:
+        return int(talk.test.run(lambda ctx: talk.threads.abort(ctx, talk.thread)))
+
+    def stop(ctx: Any) -> str:
+        runs.append("stop")
+        return str(abort() if len(runs) == 1 else "no more")
+
+    def go_on(ctx: Any) -> str:
+        runs.append("go on")
+        return "done"
+
+    first = {"text": "Wait.", "tool_calls": [call("stop"), call("go_on", "2")]}
+    helper = Agent(name="helper", model=scripted(first, "Done."), tools=[stop, go_on], max_steps=2)
+    reply = talk.ask(helper, prompt="?")
+    assert (reply["status"], runs, len(read)) == ("aborted", ["stop"], 1)
+    # What was done is kept, and whoever wants an answer after that gets it.
+    assert talk.said() == [("user", "?"), ("assistant", "Wait."), ("tool", "0")]
+    assert talk.ask(helper, prompt_message=reply["prompt_message"])["text"] == "Done."
+    assert runs == ["stop", "go on"]
+    assert abort() == 0
+    assert talk.ask(helper, prompt_message=reply["prompt_message"])["text"] == "Done."
+
+    # Before a model is asked for the first time, and after the last tool of a step.
+    def handler(ctx: Any, parts: Any) -> Any:
+        abort()
+        return parts["prompt"]
+
+    assert talk.ask(helper.replace(context_handler=handler), prompt="?")["status"] == "aborted"
+    runs.clear()
+    alone = helper.replace(model=scripted({"tool_calls": [call("stop")]}))
+    assert (talk.ask(alone, prompt="?")["status"], len(read)) == ("aborted", 3)
+    thread = talk.test.run(lambda ctx: talk.threads.get_thread(ctx, talk.thread))
+    assert thread.keys() == {"_id", "_creationTime", "user", "title", "summary"}
+
+
 def test_a_tool_without_a_handler_waits_for_somebody(talk: Conversation) -> None:
     calls = [call("ask_human", "1", question="Which?"), call("add", "2", left=1)]
     helper = Agent(
