@@ -22,6 +22,7 @@ from convex_nb.language.qualified_names import local_name
 from convex_nb.services.files.incoming import SnapshotFiles
 from convex_nb.services.targets import target
 from convex_nb.services.transfer.exported_fields import pages
+from convex_nb.services.transfer.source import RowByRow
 from convex_nb.services.transfer.tables_import import Content, import_content
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def prune_backups(folder: str | PathLike[str], keep: int) -> list[Path]:
     return gone
 
 
-class _SnapshotTable:
+class _SnapshotTable(RowByRow):
     """The documents of a table at one commit: a `Source`."""
 
     def __init__(self, state: TableState) -> None:
@@ -144,9 +145,6 @@ class _SnapshotTable:
     def batches(self) -> Iterator[Batch]:
         for documents in pages(self._state):
             yield [dict(document) for document in documents]
-
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
 
     def place(self, row: int) -> str:
         return f"document {row} of {self._state.name}"

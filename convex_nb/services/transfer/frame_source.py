@@ -14,27 +14,24 @@ if TYPE_CHECKING:
     from convex_nb.services.transfer.input_file import InputFile
 
 
-class FrameSource:
+class FrameSource(source.RowByRow):
     """The rows of an Arrow table."""
 
     def __init__(self, table: pyarrow.Table) -> None:
         self._table = table
-        self.total: int = table.num_rows
+        self.total = table.num_rows
 
     def batches(self) -> Iterator[pyarrow.Table]:
         """Slices of it; one, without rows, where it has none."""
         for start in range(0, max(self.total, 1), source.BATCH_ROWS):
             yield self._table.slice(start, source.BATCH_ROWS)
 
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
-
     def place(self, row: int) -> str:
         """The number of the row."""
         return f"row {row}"
 
 
-class ListSource:
+class ListSource(source.RowByRow):
     """The dicts of a list."""
 
     def __init__(self, documents: Sequence[Mapping[str, Any]]) -> None:
@@ -46,21 +43,18 @@ class ListSource:
         for start in range(0, self.total, source.BATCH_ROWS):
             yield list(self._documents[start : start + source.BATCH_ROWS])
 
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
-
     def place(self, row: int) -> str:
         """The number of the dict."""
         return f"row {row}"
 
 
-class ParquetSource:
+class ParquetSource(source.RowByRow):
     """The rows of a Parquet file, read a piece at a time."""
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
         with self._opened() as parquet:
-            self.total: int = parquet.metadata.num_rows
+            self.total = parquet.metadata.num_rows
 
     def _opened(self) -> Any:
         import pyarrow as pa
@@ -82,20 +76,16 @@ class ParquetSource:
             except (pa.ArrowException, OSError) as error:
                 raise _damaged(self._file, "Parquet", error) from None
 
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
-
     def place(self, row: int) -> str:
         """The number of the row in the file."""
         return f"row {row} of {self._file.name}"
 
 
-class ArrowFileSource:
+class ArrowFileSource(source.RowByRow):
     """The rows of an Arrow file, the one with a footer as well as the stream."""
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
-        self.total = 0
 
     def batches(self) -> Iterator[pyarrow.Table]:
         """Its rows."""
@@ -112,9 +102,6 @@ class ArrowFileSource:
                         yield pa.Table.from_batches([batch])
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self._file, "Arrow", error) from None
-
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
 
     def place(self, row: int) -> str:
         """The number of the row in the file."""

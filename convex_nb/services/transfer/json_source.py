@@ -22,10 +22,8 @@ _TAG: Final = b'"$'
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class JsonLinesSource:
+class JsonLinesSource(source.RowByRow):
     """The objects of a file of JSON lines. Empty lines are passed over."""
-
-    total = 0
 
     def __init__(self, file: InputFile, table: str) -> None:
         self._file = file
@@ -70,19 +68,14 @@ class JsonLinesSource:
         if made:
             yield made
 
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
-
     def place(self, row: int) -> str:
         """The line that the row is on."""
         first, line = next(pair for pair in reversed(self._lines) if pair[0] <= row)
         return f"line {line + row - first} of {self._file.name}"
 
 
-class JsonArraySource:
+class JsonArraySource(source.RowByRow):
     """The objects of a file that is one array of them, of at most 8 MiB."""
-
-    total = 0
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
@@ -116,9 +109,6 @@ class JsonArraySource:
             rows = [from_json(row) for row in rows]
         for start in range(0, len(rows), source.BATCH_ROWS):
             yield rows[start : start + source.BATCH_ROWS]
-
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
 
     def place(self, row: int) -> str:
         """The element of the array."""

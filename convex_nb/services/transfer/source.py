@@ -37,3 +37,13 @@ class Source(Protocol):
     def place(self, row: int) -> str:
         """Where a row is, for people: `row 3`, `line 5 of trips.csv`."""
         ...
+
+
+class RowByRow:
+    """What the sources have in common in which no row says how others are to be read."""
+
+    total: int = 0
+    """Those that know better say so."""
+
+    def settle(self) -> None:
+        """Nothing: what a row means depends on no other."""

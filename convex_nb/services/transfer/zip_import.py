@@ -30,10 +30,8 @@ _BOMB_RATIO: Final = 250
 _ENTRY: Final = re.compile(r"^(?:.*/)?(?P<table>[^/]+)/(?P<what>documents|generated_schema)\.jsonl$")
 
 
-class ZipTable:
+class ZipTable(source.RowByRow):
     """The documents of one table in a ZIP file: a `Source`."""
-
-    total = 0
 
     def __init__(self, archive: zipfile.ZipFile, table: str, entry: zipfile.ZipInfo) -> None:
         self.table = table
@@ -64,9 +62,6 @@ class ZipTable:
             raise ImportedValuesError(self.table, offenders)
         if made:
             yield made
-
-    def settle(self) -> None:
-        """Nothing: what a row means depends on no other."""
 
     def place(self, row: int) -> str:
         """The line that a document is on."""
