@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from convex_nb.cli.loading import add_modules, loaded
-from convex_nb.cli.problems import OK
-
-if TYPE_CHECKING:
-    from convex_nb.cli.console import Console
-    from convex_nb.cli.options import OptionParser
+from convex_nb.cli.loading import add_modules, printing
 
 DESCRIPTION: Final = """\
 Print the functions and HTTP actions of modules and folders as JSON, in the form that Convex's own tools exchange: kind,
@@ -20,14 +14,5 @@ EXAMPLES: Final = """\
   convex-nb function-spec my_app > functions.json
   convex-nb function-spec --json        where they are is in pyproject.toml"""
 
-
-def configure(parser: OptionParser) -> None:
-    """Add the options of `function-spec`."""
-    add_modules(parser)
-
-
-def run(options: Namespace, console: Console) -> int:
-    """Print what there is."""
-    with loaded(options) as catalogue:
-        console.line(catalogue.function_spec(), indent=None if console.json else 2)
-    return OK
+configure: Final = add_modules
+run: Final = printing(lambda catalogue: catalogue.function_spec())

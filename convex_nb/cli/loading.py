@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convex_nb.cli.component import component_of
 from convex_nb.cli.options import OptionParser
-from convex_nb.cli.problems import UsageError
+from convex_nb.cli.problems import OK, UsageError
 from convex_nb.cli.project import find_project
 from convex_nb.language.errors import FunctionNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from convex_nb.cli.console import Console
     from convex_nb.deployment.deployment import Deployment
     from convex_nb.functions.definition import Function
 
@@ -101,6 +102,17 @@ def loaded(options: Namespace) -> Iterator[Deployment]:
         with user_code():
             load(catalogue, sources)
         yield catalogue
+
+
+def printing(document: Callable[[Deployment], Any]) -> Callable[[Namespace, Console], int]:
+    """The `run` of a command that prints JSON about functions: what is made of a deployment that has only them."""
+
+    def run(options: Namespace, console: Console) -> int:
+        with loaded(options) as catalogue:
+            console.line(document(catalogue), indent=None if console.json else 2)
+        return OK
+
+    return run
 
 
 @contextmanager
