@@ -215,7 +215,10 @@ class Agent(Threads):
         steps = 0
         # Each round begins with what is saved, so that it does not matter who saved it.
         while True:
-            found = self._found(ctx, prompt_message)
+            try:
+                found = self._found(ctx, prompt_message)
+            except DocumentNotFoundError:
+                return reply("aborted", ())
             answers = [each for each in found["replies"] if each["agent_name"] == self.name]
             # Another agent's calls are for that one, or wait for somebody whom it has asked.
             waiting = unanswered([*answers, *(each for each in found["replies"] if each["role"] == "tool")])

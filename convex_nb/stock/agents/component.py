@@ -14,6 +14,8 @@ ROLES: Final = ("system", "user", "assistant", "tool")
 UNDER_WAY: Final = ("pending", "streaming")
 """The statuses of a reply that an agent is making."""
 
+_HIDDEN: Final = ("vector", "watch", "prompt")
+
 NULL_OR_STRING: Final = v.union(v.null(), v.string())
 ROLE: Final = v.union(*map(v.literal, ROLES))
 STATUS: Final = v.union(*map(v.literal, (*UNDER_WAY, "success", "failed", "aborted")))
@@ -47,6 +49,7 @@ component = define_component(
                     "error": NULL_OR_STRING,
                     "vector": v.union(v.null(), v.id("vectors")),
                     "watch": v.union(v.null(), v.id("_scheduled_functions")),
+                    "prompt": v.optional(v.id("messages")),
                 }
             )
             .index("by_order", ["thread", "order", "step_order"])
@@ -100,9 +103,15 @@ def aborts_of(ctx: QueryCtx, thread: str) -> float | None:
     return None if found is None else found.get("aborts", 0)
 
 
+def under_way_in(ctx: QueryCtx, thread: str) -> list[Document]:
+    """The replies that are being made in a thread."""
+    found = [ctx.db.query("messages").with_index("by_status", thread=thread, status=status) for status in UNDER_WAY]
+    return [message for each in found for message in each.collect()]
+
+
 def as_shown(ctx: QueryCtx, message: Document) -> dict[str, Any]:
     """A message with the text that it has so far."""
-    shown = {field: value for field, value in message.items() if field not in ("vector", "watch")}
+    shown = {field: value for field, value in message.items() if field not in _HIDDEN}
     if message["status"] in UNDER_WAY:
         shown["text"] = "".join(delta["text"] for delta in deltas_of(ctx, message["_id"]))
     return shown

@@ -11,7 +11,6 @@ from convex_nb.stock.agents.component import (
     NULL_OR_STRING,
     ROLE,
     ROLES,
-    UNDER_WAY,
     aborts_of,
     as_shown,
     component,
@@ -20,6 +19,7 @@ from convex_nb.stock.agents.component import (
     message_of,
     messages_of_order,
     thread_of,
+    under_way_in,
 )
 
 if TYPE_CHECKING:
@@ -158,11 +158,7 @@ def save_result(ctx: MutationCtx, prompt_message: str, tool_call_id: str, **resu
 
 @component.mutation(args={"thread": v.id("threads")}, returns=v.number())
 def abort(ctx: MutationCtx, thread: str) -> int:
-    found = [
-        message
-        for status in UNDER_WAY
-        for message in ctx.db.query("messages").with_index("by_status", thread=thread, status=status).collect()
-    ]
+    found = under_way_in(ctx, thread)
     for message in found:
         end_reply(ctx, message, {"status": "aborted"})
     # An agent between two steps makes no reply that could be ended: it looks at this before the next one.
@@ -227,7 +223,7 @@ def _messages(ctx: QueryCtx, thread: str, direction: Any, exclude_tool_messages:
 
 
 def _delete(ctx: MutationCtx, messages: Iterable[Document]) -> int:
-    number = 0
+    gone: dict[str, str] = {}
     for message in messages:
         for delta in deltas_of(ctx, message["_id"]):
             ctx.db.delete(delta["_id"])
@@ -236,8 +232,12 @@ def _delete(ctx: MutationCtx, messages: Iterable[Document]) -> int:
         if message["watch"] is not None:
             ctx.scheduler.cancel(message["watch"])
         ctx.db.delete(message["_id"])
-        number += 1
-    return number
+        gone[message["_id"]] = message["thread"]
+    for thread in dict.fromkeys(gone.values()):
+        for reply in under_way_in(ctx, thread):
+            if reply.get("prompt") in gone:
+                end_reply(ctx, reply, {"status": "failed", "error": "Its prompt was deleted."})
+    return len(gone)
 
 
 def to_said(role: str, content: Any, agent_name: str | None = None, metadata: Any = None) -> dict[str, Any]:

@@ -70,8 +70,10 @@ def begin(
     ctx: MutationCtx, prompt_message: str, agent_name: str, streaming: bool, replies: int, aborts: float | None
 ) -> str | None:
     """Begin a reply to a prompt that has so many, in a thread that was aborted so often; `None` if there are others
-    now, so that the agent looks again."""
-    prompt = message_of(ctx, prompt_message)
+    now, or no prompt, so that the agent looks again."""
+    prompt = ctx.db.get(prompt_message)
+    if prompt is None:
+        return None
     order = messages_of_order(ctx, prompt["thread"], prompt["order"])
     after = [each for each in order if each["step_order"] > prompt["step_order"]]
     if sum(each["status"] == "success" for each in after) != replies or aborts_of(ctx, prompt["thread"]) != aborts:
@@ -82,7 +84,8 @@ def begin(
             end_reply(ctx, each, {"status": "failed", "error": "Another attempt to answer has begun."})
     status = "streaming" if streaming else "pending"
     thread = thread_of(ctx, prompt["thread"])
-    id = insert(ctx, thread, prompt["order"], role="assistant", status=status, agent_name=agent_name)
+    about = {"role": "assistant", "status": status, "agent_name": agent_name, "prompt": prompt_message}
+    id = insert(ctx, thread, prompt["order"], **about)
     ctx.db.patch(id, {"watch": ctx.scheduler.run_after(_QUIET_MS, look, message=id)})
     return id
 

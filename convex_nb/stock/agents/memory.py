@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb import v
-from convex_nb.stock.agents.component import component, message_of
+from convex_nb.stock.agents.component import component
 from convex_nb.stock.retrieval import fused, index_of, words_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ _EMBEDDED: Final = 100
 @component.query(args={"prompt_message": v.id("messages")})
 def without_vectors(ctx: QueryCtx, prompt_message: str) -> Any:
     """The newest messages of a prompt's thread that have no vector yet."""
-    thread = message_of(ctx, prompt_message)["thread"]
-    found = ctx.db.query("messages").with_index("by_vector", thread=thread, vector=None).order("desc")
+    prompt = ctx.db.get(prompt_message)
+    if prompt is None:
+        return []
+    found = ctx.db.query("messages").with_index("by_vector", thread=prompt["thread"], vector=None).order("desc")
     said = found.filter(lambda q: (q.field("status") == "success") & (q.field("text") != ""))
     return [{"message": each["_id"], "text": each["text"]} for each in said.take(_EMBEDDED)]
 
@@ -49,7 +51,9 @@ def save_vectors(ctx: MutationCtx, messages: list[str], vectors: list[list[float
 )
 def search(ctx: QueryCtx, prompt_message: str, by_text: bool, by_vector: bool, limit: int, **how: Any) -> Any:
     """Messages like the prompt from before it, with some before and after each, oldest first; none that is known."""
-    prompt = message_of(ctx, prompt_message)
+    prompt = ctx.db.get(prompt_message)
+    if prompt is None:
+        return []
     field = "user" if how["other_threads"] and prompt["user"] is not None else "thread"
     known = set(how["known"])
 

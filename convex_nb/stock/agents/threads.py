@@ -215,7 +215,8 @@ class Threads:
         return found
 
     def delete_messages(self, ctx: MutationCtx | ActionCtx | Step, messages: Sequence[str]) -> int:
-        """Delete messages; how many there were. A reply that is being made is not finished then."""
+        """Delete messages; how many there were. A reply that is being made is not finished then, nor is one to a prompt
+        that is deleted: it has failed, and the agent ends."""
         return int(ctx.run_mutation(self._component.delete_messages, messages=list(messages)))
 
     def delete_message_range(

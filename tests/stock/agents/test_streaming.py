@@ -7,6 +7,7 @@ import sys
 import threading
 from _thread import interrupt_main
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -135,6 +136,45 @@ def test_a_thread_that_goes_between_two_steps_ends_the_answer(talk: Conversation
     agent = Agent(name="guest", model=lambda messages, tools: model, tools=[leave], max_steps=2)
     reply = talk.ask(agent, prompt="Leave")
     assert reply["status"] == "aborted"
+
+
+def test_an_answer_whose_prompt_is_deleted_ends_and_says_why(talk: Conversation) -> None:
+    def delete_prompt() -> None:
+        messages = talk.test.run(lambda ctx: talk.threads.last_messages(ctx, talk.thread))
+        prompts = [each["_id"] for each in messages if each["role"] == "user"]
+        talk.test.run(lambda ctx: talk.threads.delete_messages(ctx, prompts))
+
+    def in_the_middle(messages: Any, tools: Any) -> Iterator[str]:
+        yield "One "
+        delete_prompt()
+        yield "two "
+
+    def leave(ctx: Any) -> None:
+        delete_prompt()
+
+    def before(ctx: Any, parts: Any) -> Any:
+        delete_prompt()
+        return parts["prompt"]
+
+    def embed(texts: list[str]) -> Any:
+        if "prompt" in texts:
+            delete_prompt()
+        return [[1.0] for _ in texts]
+
+    calls = {"text": "Wait.", "tool_calls": [{"name": "leave"}, {"name": "leave"}]}
+    agent = Agent(name="guest", model=lambda messages, tools: calls, tools=[leave], max_steps=2)
+    ended = ("failed", "", "Its prompt was deleted.")
+    for other, streamed, asked in (
+        (agent.replace(model=in_the_middle), [("failed", "One ", "Its prompt was deleted.")], [ended]),
+        (agent, [("success", "Wait.", None)], [("success", "Wait.", None)]),
+        (agent.replace(context_handler=before), [], []),
+        (agent.replace(embed=embed, context={"vector_search": True}), [], []),
+    ):
+        for ask, said in ((partial(talk.stream, throttle=0), streamed), (talk.ask, asked)):
+            talk.thread = talk.new_thread()
+            reply = ask(other, prompt="prompt")
+            assert reply["status"] == "aborted"
+            assert talk.said("status", "text", "error") == said
 
 
 def test_one_that_fails_in_the_middle_keeps_what_it_said(talk: Conversation) -> None:
