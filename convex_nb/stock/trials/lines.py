@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from convex_nb.stock.agents.context import ModelMessage
     from convex_nb.stock.agents.threads import Message
 
+TEXT_MOST: Final = 4_000
+"""Characters of a message that are shown among others, its first or, while it is made, its last."""
 HEADS: Final = ["#", "who", "text", "status", "usage"]
 _TONES: Final[Mapping[str, Tone]] = {"failed": "bad", "aborted": "soft"}
 
@@ -39,7 +41,7 @@ def message_lines(messages: Sequence[Message], opened: str | None) -> Iterator[L
             "cells": [
                 number,
                 " ".join(filter(None, [each["role"], who])),
-                "\n".join(filter(None, [each["text"], *parts, *calls, *error])),
+                "\n".join(filter(None, [_cut(each), *parts, *calls, *error])),
                 status,
                 usage,
             ],
@@ -65,6 +67,13 @@ def as_json(value: Any) -> str:
 def is_under_way(messages: Iterable[Message]) -> bool:
     """Whether one of them is being made."""
     return any(each["status"] in UNDER_WAY for each in messages)
+
+
+def _cut(message: Message) -> str:
+    text = message["text"]
+    if len(text) <= TEXT_MOST:
+        return text
+    return f"…{text[-TEXT_MOST:]}" if message["status"] in UNDER_WAY else f"{text[:TEXT_MOST]}…"
 
 
 def _call(call: Mapping[str, Any]) -> str:

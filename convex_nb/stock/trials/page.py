@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from convex_nb.stock.agents.agent import Agent, Reply
     from convex_nb.stock.agents.threads import Message, Thread, Threads
     from convex_nb.stock.trials.attempts import Notice
-    from convex_nb.views.dashboard.blocks import Field
+    from convex_nb.views.dashboard.blocks import Field, Tone
 
 STEP: Final = 50
 """So many threads and messages are shown at first, and as many more whenever they are asked for."""
@@ -59,7 +59,7 @@ class ThreadsPage(Page):
     ) -> None:
         self._component = component
         self._threads = threads
-        self._agents = agents
+        self._agents = {str(number): agent for number, agent in enumerate(agents)}
         self._attempts = attempts
         self._version = -1
         self._seen: Seen = {"threads": [], "users": [], "thread": None, "messages": []}
@@ -157,7 +157,7 @@ class ThreadsPage(Page):
 
     def _opened(self, message: Message) -> Iterator[Block]:
         yield bar("message bar", [button("✕ Close", "shut", "close the message", key="message")])
-        told = {name: value for name, value in message.items() if value not in (None, [])}
+        told = {name: value for name, value in message.items() if value is not None and value != []}
         yield code("message", f"Message {_number(message)}", as_json(told), open=True)
         if message["role"] == "user" and self._agents:
             key = message["_id"]
@@ -185,11 +185,36 @@ class ThreadsPage(Page):
             button("Save only", "save", "save the prompt, and ask nobody", submits=True),
         ]
         rows = [[self._agent_field()], [text]]
+        is_open = bool(self.memory.get("is_instructing"))
+        buttons.append(button("Instructions", "instructions", "try the agent with other instructions", on=is_open))
         yield form("prompt", rows, buttons, title="Try a prompt", version=self.memory.get("sent", 0))
+        if is_open:
+            yield self._instructions()
 
     def _agent_field(self) -> Field:
-        choices = [(str(number), agent.name) for number, agent in enumerate(self._agents)]
-        return choice("agent", "Agent", choices, self.memory.get("agent", "0"))
+        choices = [
+            (key, f"{agent.name}, instructed otherwise" if key in self._instructed else agent.name)
+            for key, agent in self._agents.items()
+        ]
+        return choice("agent", "Agent", choices, self._chosen, eager="agent")
+
+    def _instructions(self) -> Block:
+        key = self._chosen
+        agent, is_other = self._agents[key], key in self._instructed
+        given = self._instructed[key] if is_other else agent._instructions
+        text: Field = {
+            "name": "instructions",
+            "label": "Instructions (Ctrl+Enter uses them)",
+            "kind": "area",
+            "value": given or "",
+            "wide": True,
+        }
+        buttons = [button("Use", "instruct", "until this cell runs again", key=key, submits=True)]
+        if is_other:
+            buttons.append(button("Its own", "uninstruct", "what the agent was made with", key=key))
+        title = f"What {agent.name} is told here"
+        tone: Tone = "warn" if is_other else "plain"
+        return form(f"instructions {key}", [[text]], buttons, title=title, tone=tone)
 
     # -- what a reader does
 
@@ -258,10 +283,26 @@ class ThreadsPage(Page):
             keep,
         )
 
+    def do_agent(self, content: Mapping[str, Any]) -> None:
+        self._agent(content)
+
+    def do_instructions(self, _: Mapping[str, Any]) -> None:
+        self.memory["is_instructing"] = not self.memory.get("is_instructing")
+
+    def do_instruct(self, content: Mapping[str, Any]) -> None:
+        self._instructed[content["key"]] = content["entries"]["instructions"].strip()
+
+    def do_uninstruct(self, content: Mapping[str, Any]) -> None:
+        self._instructed.pop(content["key"], None)
+
     def do_stop(self, _: Mapping[str, Any]) -> None:
         thread = self.memory["thread"]
-        if not self._write("stop", lambda ctx: self._threads.abort(ctx, thread)):
-            self.say("Nothing was being said just now.", "warn")
+        if self._write("stop", lambda ctx: self._threads.abort(ctx, thread)):
+            return
+        if any(each.can_be_stopped for each in self._attempts.running(thread)):
+            self.say("It was told to end before its next call of a tool or of its model.", "soft")
+        else:
+            self.say("Nothing was being said.", "warn")
 
     def _answer(self, agent: Agent, thread: str, prompt: str) -> None:
         def told(reply: Reply) -> Notice | None:
@@ -270,6 +311,8 @@ class ThreadsPage(Page):
                 return "warn", f"{agent.name} waits for what `save_tool_result` says to its calls: {calls}."
             if reply["status"] == "unfinished":
                 return "warn", f"{agent.name} has not come to an end: `max_steps=` were not enough."
+            if reply["status"] == "aborted":
+                return "soft", f"{agent.name} was stopped."
             return None
 
         self._attempts.begin(
@@ -297,9 +340,21 @@ class ThreadsPage(Page):
         return place, prompt
 
     def _agent(self, content: Mapping[str, Any]) -> Agent:
-        chosen: str = content["entries"]["agent"]
-        self.memory["agent"] = chosen
-        return self._agents[int(chosen)]
+        key = self.memory["agent"] = content["entries"]["agent"]
+        agent = self._agents[key]
+        return agent.replace(instructions=self._instructed[key] or None) if key in self._instructed else agent
+
+    @property
+    def _chosen(self) -> str:
+        """The key of the agent that was asked last."""
+        chosen: str = self.memory.get("agent", "0")
+        return chosen
+
+    @property
+    def _instructed(self) -> dict[str, str]:
+        """What is tried in place of the instructions of agents, by their keys."""
+        found: dict[str, str] = self.memory.setdefault("instructed", {})
+        return found
 
     def _message(self, content: Mapping[str, Any]) -> Message:
         found = next((each for each in self._seen["messages"] if each["_id"] == content["key"]), None)

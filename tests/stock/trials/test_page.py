@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from convex_nb import v
 from convex_nb.deployment.deployment import Deployment
 from convex_nb.stock import Agent, Tool, tool
 from convex_nb.stock.trials import page
-from tests.until import until
+from tests.until import PATIENCE, until
 
 from .conftest import Gate, Reader
 
@@ -108,9 +109,32 @@ def test_what_an_agent_is_saying_is_seen_and_stopped(deployment: Deployment) -> 
     reader.wait()
     assert reader.said[1][2:4] == ["Once ", "aborted"]
     assert "stop" not in reader
-    assert "notice" not in reader
+    assert reader["notice"]["text"] == "Teller was stopped."
     reader.begin("stop")
-    assert "Nothing was being said" in reader["notice"]["text"]
+    assert reader["notice"]["text"] == "Nothing was being said."
+
+
+def test_what_an_agent_does_between_two_steps_is_its_last(deployment: Deployment) -> None:
+    begun, opened = threading.Event(), threading.Event()
+
+    @tool
+    def look(ctx: Any, question: str) -> str:
+        begun.set()
+        assert opened.wait(PATIENCE)
+        return "nothing"
+
+    def seek(messages: Any, tools: Any) -> Any:
+        return {"tool_calls": [{"name": "look", "args": {"question": "where?"}}]}
+
+    reader = Reader(deployment, Agent(name="Seeker", model=seek, tools=[look], max_steps=9))
+    reader.begin("send", agent="0", prompt="Seek")
+    assert begun.wait(PATIENCE)
+    reader.begin("stop")
+    assert "told to end" in reader["notice"]["text"]
+    opened.set()
+    reader.wait()
+    assert reader["notice"]["text"] == "Seeker was stopped."
+    assert [line[1] for line in reader.said] == ["user", "assistant Seeker", "tool look"]
 
 
 def test_threads_are_the_newest_first_of_a_user_or_all_and_more_when_asked(
@@ -171,6 +195,38 @@ def test_a_prompt_is_saved_its_context_looked_at_and_then_it_is_answered(deploym
     reader.begin("message", prompt)
     assert "context" not in reader
     assert "message" not in reader
+
+
+def test_an_agent_is_tried_with_other_instructions(deployment: Deployment) -> None:
+    reader = Reader(deployment, polly, keeper)
+    reader.do("save", agent="0", prompt="Hello")
+    assert "instructions 0" not in reader
+    reader.begin("instructions")
+    assert reader["instructions 0"]["rows"][0][0]["value"] == "You are a parrot."
+    for act, agent, told in (
+        ("instruct", "0", ["You are an <b>owl</b>."]),
+        ("nothing", "1", []),
+        ("instruct", "1", ["You are an <b>owl</b>."]),
+        ("uninstruct", "0", ["You are a parrot."]),
+    ):
+        reader.begin("agent", agent=agent)
+        reader.begin(act, agent, instructions="You are an <b>owl</b>. ")
+        reader.do("context", reader.key("0.0"), agent=agent)
+        assert [line["cells"][1] for line in reader["context"]["lines"][:-1]] == told
+        assert [reader[f"instructions {agent}"]["rows"][0][0]["value"]] == (told or [""])
+    assert reader["prompt"]["rows"][0][0]["choices"] == [("0", "Polly"), ("1", "Keeper, instructed otherwise")]
+    reader.begin("instruct", "0", instructions="")
+    reader.do("context", reader.key("0.0"), agent="0")
+    assert [line["cells"] for line in reader["context"]["lines"]] == [["user", "Hello"]]
+
+
+def test_a_long_text_is_cut_and_whole_when_it_is_opened(deployment: Deployment) -> None:
+    reader = Reader(deployment)
+    thread = reader.begin_thread()
+    reader.run(lambda ctx: reader.threads.save_message(ctx, thread, "x" * 5_000))
+    assert len(reader.said[0][2]) == 4_001
+    reader.begin("message", reader.key("0.0"))
+    assert "x" * 5_000 in reader["message"]["text"]
 
 
 def test_what_is_refused_changes_nothing(deployment: Deployment) -> None:
