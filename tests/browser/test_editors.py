@@ -1,13 +1,15 @@
-"""A cell that is being edited, while something else happens: one view by itself, its kernel played by the test."""
+"""What a reader enters, while something else happens: one widget by itself, its kernel played by the test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from convex_nb.views.dashboard.blocks import Block, grid
 from convex_nb.views.modules import bundle, style
 
 pytestmark = pytest.mark.browser
@@ -21,15 +23,19 @@ class Model {
   on(event, take) { this.heard.set(event, take); }
   send(message) { this.sent.push(message); }
 }
-globalThis.begin = (snapshot) => {
-  globalThis.model = new Model({ mark: "v1", snapshot });
-  const widget = live();
-  widget.initialize({ model });
+globalThis.begin = (traits) => {
+  globalThis.model = new Model({ mark: "v1", ...traits });
+  const widget = widgetOf();
+  widget.initialize?.({ model });
   widget.render({ model, el: document.body.appendChild(document.createElement("div")) });
 };
 globalThis.tell = (update) => {
   model.heard.get("msg:custom")({ type: "updates", of: [["v1", update]] });
   return new Promise(requestAnimationFrame);
+};
+globalThis.set = (name, value) => {
+  model.traits[name] = value;
+  model.heard.get(`change:${name}`)();
 };
 globalThis.stop = () => model.heard.get("comm_live_update")();
 globalThis.sent = (type) => model.sent.filter((message) => message.type === type);
@@ -63,20 +69,32 @@ HEAD: dict[str, Any] = {
 ROWS = [["k1", ["one", "1"]], ["k2", ["two", "2"]], ["k3", ["three", "3"]]]
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A view of three rows, of which the second is being edited."""
+@contextmanager
+def alone(browser: Browser, module: str, **traits: Any) -> Iterator[Page]:
+    """A page with one widget, and an input beside it."""
     page = browser.new_page()
     errors: list[Exception] = []
     page.on("pageerror", lambda error: errors.append(error))
-    page.set_content(f"<style>{style('live.css')}</style><input id=other>")
-    page.evaluate(f"() => {{ {bundle('live.js').replace('export default', 'globalThis.live =')}\n{KERNEL} }}")
-    page.evaluate("begin", {"sequence": 1, "base": None, "head": HEAD, "page": ROWS})
-    page.locator("tbody td", has_text="two").dblclick()
-    page.locator(".cx-edit").fill("half a wo")
+    styles = style("live.css", "form.css", "dashboard.css")
+    page.set_content(f"<style>{styles}</style><input id=other>")
+    page.evaluate(f"() => {{ {bundle(module).replace('export default', 'globalThis.widgetOf =')}\n{KERNEL} }}")
+    page.evaluate("begin", traits)
     yield page
     page.close()
     assert errors == []
+
+
+def whole(head: Mapping[str, Any], page: Sequence[Any]) -> dict[str, Any]:
+    return {"sequence": 1, "base": None, "head": head, "page": page}
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A view of three rows, of which the second is being edited."""
+    with alone(browser, "live.js", snapshot=whole(HEAD, ROWS)) as page:
+        page.locator("tbody td", has_text="two").dblclick()
+        page.locator(".cx-edit").fill("half a wo")
+        yield page
 
 
 def titles(page: Page) -> list[str]:
@@ -155,3 +173,52 @@ def test_more_is_asked_for_with_the_picture_in_which_that_was(page: Page) -> Non
         page.evaluate("tell", {"sequence": sequence, "base": sequence - 1, "head": {"more": "CanLoadMore"}})
         page.get_by_role("button", name="load the next page").click()
     assert page.evaluate("sent('more').map(({ sequence }) => sequence)") == [2, 3]
+
+
+def test_a_grid_of_the_dashboard_stays_where_it_was_scrolled_to(browser: Browser) -> None:
+    def rows(number: int) -> Block:
+        lines = [{"key": str(each), "cells": [each]} for each in range(number)]
+        return grid("calls", "Calls", ["number"], lines, "none")  # type: ignore[arg-type]
+
+    head = {"page": "logs", "pages": ["logs"], "state": "live", "note": "", "problem": None, "timestamp": "1"}
+    with alone(browser, "dashboard.js", snapshot=whole(head, [["calls", [rows(100)]]])) as page:
+        page.evaluate("document.querySelector('.cx-scroll').scrollTop = 500")
+        delta = {"remove": [], "insert": [], "change": [["calls", {"0": rows(101)}]]}
+        page.evaluate("tell", {"sequence": 2, "base": 1, "head": {}, "delta": delta})
+        assert page.locator("tbody tr").count() == 101
+        assert page.evaluate("document.querySelector('.cx-scroll').scrollTop") == 500
+
+
+NUMBER = {"kind": "number", "type": "number", "name": "n"}
+EITHER = [{"kind": "object", "type": f"{which} {{n}}", "fields": [NUMBER]} for which in ("one", "other")]
+FIELDS: list[dict[str, Any]] = [
+    {"kind": "array", "type": "array", "name": "sizes", "item": {"kind": "number", "type": "number"}},
+    {"kind": "record", "type": "record", "name": "by", "item": {"kind": "id", "type": "id", "table": "users"}},
+    {"kind": "union", "type": "union", "name": "either", "members": EITHER},
+]
+
+
+def test_what_is_wrong_stands_beside_the_item_that_is_meant(browser: Browser) -> None:
+    shape = {"path": "t:f", "kind": "mutation", "closed": False, "fixed": [], "fields": FIELDS}
+    with alone(browser, "form.js", shape=shape, answer={"state": "idle"}) as page:
+        add = page.get_by_role("button", name="add to sizes")
+        for _ in range(3):
+            add.click()
+        page.get_by_role("button", name="remove").first.click()
+        add.click()
+        assert page.locator(".cx-item .cx-name").all_inner_texts() == ["0", "1", "2"]
+        page.get_by_role("button", name="add to by").click()
+        key, id = page.locator(".cx-item").last.locator("textarea, input").all()
+        key.fill("ada")
+        assert id.evaluate("box => box.list !== null"), "ids are offered in items as well"
+        page.locator(".cx-run").click()
+        assert page.evaluate("sent('submit')[0].entries") == {
+            "sizes": ["", "", ""],
+            "by": [["ada", ""]],
+            "either": [0, {"n": ""}],
+        }
+        errors = [[["sizes", "1"], "no number"], [["by", "ada"], "no id"], [["either", "n"], "not one"]]
+        page.evaluate("answer => set('answer', answer)", {"state": "error", "errors": errors})
+        wrong = "[...document.querySelectorAll('.cx-item')].map((item) => item.querySelector('.cx-wrong').textContent)"
+        assert page.evaluate(wrong) == ["", "no number", "", "no id"]
+        assert page.get_by_text("not one").is_visible()

@@ -17,7 +17,10 @@ export function drawBlock(block, old, context) {
     const active = document.activeElement;
     old.focus = old.made.contains(active) ? active.dataset.at : null;
     const [before, now] = [old.made, made].map((each) => each.querySelector(".cx-scroll"));
-    if (before && now) requestAnimationFrame(() => now.scrollTo(before.scrollLeft, before.scrollTop));
+    if (before && now) {
+      const { scrollLeft, scrollTop } = before; // outside of the page there is none, and neither one is there then
+      queueMicrotask(() => now.scrollTo(scrollLeft, scrollTop));
+    }
   }
   return made;
 }

@@ -17,25 +17,33 @@ let numbers = Math.floor(Math.random() * 1e12); // each form has a module of its
 class Form {
   constructor(ask) {
     this.ask = ask; // for the ids of a table
-    this.slots = new Map();
+    this.slots = [];
     this.lists = new Map();
+    this.ids = element("div"); // where the lists are
+    this.ids.hidden = true;
     this.files = new Set(); // inputs whose files are sent before the entries
   }
 
-  /** A field with its label, and below it what is wrong with it. `read` gives its entry, undefined if it is not set. */
+  /** A field with its label, and below it what is wrong with it. `read` gives its entry, undefined if it is not set. An
+   *  item of a list is in `path` itself, and says when it is asked where it stands. */
   field(/** @type {Field} */ field, path) {
     const row = element("div", "cx-field");
     const id = `cx-field-${++numbers}`;
     const control = this.control(field, path, id);
     const label = element(control.isGroup ? "div" : "label", "cx-field-label");
     if (!control.isGroup) label.htmlFor = id;
-    else control.node.setAttribute("aria-label", field.name ?? "");
-    label.append(element("span", "cx-name", field.name ?? ""), element("span", "cx-type", field.type));
+    const name = element("span", "cx-name");
+    const rename = (text) => {
+      name.textContent = text;
+      if (control.isGroup) control.node.setAttribute("aria-label", text);
+    };
+    rename(field.name ?? "");
+    label.append(name, element("span", "cx-type", field.type));
     const holder = element("div", "cx-field-entry");
     const slot = element("div", "cx-wrong");
     slot.id = `${id}-wrong`;
     slot.hidden = true;
-    this.slots.set(path.join("/"), { slot, control });
+    this.slots.push({ path, slot, control });
     holder.append(control.node, slot);
     row.append(label, holder);
     let read = control.read;
@@ -58,7 +66,7 @@ class Form {
       holder.prepend(unset);
       read = () => (set.checked ? control.read() : undefined);
     }
-    return { row, read };
+    return { row, read, rename };
   }
 
   control(/** @type {Field} */ field, path, id) {
@@ -121,6 +129,7 @@ class Form {
     if (!this.lists.has(table)) {
       const list = element("datalist");
       list.id = `cx-ids-${++numbers}`;
+      this.ids.append(list);
       this.lists.set(table, list);
     }
     return this.lists.get(table);
@@ -164,12 +173,14 @@ class Form {
     const add = button(isRecord ? "+ entry" : "+ item", `add to ${field.name ?? "the list"}`, () => {
       const line = element("div", "cx-item");
       const key = isRecord ? this.text({ kind: "string" }, `cx-field-${++numbers}`) : null;
-      const itemPath = [...path, String(items.length)];
-      const part = this.field({ ...field.item, name: isRecord ? "" : String(items.length) }, itemPath);
-      const item = { line, key, read: part.read };
+      const item = { key, toString: () => (isRecord ? key.read() : String(items.indexOf(item))) };
+      items.push(item);
+      const part = this.field({ ...field.item, name: isRecord ? "" : String(item) }, [...path, item]);
+      Object.assign(item, part);
       const remove = button("×", "remove", () => {
         items.splice(items.indexOf(item), 1);
         line.remove();
+        if (!isRecord) for (const each of items) each.rename(String(each));
         add.focus();
       });
       if (key) {
@@ -177,7 +188,6 @@ class Form {
         line.append(key.node);
       }
       line.append(part.row, remove);
-      items.push(item);
       node.insertBefore(line, add);
       focusIn(line);
     });
@@ -204,7 +214,10 @@ class Form {
 
   /** Put each error beside its field, or beside the nearest one around it; the first one gets the focus. */
   mark(errors) {
-    for (const { slot, control } of this.slots.values()) {
+    this.slots = this.slots.filter(({ slot }) => slot.closest(".cx-fields")); // others have gone
+    const seen = this.slots.filter(({ control }) => !control.node.closest("[hidden]")); // of a union, one member
+    const places = new Map(seen.map((each) => [each.path.join("/"), each]));
+    for (const { slot, control } of this.slots) {
       slot.hidden = true;
       slot.textContent = "";
       control.node.removeAttribute("aria-invalid");
@@ -212,8 +225,8 @@ class Form {
     const marked = [];
     for (const [path, message] of errors) {
       let place = [...path];
-      while (place.length && !this.slots.has(place.join("/"))) place = place.slice(0, -1);
-      const found = this.slots.get(place.join("/"));
+      while (place.length && !places.has(place.join("/"))) place = place.slice(0, -1);
+      const found = places.get(place.join("/"));
       if (!found) continue;
       found.slot.hidden = false;
       found.slot.textContent = message;
@@ -279,7 +292,7 @@ function draw({ model, el }) {
     run.title = "Ctrl+Enter";
     root.setAttribute("aria-label", path);
     entries.setAttribute("aria-label", `arguments of ${path}`);
-    entries.replaceChildren(...parts.map((part) => part.row), ...form.lists.values(), foot);
+    entries.replaceChildren(...parts.map((part) => part.row), form.ids, foot);
     root.dataset.path = path;
   };
   const written = (part) => JSON.stringify(part.read());
