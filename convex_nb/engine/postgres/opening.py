@@ -129,7 +129,6 @@ def shared_log(
     staging = Staging(store, copies)
     return PostgresLog(
         database,
-        address,
         kernel,
         Session(address, channel, kernel, relaxed=durability == "relaxed"),
         Presence(address, channel, kernel, silent=read_only),

@@ -21,7 +21,6 @@ from convex_nb.language.errors import ReadOnlyError, StorageError
 if TYPE_CHECKING:
     from convex_nb.engine.commit import Entry
     from convex_nb.engine.database import Database
-    from convex_nb.engine.postgres.address import Address
     from convex_nb.engine.postgres.copies import SharedCopies
     from convex_nb.engine.postgres.postgres_archive import PostgresArchive
     from convex_nb.engine.postgres.presence import Presence
@@ -45,7 +44,6 @@ class PostgresLog:
     def __init__(
         self,
         database: Database,
-        address: Address,
         kernel: str,
         session: Session,
         presence: Presence,
@@ -62,7 +60,7 @@ class PostgresLog:
         self.kernel = kernel
         self.read_only = read_only
         self._database = weakref.ref(database)
-        self._address = address
+        self._address = store.address
         self._session = session
         self._presence = presence
         self._store = store
