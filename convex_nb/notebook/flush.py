@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -51,6 +52,9 @@ class Flush:
         self._listened: WeakSet[Deployment] = WeakSet()
         self._counts_commits = False
         self._flushing = threading.RLock()
+        # Whether a view is stale, and when the next flush is wanted though none is: `_wake` has the thread look.
+        self._marked = False
+        self._due = math.inf
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -64,12 +68,13 @@ class Flush:
 
     def mark(self) -> None:
         """Note that a view is stale. Called inside commits, on any thread: never blocks."""
+        self._marked = True
         self._wake.set()
 
     def _committed(self, _commit: object) -> None:
         # A paused view says how many commits it is behind; others are marked by those that touch them.
         if self._counts_commits:
-            self._wake.set()
+            self.mark()
 
     def add(self, deployment: Deployment, view: LiveView, every: float | None = None) -> None:
         """Let a view follow its deployment's commits and, with a period in seconds, the clock."""
@@ -79,7 +84,7 @@ class Flush:
             deployment.on_commit.append(self._committed)
         self._timetable.set(view, every)
         if every is not None:
-            self._wake.set()
+            self.mark()
         if self._threaded and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="convex_nb views", daemon=True)
             self._thread.start()
@@ -94,7 +99,7 @@ class Flush:
         """Run `move` before the next flush; of several for one view only the last."""
         if self._threaded:
             self._moved[id(view)] = move
-            self._wake.set()
+            self.mark()
         else:
             move()
 
@@ -114,7 +119,7 @@ class Flush:
 
     def _refresh(self, cell_ended: bool) -> float | None:
         self._timetable.expire_due()
-        self._wake.clear()
+        self._marked = False
         started = time.monotonic()
         while self._moved:
             _, move = self._moved.popitem()
@@ -142,6 +147,10 @@ class Flush:
         wanted = _sooner(self._after(cell_ended) if self._after else None, self._timetable.wait())
         ended = time.monotonic()
         self._next = ended + max(INTERVAL, SHARE * (ended - started))
+        self._due = math.inf if wanted is None else ended + wanted
+        if wanted is not None:
+            # The thread may be about to wait for longer.
+            self._wake.set()
         return wanted
 
     def if_due(self) -> None:
@@ -169,17 +178,21 @@ class Flush:
         self._thread = None
 
     def _run(self) -> None:
-        wanted: float | None = None
         while True:
-            self._wake.wait(wanted)
+            left = self._due - time.monotonic()
+            self._wake.wait(None if left == math.inf else max(0.0, left))
+            self._wake.clear()
+            if not (self._marked or self._stop.is_set() or time.monotonic() >= self._due):
+                # Another thread has flushed.
+                continue
             if self._stop.wait(max(0.0, self._next - time.monotonic())) or self._stop.is_set():
                 return
             try:
-                wanted = self.now()
+                self.now()
             except Exception:
                 # An observer of a view raised, or the deployment was closed under us: the other views go on.
                 log.exception("convex_nb: a live view could not be refreshed")
-                wanted = None
+                self._due = math.inf
 
 
 def _sooner(a: float | None, b: float | None) -> float | None:

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from convex_nb.notebook import flush as flush_module
 from convex_nb.notebook.flush import Flush
-from tests.until import until
+from tests.until import PATIENCE, until
 
 
 class Deployment:
@@ -32,10 +33,10 @@ class Deployment:
 class View:
     """Counts what the flush asks of it."""
 
-    is_paused = False
+    is_paused = is_hidden = False
 
     def __init__(self) -> None:
-        self.query = object()
+        self.query = SimpleNamespace(reads_clock=False)
         self.absorbed = 0
         self.pumped = 0
 
@@ -155,10 +156,29 @@ def test_what_comes_after_is_told_when_a_cell_has_ended_and_may_ask_to_come_agai
 
     flush, *_ = made(threaded=True, after=after)
     try:
+        # The thread may have begun to wait before that, or not yet.
         assert flush.now(cell_ended=True) == 0.01
-        flush.mark()
         until(lambda: len(told) == 3)
         assert told == [True, False, False]
+    finally:
+        flush.close()
+
+
+def test_a_period_holds_though_a_cell_ends_before_the_thread_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    run = Flush._run
+
+    def late(flush: Flush) -> None:
+        assert go_on.wait(PATIENCE)
+        run(flush)
+
+    monkeypatch.setattr(Flush, "_run", late)
+    flush, deployment, view = made(threaded=True)
+    try:
+        flush.add(cast(Any, deployment), cast(Any, view), every=0.01)
+        flush.now(cell_ended=True)
+        go_on.set()
+        until(lambda: "convex_nb views" in deployment.refreshes)
     finally:
         flush.close()
 
