@@ -83,24 +83,26 @@ class ThreadsPage(Page):
 
     def blocks(self) -> Iterable[Block]:
         self._version = self._attempts.version
-        threads_most, messages_most = self._most("threads"), self._most("messages")
+        threads_most, messages_most, chosen = self._most("threads"), self._most("messages"), self._thread
         self._seen = seen = read(
             self.deployment,
             self._component,
             of=self._of(),
-            thread=self.memory.get("thread"),
+            thread=chosen,
             threads_most=threads_most,
             messages_most=messages_most,
         )
         thread = seen["thread"]
-        # Another one that begins is not to take its place.
-        self.memory["thread"] = thread and thread["_id"]
+        if self._thread == chosen:  # Its reader may have turned to another one in the meantime.
+            # It stays when a newer one begins.
+            self.memory["thread"] = thread and thread["_id"]
         yield listing("threads", "Threads", map(self._item, seen["threads"][:threads_most]), "thread")
         if len(seen["threads"]) > threads_most:
             yield listing("more", "There are more", [{"key": "threads", "label": f"Show {STEP} more"}], "more")
         yield from self._chooser()
         if thread is None:
-            yield words("none", "There is no thread yet: a prompt or “New thread” begins one.", "soft")
+            of = "".join(f" of {_called(user)}" for user in self._of())
+            yield words("none", f"There is no thread{of} yet: a prompt or “New thread” begins one.", "soft")
         else:
             yield from self._conversation(thread)
         yield from self._under_way()
@@ -117,7 +119,7 @@ class ThreadsPage(Page):
             "key": thread["_id"],
             "label": label,
             "note": one_line(thread["user"] or "", 20),
-            "on": thread["_id"] == self.memory["thread"],
+            "on": thread["_id"] == self._thread,
         }
 
     def _chooser(self) -> Iterator[Block]:
@@ -166,7 +168,7 @@ class ThreadsPage(Page):
             yield form("answers", [[self._agent_field()]], [reads, answers])
 
     def _under_way(self) -> Iterator[Block]:
-        running = self._attempts.running(self.memory["thread"])
+        running = self._attempts.running(self._thread)
         if not running and not is_under_way(self._seen["messages"]):
             return
         text = " ".join(f"{each.text} …" for each in running) or "An answer is being made …"
@@ -272,7 +274,7 @@ class ThreadsPage(Page):
         def keep(messages: list[Any]) -> None:
             title = f"What {agent.name} would read to answer {_number(message)}"
             tools = [each.specification for each in agent._tools.values()]
-            if self.memory.get("thread") == message["thread"]:
+            if self._thread == message["thread"]:
                 self.memory["context"] = {"title": title, "messages": messages, "tools": tools}
 
         self._attempts.begin(
@@ -296,8 +298,8 @@ class ThreadsPage(Page):
         self._instructed.pop(content["key"], None)
 
     def do_stop(self, _: Mapping[str, Any]) -> None:
-        thread = self.memory["thread"]
-        if self._write("stop", lambda ctx: self._threads.abort(ctx, thread)):
+        thread = self._thread
+        if thread is not None and self._write("stop", lambda ctx: self._threads.abort(ctx, thread)):
             return
         if any(each.can_be_stopped for each in self._attempts.running(thread)):
             self.say("It was told to end before its next call of a tool or of its model.", "soft")
@@ -326,7 +328,7 @@ class ThreadsPage(Page):
 
     def _save(self, content: Mapping[str, Any]) -> tuple[str, str]:
         """Save a prompt, in a new thread where there is none; return the ids of both."""
-        text, thread = content["entries"]["prompt"].strip(), self.memory["thread"]
+        text, thread = content["entries"]["prompt"].strip(), self._thread
         if not text:
             raise InvalidValueError("A prompt has a text: nothing was saved.")
 
@@ -343,6 +345,12 @@ class ThreadsPage(Page):
         key = self.memory["agent"] = content["entries"]["agent"]
         agent = self._agents[key]
         return agent.replace(instructions=self._instructed[key] or None) if key in self._instructed else agent
+
+    @property
+    def _thread(self) -> str | None:
+        """The thread that is shown, which may be deleted since."""
+        thread: str | None = self.memory.get("thread")
+        return thread
 
     @property
     def _chosen(self) -> str:

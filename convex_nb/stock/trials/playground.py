@@ -38,7 +38,10 @@ def playground(*agents: Threads, user: str | None = None) -> Playground:
     """
     for each in agents:
         if not isinstance(each, Threads):
-            raise InvalidValueError(f"A playground takes agents, not {each!r:.80}. It was not opened.", value=each)
+            raise InvalidValueError(
+                f"A playground takes agents, as `playground(polly, teller)`, not {each!r:.80}. It was not opened.",
+                value=each,
+            )
     threads = agents[0] if agents else Threads()
     places = sorted({repr(each._component) for each in agents or [threads]})
     if len(places) > 1:

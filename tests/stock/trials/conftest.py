@@ -55,7 +55,7 @@ class Reader:
         self.page.do({"type": "do", "act": act, "key": key, "entries": entries})
 
     def wait(self) -> None:
-        until(lambda: not self.attempts.running(self.page.memory["thread"]))
+        until(lambda: not self.attempts.running(self.page.memory.get("thread")))
 
     def run(self, handler: Callable[[Any], Any]) -> Any:
         return self.deployment.mutation(anonymous_function(handler, "mutation", "tests:run"), {})

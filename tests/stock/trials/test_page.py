@@ -55,6 +55,7 @@ def test_without_threads_and_agents_it_says_so(deployment: Deployment) -> None:
 
 def test_a_prompt_begins_a_thread_and_is_answered(deployment: Deployment) -> None:
     reader = Reader(deployment, polly, keeper, user='"ada"')
+    assert "no thread of ada yet" in reader["none"]["text"]
     reader.do("send", agent="0", prompt="Hello <b>")
     assert reader.said == [
         ["0.0", "user ada", "Hello <b>", "success", ""],
@@ -234,7 +235,8 @@ def test_what_is_refused_changes_nothing(deployment: Deployment) -> None:
     reader.begin("send", agent="0", prompt=" \n")
     assert reader["notice"]["tone"] == "bad"
     assert reader.labels == []
-    thread = reader.begin_thread("ada")
+    thread = reader.begin_thread("ada", "A chat")
+    assert reader.labels == ["A chat"]
     reader.do("send", agent="0", prompt="Hello")
     prompt = reader.key("0.0")
     reader.run(lambda ctx: reader.threads.delete_messages(ctx, [prompt]))
@@ -246,6 +248,8 @@ def test_what_is_refused_changes_nothing(deployment: Deployment) -> None:
     reader.page.memory["thread"] = thread
     reader.begin("send", agent="0", prompt="Hello")
     assert "no thread" in reader["notice"]["text"]
+    reader.do("send", agent="0", prompt="Hello")
+    assert [line[2] for line in reader.said] == ["Hello", "You said: Hello"]
 
 
 def test_its_own_reading_is_no_call_of_the_application(deployment: Deployment) -> None:
