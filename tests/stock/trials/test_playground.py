@@ -61,5 +61,5 @@ def test_what_cannot_be_shown_is_refused() -> None:
         playground(other)
     with pytest.raises(InvalidValueError, match=r"components\.agent, components\.elsewhere"):
         playground(polly, other)
-    with pytest.raises(InvalidValueError, match="takes agents, .* not 'Polly'"):
+    with pytest.raises(InvalidValueError, match=r"takes agents, .* not 'Polly'"):
         playground("Polly")  # type: ignore[arg-type]
