@@ -340,7 +340,10 @@ class Agent(Threads):
                         answer.add(piece)
                     elif not streamer.add(answer.add(piece)):
                         return False
-            calls = _with_ids(ctx, answer.tool_calls, found["replies"])
+            calls = [
+                {"id": str(call.get("id") or ""), "name": call["name"], "args": dict(call.get("args") or {})}
+                for call in answer.tool_calls
+            ]
             kept = {"message": message, "text": answer.text, "tool_calls": calls, "usage": answer.usage}
             is_kept: bool = ctx.run_mutation(self._component.finish, kept)
         except BaseException as error:
@@ -390,19 +393,3 @@ class Agent(Threads):
             "prompt_message": prompt_message,
             "tool_calls": [dict(call) for call in tool_calls],
         }
-
-
-def _with_ids(
-    ctx: ActionCtx, calls: Iterable[Mapping[str, Any]], before: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Tool calls, each with an id that no other call of this prompt has."""
-    # Some models give none, or count from the same number in each answer.
-    taken = {call["id"] for message in before for call in message["tool_calls"]}
-    found = []
-    for call in calls:
-        id = call.get("id")
-        if not id or id in taken:
-            id = f"call_{ctx.random.getrandbits(64):016x}"
-        taken.add(id)
-        found.append({"id": id, "name": call["name"], "args": dict(call.get("args") or {})})
-    return found

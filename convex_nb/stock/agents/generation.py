@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from convex_nb import v
@@ -123,11 +124,12 @@ def add_delta(ctx: MutationCtx, message: str, number: int, text: str) -> bool:
     },
     returns=v.boolean(),
 )
-def finish(ctx: MutationCtx, message: str, **reply: Any) -> bool:
+def finish(ctx: MutationCtx, message: str, tool_calls: list[dict[str, Any]], **reply: Any) -> bool:
     """Keep a reply that is whole; whether there was still need of it."""
     found = _under_way(ctx, message)
     if found is not None:
-        end_reply(ctx, found, {"status": "success", **reply})
+        calls = _with_ids(ctx, tool_calls, messages_of_order(ctx, found["thread"], found["order"]))
+        end_reply(ctx, found, {"status": "success", **reply, "tool_calls": calls})
     return found is not None
 
 
@@ -141,3 +143,19 @@ def fail(ctx: MutationCtx, message: str, text: str, error: str) -> None:
 def _under_way(ctx: QueryCtx, message: str) -> Document | None:
     found = ctx.db.get(message)
     return found if found is not None and found["status"] in UNDER_WAY else None
+
+
+def _with_ids(
+    ctx: MutationCtx, calls: Iterable[Mapping[str, Any]], order: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Tool calls, each with an id that no other call of this order has."""
+    # Some models give none, or count from the same number in each answer.
+    taken = {call["id"] for message in order for call in message["tool_calls"]}
+    found = []
+    for call in calls:
+        id = call["id"]
+        if not id or id in taken:
+            id = f"call_{ctx.random.getrandbits(64):016x}"
+        taken.add(id)
+        found.append({**call, "id": id})
+    return found

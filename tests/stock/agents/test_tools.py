@@ -256,6 +256,38 @@ def test_calls_of_one_id_are_told_apart(talk: Conversation) -> None:
     assert len({id for (id,) in talk.said("tool_call_id") if id}) == 3
 
 
+def test_calls_of_two_agents_that_count_alike_are_told_apart(talk: Conversation) -> None:
+    runs: list[str] = []
+
+    def work(ctx: Any) -> str:
+        runs.append(ctx.agent.name)
+        if len(runs) > 9:
+            pytest.fail("It runs again and again.")
+        return f"done for {ctx.agent.name}"
+
+    def counting(*answers: Any) -> Any:
+        return scripted({"tool_calls": [call("work", "0")]}, *answers)
+
+    first = Agent(name="first", model=counting("First."), tools=[work], max_steps=2)
+    reply = talk.ask(first, prompt="?")
+    # An answer to the answer has the same order.
+    second = Agent(name="second", model=counting("Second."), tools=[work], max_steps=2)
+    assert talk.ask(second, prompt_message=reply["message"])["text"] == "Second."
+    assert runs == ["first", "second"]
+
+    # Both at one time.
+    prompt = talk.say("??")
+
+    def slow(messages: Any, tools: Any) -> Any:
+        if messages[-1]["role"] == "user":
+            talk.ask(first.replace(model=counting("First.")), prompt_message=prompt)
+            return {"tool_calls": [call("work", "0")]}
+        return messages[-1]["content"]
+
+    assert talk.ask(second.replace(model=slow), prompt_message=prompt)["text"] == "done for second"
+    assert runs == ["first", "second"] * 2
+
+
 def test_streamed_answers_call_tools_too(talk: Conversation) -> None:
     model = scripted(iter(["Let me ", "see.", {"tool_calls": [call("add", left=1)]}]), iter(["Two", "."]))
     reply = talk.stream(Agent(name="helper", model=model, tools=[add], max_steps=3), prompt="1 + 1?", throttle=0)
