@@ -22,9 +22,12 @@ from convex_nb.engine.reading.reader import DatabaseReader, DatabaseWriter
 from convex_nb.language.schema import define_schema, define_table
 from convex_nb.language.validators import v
 from tests.engine.databases import small_thresholds
+from tests.until import PATIENCE
 
 KEPT = 200
 """Documents of the log."""
+LEAST = 300
+"""Interrupts that are sent however long it takes."""
 
 
 class Interrupter:
@@ -47,7 +50,7 @@ class Interrupter:
         self.is_done = True
 
     def _send(self) -> None:
-        while self.sent < self._number and time.monotonic() < self._deadline:
+        while self.sent < self._number and (self.sent < LEAST or time.monotonic() < self._deadline):
             while not self.is_welcome:
                 time.sleep(0)
             self.is_welcome = False
@@ -57,7 +60,7 @@ class Interrupter:
                 time.sleep(0)
             self.sent += 1
             os.kill(os.getpid(), signal.SIGINT)
-            patience = time.monotonic() + 20
+            patience = time.monotonic() + PATIENCE
             while self.surfaced < self.sent:
                 time.sleep(0)
                 if time.monotonic() > patience:

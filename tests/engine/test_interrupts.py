@@ -16,6 +16,7 @@ import pytest
 from convex_nb.engine import interrupts
 from convex_nb.engine.interrupts import Deferred, deferred
 from tests.engine.databases import insert_all, make_database, small_thresholds
+from tests.engine.interrupt_loop import LEAST
 from tests.engine.tripwire import interrupted_at
 
 
@@ -155,10 +156,10 @@ def test_an_interrupt_at_any_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_thousand_interrupts(root: Path) -> None:
     command = [sys.executable, "-m", "tests.engine.interrupt_loop", "2000", "1", "40"]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=root, check=False)
     assert process.returncode == 0, process.stderr
     result = json.loads(process.stdout)
-    assert result["sent"] == result["surfaced"] >= 300, result
+    assert result["sent"] == result["surfaced"] >= LEAST, result
     # What was acknowledged is there; what was not is there as a whole or not at all, and everybody was told.
     assert result["acknowledged"] <= result["counted"] <= result["tried"]
     assert result["counted"] == result["logged"] == result["commits"] == result["told"]

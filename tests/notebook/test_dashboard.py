@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,21 +10,12 @@ from convex_nb.language.errors import InvalidValueError
 from convex_nb.notebook.session import get_session
 from convex_nb.views.dashboard.dashboard import Dashboard
 from tests.notebook.conftest import SEND, Notebook
+from tests.until import until
 
 
 def play(dashboard: Dashboard, **message: Any) -> None:
     """Be the browser."""
     dashboard._handle_custom_msg({"tab": "one", **message}, [])
-
-
-def soon(is_so: Callable[[], bool]) -> bool:
-    waited = threading.Event()
-    for _ in range(100):
-        get_session().flush.now()
-        if is_so():
-            return True
-        waited.wait(0.05)
-    return False
 
 
 def lines_of(dashboard: Dashboard, key: str) -> list[Any]:
@@ -55,7 +44,12 @@ def test_pages_turn_and_only_the_open_one_follows(chat: Notebook) -> None:
     play(dashboard, type="turn", page="nothing")
     assert dashboard.arguments == {"page": "logs"}
     chat.ok("for number in range(3):\n    send(author='Zoe', body='Zoe')")
-    assert soon(lambda: len(lines_of(dashboard, "calls")) == 6)
+
+    def there() -> bool:
+        get_session().flush.now()
+        return len(lines_of(dashboard, "calls")) == 6
+
+    until(there)
     assert "dashboard: logs" in repr(dashboard.sheet())
 
 

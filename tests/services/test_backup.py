@@ -25,6 +25,7 @@ from convex_nb import (
 from convex_nb.services.backup import age_of_newest, backups_in, prune_backups
 from convex_nb.testing import VirtualClock
 from tests.deployment.data.test_feed import STEPS, documents, take
+from tests.until import until
 
 SCHEMA = define_schema({"t": define_table({"n": v.number()}).index("by_n", ["n"])})
 
@@ -181,11 +182,7 @@ def test_they_are_taken_in_the_background_and_end_with_the_deployment(tmp_path: 
     with convex_nb.open() as dep:
         dep.transact(lambda db: db.insert("t", {"n": 1}))
         periodic = dep.backup_every(timedelta(days=1), tmp_path)
-        for _ in range(1000):
-            if periodic.last is not None:
-                break
-            threading.Event().wait(0.02)
-        assert periodic.last is not None
+        until(lambda: periodic.last is not None)
     assert periodic.take_if_due() == 0.0
     periodic.stop()
     assert age_of_newest(tmp_path / "..", 0) is None

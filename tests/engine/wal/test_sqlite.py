@@ -396,10 +396,13 @@ def test_commits_imports_pushes_upkeep_and_saving_at_the_same_time(path: Path, s
         stop.set()
 
     def push() -> None:
+        before = done["import"]
         database.push_schema(items_schema("n", "m"))
         database.push_schema(items_schema("n"))
         # An import that meets a push at every turn would never get in.
-        stop.wait(0.02)
+        while done["import"] == before:
+            if stop.wait(0.001):
+                return
 
     in_threads([again(bring_in), again(push), again(lambda: database.maintain(5)), again(save)])
     assert failed == []
