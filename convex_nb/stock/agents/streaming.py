@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from convex_nb import ActionCtx
 
 Chunking: TypeAlias = Literal["word", "line"] | re.Pattern[str]
-_ENDS: Final = {"word": re.compile(r"\s"), "line": re.compile(r"\n")}
+# Chinese and Japanese have no spaces: there each character ends what may be a word.
+_WORD: Final = r"[\s\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]"
+_ENDS: Final = {"word": re.compile(_WORD), "line": re.compile(r"\n")}
 _PARTS: Final = 1000
 """No delta is a smaller part of what there is: thousands, and not more, take their places in one transaction."""
 

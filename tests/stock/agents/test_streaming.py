@@ -66,6 +66,12 @@ def test_whole_chunks_are_saved_so_far_apart(talk: Conversation, how: Any, expec
     assert talk.said("status", "text")[1:] == [("success", whole)]
 
 
+def test_an_answer_in_a_script_without_spaces_is_streamed(talk: Conversation) -> None:
+    pieces = ["昔々", "狐が", "いた。", "Nine ta", "ils."]
+    expected = ["", *accumulate(["昔々", "狐が", "いた。", "Nine ", "tails."])]
+    assert deltas(talk, teller(talk, pieces), throttle=0) == expected
+
+
 def test_deltas_are_some_thousands_however_long_the_answer_is() -> None:
     class Ctx:
         saved = ""
