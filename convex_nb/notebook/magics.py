@@ -182,7 +182,14 @@ class ConvexMagics(Magics):
             messages = define_table({"author": v.string(), "body": v.string(), "likes": v.number()})
         """
         options, body = self._read(self.convex_schema, line, cell)
-        scope = run_cell(self.shell, body, {**OFFERED, "define_table": define_table, "define_schema": define_schema})
+        try:
+            scope = run_cell(
+                self.shell, body, {**OFFERED, "define_table": define_table, "define_schema": define_schema}
+            )
+        except NameError as error:
+            if error.name in ("table", "defineTable"):
+                error.add_note("A table is declared by `define_table({...})`.")
+            raise
         tables = tables_in(scope)
         if not tables:
             raise UsageError("%%convex_schema: the cell declares no table. Write `messages = define_table({...})`.")

@@ -8,9 +8,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 from convex_nb.deployment.current import current
-from convex_nb.deployment.data.tables import Table
+from convex_nb.deployment.data.tables import Table, Tables
 from convex_nb.deployment.definitions import Function
 from convex_nb.deployment.deployment import Deployment
+from convex_nb.deployment.environment import Environment
+from convex_nb.language.documents import Document
 from convex_nb.language.errors import ConvexError, DeploymentClosedError
 from convex_nb.language.validators import v
 from convex_nb.language.value_types import UNDEFINED, Id, Int64
@@ -77,9 +79,16 @@ def _not_there(owner: object, name: str) -> str:
         called = owner.__name__
         view = f"; `live({called})` is a view of its answer, with `.value` and `.df()`" if owner.kind == "query" else ""
         return f"`{called}` is the function. Its answer is `{called}(...)`{view}."
-    if isinstance(owner, Deployment):
-        with suppress(DeploymentClosedError):
-            return f"A table of it is `dep.table({name!r})`." if name in owner.tables else ""
-    if isinstance(owner, Table) and name in _WRITES:
+    if isinstance(owner, Document):
+        return f"A document is a dict: `document[{name!r}]`."
+    if isinstance(owner, (Deployment, Table)) and name in _WRITES:
         return f"What a cell writes is a transaction: `dep.transact(lambda db: db.{name}(...))`."
+    if isinstance(owner, (Deployment, Tables)):
+        with suppress(DeploymentClosedError):
+            tables = owner.tables if isinstance(owner, Deployment) else owner
+            return f"A table of it is `dep.table({name!r})`." if name in tables else ""
+    if isinstance(owner, Table) and name[0] != "_":
+        return f"All of it as a DataFrame is `dep.table({owner.name!r}).df()`."
+    if isinstance(owner, Environment):
+        return f"A variable of it is `dep.env[{name!r}]`."
     return ""
