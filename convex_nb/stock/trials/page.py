@@ -181,7 +181,7 @@ class ThreadsPage(Page):
             nothing = "There is no agent here to try: `playground(agent)` takes one, or several."
             yield words("agents", nothing, "soft")
             return
-        text: Field = {"name": "prompt", "label": "Prompt (Ctrl+Enter sends it)", "kind": "area", "wide": True}
+        text = field("prompt", "Prompt (Ctrl+Enter sends it)", kind="area", wide=True)
         buttons = [
             button("Send", "send", "save the prompt and let the agent answer", submits=True, tone="ok"),
             button("Save only", "save", "save the prompt, and ask nobody", submits=True),
@@ -204,13 +204,8 @@ class ThreadsPage(Page):
         key = self._chosen
         agent, is_other = self._agents[key], key in self._instructed
         given = self._instructed[key] if is_other else agent._instructions
-        text: Field = {
-            "name": "instructions",
-            "label": "Instructions (Ctrl+Enter uses them)",
-            "kind": "area",
-            "value": given or "",
-            "wide": True,
-        }
+        label = "Instructions (Ctrl+Enter uses them)"
+        text = field("instructions", label, given or "", kind="area", wide=True)
         buttons = [button("Use", "instruct", "until this cell runs again", key=key, submits=True)]
         if is_other:
             buttons.append(button("Its own", "uninstruct", "what the agent was made with", key=key))
