@@ -302,17 +302,19 @@ class Agent(Threads):
         for message, vector in zip(texts, embedded_or_refused(self._embed, list(texts.values())), strict=False):
             if isinstance(vector, Exception):
                 refused.add(message)
+                # The reason first: logs show the beginnings of long lines.
                 log.warning(
-                    "The message %r has no vector, and is not found by what it means: `embed` raised %s. The agent "
-                    "%r goes on without it, and asks again with the thread's next answer.",
-                    message,
+                    "`embed` raised %s. The message %r has no vector, and is not found by what it means; the agent %r "
+                    "goes on without it, and asks again with the thread's next answer.",
                     as_error(vector),
+                    message,
                     self.name,
                 )
             else:
                 vectors[message] = vector
-        order = {"messages": list(vectors), "vectors": list(vectors.values())}
-        ctx.run_mutation(self._component.save_vectors, order)
+        if vectors:
+            order = {"messages": list(vectors), "vectors": list(vectors.values())}
+            ctx.run_mutation(self._component.save_vectors, order)
 
     def _begin(self, ctx: ActionCtx, prompt_message: str, found: Any, streaming: bool) -> str | None:
         order = {"prompt_message": prompt_message, "agent_name": self.name, "streaming": streaming}
