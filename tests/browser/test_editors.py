@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +223,19 @@ def test_what_is_wrong_stands_beside_the_item_that_is_meant(browser: Browser) ->
         wrong = "[...document.querySelectorAll('.cx-item')].map((item) => item.querySelector('.cx-wrong').textContent)"
         assert page.evaluate(wrong) == ["", "no number", "", "no id"]
         assert page.get_by_text("not one").is_visible()
+
+
+def test_a_file_that_was_written_to_since_it_was_chosen_is_chosen_again(browser: Browser, tmp_path: Path) -> None:
+    fields = [{"kind": "file", "type": "file", "name": "photo"}]
+    shape = {"path": "t:f", "kind": "mutation", "closed": False, "fixed": [], "fields": fields}
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"hello")
+    with alone(browser, "form.js", shape=shape, answer={"state": "idle"}) as page:
+        page.locator("input[type=file]").set_input_files(file)
+        # As a browser reads a file that was written to after it had been chosen.
+        page.evaluate("() => { Blob.prototype.read = Blob.prototype.slice; Blob.prototype.slice = null; }")
+        page.locator(".cx-run").click()
+        page.get_by_text("a.txt cannot be read. Choose it again.").wait_for()
+        page.evaluate("() => { Blob.prototype.slice = Blob.prototype.read; }")
+        page.locator(".cx-run").click()
+        page.wait_for_function("sent('submit').length")

@@ -353,10 +353,17 @@ function draw({ model, el }) {
     const now = new Map(parts.map((part) => [part.name, written(part)]));
     for (const { box, number } of form.chosen()) {
       const [file] = box.files;
-      for (let start = 0; start === 0 || start < file.size; start += PART) {
-        note.textContent = `sending ${file.name}…`;
-        const part = await file.slice(start, start + PART).arrayBuffer();
-        model.send({ type: "file", number, media: file.type, start }, undefined, [part]);
+      try {
+        for (let start = 0; start === 0 || start < file.size; start += PART) {
+          note.textContent = `sending ${file.name}…`;
+          const part = await file.slice(start, start + PART).arrayBuffer();
+          model.send({ type: "file", number, media: file.type, start }, undefined, [part]);
+        }
+      } catch {
+        note.className = "cx-note cx-error"; // it was written to after it had been chosen
+        note.textContent = `${file.name} cannot be read. Choose it again.`;
+        run.disabled = false;
+        return;
       }
     }
     sent = now;
