@@ -23,6 +23,8 @@ POINTS = 24
 """Points of the line that are in use at a time."""
 EPOCH = 64
 """Transactions after which others come into use: what a list holds and a range sees stays short."""
+MEETINGS = 16
+"""So often, at first, all threads have read before one of them commits: some conflict, however late a thread starts."""
 
 
 def schema() -> SchemaDefinition:
@@ -57,7 +59,9 @@ class Workload:
         self._maintain = maintain
         self._moments = itertools.count()
         self._values = itertools.count(1)
-        self._turns = itertools.count(threads)
+        self._meetings = min(MEETINGS, transactions // threads)
+        self._together = threading.Barrier(threads)
+        self._turns = itertools.count(threads * self._meetings)
         self._done = threading.Event()
         self._lock = threading.Lock()
         self._errors: list[BaseException] = []
@@ -104,6 +108,7 @@ class Workload:
             target(number)
         except BaseException as error:  # a thread's errors belong to whoever called run
             self._errors.append(error)
+            self._together.abort()
 
     def _keep_up(self, _: int) -> None:
         while not self._done.is_set():
@@ -112,17 +117,21 @@ class Workload:
 
     def _work(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
-        # The first turn of each thread is its own, so that one that starts late still takes part.
-        turn = number
-        while turn < self._transactions and not self._errors:
+        for turn in range(number, self._meetings * self._threads, self._threads):
+            _Attempt(self, chance, turn // EPOCH).run(self._together.wait)
+        while (turn := next(self._turns)) < self._transactions and not self._errors:
             _Attempt(self, chance, turn // EPOCH).run()
-            turn = next(self._turns)
 
     def record(self, operations: list[Operation], started: int, committed: bool) -> None:
         """One attempt is over."""
         execution = Execution(tuple(operations), started, self.moment(), committed, threading.current_thread().name)
         with self._lock:
             self.history.append(execution)
+
+    def conflicted(self) -> None:
+        """One attempt has met another."""
+        with self._lock:
+            self.conflicts += 1
 
     def moment(self) -> int:
         """A time that no other thread can have."""
@@ -152,7 +161,7 @@ class _Attempt:
         self._epoch = epoch
         self._operations: list[Operation] = []
 
-    def run(self) -> None:
+    def run(self, meet: Callable[[], object] = lambda: None) -> None:
         workload = self._workload
         started = workload.moment()
         writable = self._chance.random() < 0.75
@@ -164,12 +173,13 @@ class _Attempt:
         for choice in self._chance.choices(choices, k=self._chance.randint(1, 4)):
             choice(db)
             self._pause()
+        meet()
         committed = False
         try:
             workload.database.commit(transaction, "workload")
             committed = True
         except Conflict:
-            workload.conflicts += 1
+            workload.conflicted()
         except OSError as failure:
             workload.failures.append(failure)
         workload.record(self._operations, started, committed)
