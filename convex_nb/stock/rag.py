@@ -208,8 +208,8 @@ class Rag:
 
 
 def _code_of(embed: Embed) -> str | None:
-    # Of what is no function, such as a `partial`, nothing is known.
-    return fingerprint(embed) if hasattr(inspect.unwrap(embed), "__code__") else None
+    # Of what is no function, such as a `partial`, nothing is known: some have whatever attribute they are asked for.
+    return fingerprint(embed) if inspect.isfunction(embed) or inspect.ismethod(embed) else None
 
 
 def _shown(found: Found) -> str:

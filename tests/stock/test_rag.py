@@ -101,6 +101,24 @@ def test_vectors_of_another_model_are_replaced(test: ConvexTest) -> None:
     assert len(embedded) == number
 
 
+def test_any_callable_embeds(test: ConvexTest) -> None:
+    class Remote:
+        """It has each attribute, as a proxy has."""
+
+        def __getattr__(self, name: str) -> Remote:
+            return Remote()
+
+        def __call__(self, texts: list[str]) -> Any:
+            return [[1.0] for _ in texts]
+
+        def encode(self, texts: list[str]) -> Any:
+            return self(texts)
+
+    for remote in (Remote(), Remote().encode, partial(Remote().encode)):
+        first = act(test, Rag(embed=remote).add, "a", "A fox.", key="k")
+        assert act(test, Rag(embed=remote).add, "a", "A fox.", key="k") == first
+
+
 def test_one_that_could_not_be_embedded_leaves_the_old_one(test: ConvexTest) -> None:
     def busy(texts: list[str]) -> Any:
         raise ConnectionError("busy")
