@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _ID_ANNOTATION = re.compile(r"(?:typing\.)?Annotated\[[\w.]*\bId, '(\w+)'\]")
 _OPTIONAL_ID = re.compile(r'(?:typing\.)?Optional\[(Id\["\w+"\])\]')
 
+_VALUES = (str, int, float, bytes, list, dict, type(None))
+"""What may be an argument, and is no context."""
+
 Handler: TypeAlias = Callable[..., Any]
 Kind: TypeAlias = Literal["query", "mutation", "action"]
 Visibility: TypeAlias = Literal["public", "internal"]
@@ -97,7 +100,7 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run on the current deployment. Inside another handler it warns, and runs as the plain handler."""
         if running.get() is not None:
-            if not args and self._context not in kwargs:
+            if isinstance(args[0], _VALUES) if args else self._context not in kwargs:
                 raise InvalidValueError(
                     f"`{self.__name__}` was called inside another function without its context, so it did not run. "
                     f"Write `ctx.run_{self.kind}({self.__name__}, ...)`, or `{self.__name__}.handler(ctx, ...)`."

@@ -335,7 +335,8 @@ class Registry:
         if component and component not in self._components and SEPARATOR in path:
             return self._no_component(component, component.rpartition("/")[0])
         known = [qualified(component, each) for each in self.functions_of(component)]
-        near = difflib.get_close_matches(usual_spelling(path), known, n=3, cutoff=0.65)
+        named = [each for each in known if each.rpartition(":")[2] == path]
+        near = named[:3] or difflib.get_close_matches(usual_spelling(path), known, n=3, cutoff=0.65)
         if near:
             hint = f" Did you mean {_either(near)}?"
         elif known:

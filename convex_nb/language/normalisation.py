@@ -277,6 +277,7 @@ def _unsupported(value: object) -> InvalidValueError:
             advice = "Read it first: `.collect()`, `.take(n)` or `.first()`."
         else:
             advice = "Values are None, bool, int, float, Int64, str, bytes, list and dict; convert it to one of these."
+    article = "an" if kind.__name__[:1] in "AEIOUaeiou" else "a"
     return InvalidValueError(
-        f"{describe(value, 80)} is a {kind.__name__}, which is not a Convex value. {advice}", value=value
+        f"{describe(value, 80)} is {article} {kind.__name__}, which is not a Convex value. {advice}", value=value
     )

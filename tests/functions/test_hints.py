@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import convex_nb
-from convex_nb import MutationCtx, action, mutation
+from convex_nb import InvalidValueError, MutationCtx, action, mutation
 from convex_nb.functions.hints import BY_NAME, NOT_AWAITED, ONE_DICT
 
 
@@ -78,3 +78,17 @@ def test_what_is_no_mistake_of_ours_gets_no_hint() -> None:
         dep.register(wrong)
         dep.mutation(wrong)
     assert not any("ctx.db" in note for note in getattr(raised.value, "__notes__", ()))
+
+
+def test_one_that_is_called_in_another_with_arguments_by_position_says_how_it_is_called() -> None:
+    @mutation
+    def send(ctx: MutationCtx, author: str, body: str) -> None: ...
+
+    @mutation
+    def outer(ctx: MutationCtx) -> None:
+        send("Ada", "hello")
+
+    with convex_nb.open() as dep:
+        dep.register(send, outer)
+        with pytest.raises(InvalidValueError, match=r"so it did not run. Write `ctx.run_mutation\(send, ...\)`"):
+            dep.mutation(outer)

@@ -49,6 +49,7 @@ def test_every_way_to_name_a_function(target: Any) -> None:
     ("target", "says", "near"),
     [
         ("tasks:lst", 'Did you mean "tasks:list"', ("tasks:list",)),
+        ("list", 'Did you mean "tasks:list"', ("tasks:list",)),
         ("zzz", "Has its cell been run", ()),
         (api.tasks.lst, 'Did you mean "tasks:list"', ("tasks:list",)),
         ("tasks:add", "is a mutation, not a query", ()),
