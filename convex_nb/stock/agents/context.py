@@ -87,10 +87,11 @@ def in_order(parts: ContextParts) -> list[ModelMessage]:
 def without_orphans(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     """Messages without calls that have no result, and results that have no call: models refuse either."""
     for each in messages:
-        if not isinstance(each, Mapping) or not {"role", "content"} <= each.keys():
+        is_message = isinstance(each, Mapping) and {"role", "content"} <= each.keys()
+        if not is_message or not all("id" in call for call in each.get("tool_calls") or ()):
             raise InvalidValueError(
-                f"A model reads messages such as `{{'role': 'user', 'content': 'Hello'}}`, not {each!r}. "
-                "Nothing was asked.",
+                "A model reads messages such as `{'role': 'user', 'content': 'Hello'}`, and each of their `tool_calls` "
+                f"has an `id`, unlike {each!r}. Nothing was asked.",
                 value=each,
             )
     waiting: dict[str, int] = {}

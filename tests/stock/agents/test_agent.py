@@ -244,7 +244,8 @@ def test_what_is_asked_wrongly_is_said(talk: Conversation) -> None:
     for how in ({}, {"prompt": "a", "prompt_message": prompt}):
         with pytest.raises(InvalidValueError, match="either `prompt=`, a text, or `prompt_message=`"):
             talk.ask(agent, **how)
-    for wrong in ("Hello", {"role": "user", "text": "Hello"}):
+    nameless = {"role": "assistant", "content": "", "tool_calls": [{"name": "add"}]}
+    for wrong in ("Hello", {"role": "user", "text": "Hello"}, nameless):
         with pytest.raises(InvalidValueError, match="A model reads messages such as"):
             talk.ask(agent, prompt_message=prompt, messages=[wrong])
     with pytest.raises(InvalidValueError, match="is in the thread"):
