@@ -105,6 +105,11 @@ def save(notebook: NotebookPage, name: str) -> None:
     until(is_kept)
 
 
+def models(notebook: NotebookPage, number: int) -> None:
+    """Returns when so many views are known to the page: those that were closed hear of it a moment later."""
+    notebook.page.wait_for_function(f"({MODELS})() === {number}")
+
+
 def test_views_move_together_whoever_commits(notebook: NotebookPage) -> None:
     notebook.write("together.ipynb", CELLS)
     run(notebook, "load", "add", "rows", "loop", "views")
@@ -153,7 +158,7 @@ def test_every_page_follows_and_none_is_left_behind(
     for _ in range(5):
         run(notebook, "views")
     settled(notebook, 7)
-    assert notebook.page.evaluate(MODELS) == 3, "a cell that runs again keeps its views"
+    models(notebook, 3)  # a cell that runs again keeps its views
 
     save(notebook, "pages.ipynb")
     other = NotebookPage(browser, lab)
@@ -164,7 +169,7 @@ def test_every_page_follows_and_none_is_left_behind(
         run(notebook, "one")
         settled(notebook, 8)
         settled(other, 8)
-        assert other.page.evaluate(MODELS) == 3
+        models(other, 3)
     finally:
         other.close()
     assert (other.errors, other.outside) == ([], [])
@@ -176,20 +181,20 @@ def test_every_page_follows_and_none_is_left_behind(
     settled(notebook, 9, views=6)
     run(notebook, "one")
     settled(notebook, 10, views=6)
-    assert notebook.page.evaluate(MODELS) == 3
+    models(notebook, 3)
     notebook.page.screenshot(path=screens / "flow-second-view-light.png")
 
     notebook.open("pages.ipynb")
     settled(notebook, 10)
     run(notebook, "one")
     settled(notebook, 11)
-    assert notebook.page.evaluate(MODELS) == 3
+    models(notebook, 3)
 
     notebook.page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
     notebook.page.locator(".lm-Menu-itemLabel", has_text="Restart Kernel…").first.click()
     notebook.page.locator(".jp-Dialog button", has_text="Restart").click()
     notebook.page.wait_for_function("() => document.querySelectorAll('.cx[data-state=stale]').length === 3")
-    assert notebook.page.evaluate(MODELS) == 0, "views of a kernel that is gone"
+    models(notebook, 0)  # views of a kernel that is gone
     for name, theme in [("dark", "JupyterLab Dark"), ("light", "JupyterLab Light")]:
         notebook.theme(theme)
         notebook.cell("views").scroll_into_view_if_needed()
@@ -197,4 +202,4 @@ def test_every_page_follows_and_none_is_left_behind(
     notebook.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
     run(notebook, "load", "add", "rows", "views", "one")
     settled(notebook, 2)
-    assert notebook.page.evaluate(MODELS) == 3
+    models(notebook, 3)
