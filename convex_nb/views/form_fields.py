@@ -205,8 +205,12 @@ def _read(validator: Validator, entry: Any) -> Any:
         items = _of_type(entry, list, "a list")
         return [_inside(str(place), validator.element, item) for place, item in enumerate(items)]
     if isinstance(validator, RecordValidator):
-        pairs = _of_type(entry, list, "a list of pairs")
-        return {str(key): _inside(str(key), validator.value, item) for key, item in pairs}
+        values: dict[str, Any] = {}
+        for key, item in _of_type(entry, list, "a list of pairs"):
+            if key in values:
+                raise EntryError(f"{preview(key, 40)} is there twice.", (key,))
+            values[key] = _inside(key, validator.value, item)
+        return values
     if validator.kind == "null":
         return None
     if validator.kind == "boolean":

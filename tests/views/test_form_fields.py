@@ -120,6 +120,7 @@ def test_an_entry_makes_a_value(validator: Validator, entry: Any, value: Any) ->
         (v.array(v.number()), "x", (), "a list"),
         (v.object({"a": v.object({"b": v.number()})}), {"a": {"b": "x"}}, ("a", "b"), "not a number"),
         (v.record(v.string(), v.number()), [["k", "x"]], ("k",), "not a number"),
+        (v.record(v.string(), v.number()), [["k", "1"], ["l", "2"], ["k", "3"]], ("k",), '"k" is there twice'),
         (v.id("users"), "nonsense", (), "'nonsense' does not fit v.id("),
         (v.object({"a": v.array(v.id("users"))}), {"a": ["nonsense"]}, ("a", "0"), "does not fit"),
     ],
