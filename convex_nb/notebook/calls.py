@@ -51,9 +51,11 @@ class Calls:
 
     def card(self, deployment: Deployment) -> Card | None:
         """Return the card of the newest mutation, or None if there was none since `begin`."""
-        record = next(
-            (record for record in reversed(list(deployment.logs.executions)) if record.kind == "mutation"), None
-        )
+        # What is scheduled runs beside the cell, and may have ended after it.
+        called = [
+            record for record in deployment.logs.executions if record.kind == "mutation" and record.caller != "system"
+        ]
+        record = called[-1] if called else None
         if record is None or record.status != "success":
             return None
         commit = getattr(self._newest, "commit", None)

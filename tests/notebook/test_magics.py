@@ -380,6 +380,15 @@ def test_a_call_that_writes_nothing_says_so(chat: Notebook) -> None:
     assert "wrote nothing" in text
 
 
+def test_the_card_is_of_what_the_cell_called_and_not_of_what_that_scheduled(chat: Notebook) -> None:
+    send = "ctx.scheduler.run_after(0, 'messages:send', author='Ada', body='x')"
+    chat.ok(f"%%convex_mutation m\ndef later(ctx):\n    {send}")
+    waiting = "    def __setitem__(self, name, value):\n        convex_nb.current().schedules.wait()"
+    chat.ok(f"import convex_nb\nclass Waits:\n{waiting}")
+    # The job is over before the cell is.
+    assert "m:later ok in" in chat.ok("waits = Waits()\nwaits['x'] = later()").text
+
+
 def test_arguments_that_do_not_fit_write_nothing(chat: Notebook) -> None:
     ran = chat.run('send(author=1, body="x")')
     assert isinstance(ran.error, ArgumentValidationError)
