@@ -175,7 +175,9 @@ class Deployment(Calling, Description):
         self._check_open()
         is_empty = schema is None and crons is None and http is None and auth is None and components is None
         if is_empty or not isinstance(schema, SchemaDefinition | None):
-            raise SchemaDefinitionError(f"push() takes `define_schema({{...}})`, not {describe(schema, 80)}.")
+            what = "crons" if isinstance(schema, CronJobs) else "http" if isinstance(schema, HttpRouter) else ""
+            hint = f" Write `push({what}=...)`." if what else ""
+            raise SchemaDefinitionError(f"push() takes `define_schema({{...}})`, not {describe(schema, 80)}.{hint}")
         if not isinstance(crons, CronJobs | None):
             raise SchedulingError(f"push(crons=...) takes `cron_jobs()`, not {describe(crons, 80)}.", when=crons)
         if not isinstance(http, HttpRouter | None):

@@ -26,8 +26,10 @@ from convex_nb import (
     SchemaValidationError,
     WriteConflictError,
     action,
+    cron_jobs,
     define_schema,
     define_table,
+    http_router,
     mutation,
     query,
     v,
@@ -230,6 +232,12 @@ def test_a_push_is_checked_against_what_is_stored() -> None:
         for wrong in (None, {}, {"notes": NOTES.tables["notes"]}):
             with pytest.raises(SchemaDefinitionError, match="define_schema"):
                 dep.push(wrong)  # type: ignore[arg-type]
+        for misplaced, said in (
+            (cron_jobs(), r"Write `push\(crons=...\)`"),
+            (http_router(), r"Write `push\(http=...\)`"),
+        ):
+            with pytest.raises(SchemaDefinitionError, match=said):
+                dep.push(misplaced)  # type: ignore[arg-type]
 
 
 def test_what_one_push_puts_in_force_is_one_record_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,8 +167,12 @@ def tree_of(uses: Mapping[str, Component], root: str = "") -> dict[str, Componen
 
 def _name_of(component: Any, name: str | None) -> str:
     if not isinstance(component, Component):
+        definition = getattr(component, "definition", None)
+        called = getattr(component, "__name__", type(component).__name__)
+        hint = f" Write `{called}.definition`." if isinstance(definition, Component) else ""
         raise ComponentError(
             f"A component is what `define_component(...)` returns, not {describe(component, 80)}. Nothing changed."
+            + hint
         )
     return component.name if name is None else check_component_name(name)
 

@@ -25,6 +25,7 @@ from convex_nb import (
     v,
 )
 from convex_nb.deployment.components.installing import whole_schema
+from convex_nb.stock import Workpool
 from tests.deployment.components.counting import SCHEMA, counter, opened
 
 
@@ -194,6 +195,8 @@ def _taken() -> Any:
         (lambda dep: dep.push(components=["counter"]), ComponentError, "is what `define_component"),
         (lambda dep: dep.use(counter(), name="a b"), ComponentError, "cannot be the name"),
         (lambda dep: dep.use(counter), ComponentError, "is what `define_component"),
+        (lambda dep: dep.push(components=[Workpool]), ComponentError, "Write `Workpool.definition`."),
+        (lambda dep: dep.use(Workpool(name="a")), ComponentError, "Write `Workpool.definition`."),
         (
             lambda dep: dep.query(counter().functions["total"]),
             FunctionNotFoundError,
