@@ -83,6 +83,8 @@ def _not_there(owner: object, name: str) -> str:
         return f"A document is a dict: `document[{name!r}]`."
     if isinstance(owner, (Deployment, Table)) and name in _WRITES:
         return f"What a cell writes is a transaction: `dep.transact(lambda db: db.{name}(...))`."
+    if isinstance(owner, Deployment) and name in ("crons", "jobs", "scheduler"):
+        return "What runs by the clock is `dep.schedules`; its `.crons` are what runs again and again."
     if isinstance(owner, (Deployment, Tables)):
         with suppress(DeploymentClosedError):
             tables = owner.tables if isinstance(owner, Deployment) else owner

@@ -67,6 +67,7 @@ def test_a_missing_name_of_ours_says_where_it_comes_from(fresh: Notebook, cell: 
         ("deployment.insert('tasks', {})", "`dep.transact(lambda db: db.insert(...))`"),
         ("deployment.tables.tasks", "A table of it is `dep.table('tasks')`."),
         ("deployment.table('tasks').head()", "All of it as a DataFrame is `dep.table('tasks').df()`."),
+        ("deployment.crons", "`dep.schedules`; its `.crons` are"),
         ("deployment.env.KEY", "A variable of it is `dep.env['KEY']`."),
         (
             "deployment.transact(lambda db: db.query('tasks').first()).title",
