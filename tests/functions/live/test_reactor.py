@@ -12,11 +12,13 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from convex_nb import ArgumentValidationError, FunctionNotFoundError, InvalidValueError, QueryCtx, mutation, query
+from convex_nb.functions import runner
 from convex_nb.functions.definition import Function
 from convex_nb.functions.live import reactor
 from convex_nb.functions.live.live_query import LiveQuery
 from convex_nb.functions.live.subscription import Subscription
 from tests.functions.apps import add_task, add_to_counter, counter_value, finish_task, list_tasks, open_app
+from tests.until import PATIENCE
 
 
 def nothing() -> None: ...
@@ -369,7 +371,7 @@ def gated(gate: threading.Event, entered: threading.Event) -> Function:
         number = ctx.db.query("tasks").count()
         if number:
             entered.set()
-            assert gate.wait(20)
+            assert gate.wait(PATIENCE)
         return number
 
     return waits
@@ -382,7 +384,7 @@ def test_a_commit_while_another_thread_flushes_returns_at_once_and_is_not_forgot
         subscription = dep.subscribe(gated(gate, entered), {}, seen.append)
         flusher = threading.Thread(target=dep.mutation, args=(add_task, {"text": "a"}))
         flusher.start()
-        assert entered.wait(20)
+        assert entered.wait(PATIENCE)
         # The other thread is inside the query: these leave their marks with it.
         dep.mutation(add_task, text="b")
         dep.mutation(add_task, text="c")
@@ -401,7 +403,7 @@ def test_a_new_follower_sees_what_its_own_thread_committed() -> None:
         dep.subscribe(function, {}, lambda value: None)
         flusher = threading.Thread(target=dep.mutation, args=(add_task, {"text": "a"}))
         flusher.start()
-        assert entered.wait(20)
+        assert entered.wait(PATIENCE)
         dep.mutation(add_task, text="b")
         threading.Timer(0.05, gate.set).start()
         first: list[int] = []
@@ -416,7 +418,7 @@ def test_settle_waits_for_the_thread_that_flushes() -> None:
         subscription = dep.subscribe(gated(gate, entered), {}, lambda value: None)
         flusher = threading.Thread(target=dep.mutation, args=(add_task, {"text": "a"}))
         flusher.start()
-        assert entered.wait(20)
+        assert entered.wait(PATIENCE)
         settled = threading.Event()
 
         def settle() -> None:
@@ -450,8 +452,9 @@ def test_a_thread_that_commits_once_does_not_serve_the_others_for_ever(monkeypat
 
 
 @pytest.fixture
-def impatient_threads() -> Iterator[None]:
-    """Threads take turns a thousand times as often as usual."""
+def impatient_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual, and try again for as long as others are quicker."""
+    monkeypatch.setattr(runner, "RETRIES", 100)
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
