@@ -11,6 +11,7 @@ import pytest
 
 import convex_nb
 from tests.cli.conftest import Cli
+from tests.until import PATIENCE
 
 
 @pytest.fixture
@@ -78,7 +79,6 @@ def test_what_is_no_log(app: Path, cli: Cli) -> None:
     assert len(cli("logs", "half.jsonl").out.splitlines()) == 1
 
 
-@pytest.mark.timeout(120)
 def test_it_is_followed_also_when_it_begins_anew(log: Path) -> None:
     first, second = log.read_text().splitlines(keepends=True)[:2]
     log.write_text(first)
@@ -93,7 +93,7 @@ def test_it_is_followed_also_when_it_begins_anew(log: Path) -> None:
             log.write_text(first)
             assert json.loads(process.stdout.readline()) == json.loads(first)
             os.kill(process.pid, signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(PATIENCE) == 130
         finally:
             process.kill()
 

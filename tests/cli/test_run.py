@@ -11,6 +11,7 @@ import pytest
 
 import convex_nb
 from tests.cli.conftest import Cli
+from tests.until import PATIENCE
 
 ARGUMENTS = '{"author": "Bob", "body": "four"}'
 
@@ -155,7 +156,6 @@ def test_a_project_that_says_something_else(project: Path, cli: Cli, text: str, 
     assert message in said.err
 
 
-@pytest.mark.timeout(120)
 def test_a_query_is_followed_while_another_process_writes(project: Path) -> None:
     with convex_nb.open(project / "app.convex") as dep:
         command = [sys.executable, "-m", "convex_nb", "run", "messages:recent", "--watch", "--json"]
@@ -166,7 +166,7 @@ def test_a_query_is_followed_while_another_process_writes(project: Path) -> None
                 dep.transact(lambda db: db.insert("messages", {"body": "four"}))
                 assert json.loads(process.stdout.readline())[0]["body"] == "four"
                 os.kill(process.pid, signal.SIGINT)
-                assert process.wait(30) == 130
+                assert process.wait(PATIENCE) == 130
                 assert process.stdout.read() == ""
             finally:
                 process.kill()

@@ -21,9 +21,11 @@ from convex_nb import (
     query,
     v,
 )
+from convex_nb.deployment.clients import client_queries
 from convex_nb.deployment.clients.client import Client
 from convex_nb.deployment.clients.optimistic import OptimisticStore
 from convex_nb.deployment.clients.turns import Turns
+from tests.until import PATIENCE
 
 
 class SevenError(Exception): ...
@@ -84,7 +86,6 @@ def use(client: Client, random: Random, steps: int) -> None:
             continue
 
 
-@pytest.mark.timeout(120)
 def test_threads_that_share_clients_end_with_the_truth() -> None:
     with convex_nb.open() as dep:
         dep.push(define_schema({"words": define_table({"text": v.string()}).index("by_text", ["text"])}))
@@ -128,8 +129,9 @@ def test_threads_that_share_clients_end_with_the_truth() -> None:
         dep.check()
 
 
-def test_a_mutation_that_is_back_is_seen_whoever_shows_it() -> None:
+def test_a_mutation_that_is_back_is_seen_whoever_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """While other threads commit, one of them may be the one that runs the client's queries."""
+    monkeypatch.setattr(client_queries, "PATIENCE_SECONDS", PATIENCE)
     with convex_nb.open() as dep:
         dep.register(texts, add)
         client = dep.client()

@@ -342,7 +342,7 @@ def test_nothing_is_lost_or_done_twice_when_the_process_is_killed_in_an_action(t
         assert sorted(dep.table("written").df()["name"]) == ["0", "1", "2", "act"]
         dep.register(*names["FUNCTIONS"])
         clock.advance(60 * SECOND)
-        dep.schedules.wait(20)
+        dep.schedules.wait(PATIENCE)
         clock.advance(60 * SECOND)
         assert sorted(dep.table("written").df()["name"]) == [*"012456", "act", "act"]
         assert sorted(dep.table("told").df()["context"]) == list(range(7))
