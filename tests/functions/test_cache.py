@@ -12,6 +12,7 @@ from convex_nb.functions.cache import weigh
 from convex_nb.functions.definition import Function
 from convex_nb.testing import ConvexTest
 from tests.functions.apps import SCHEMA, add_task, add_to_counter, finish_task, open_app
+from tests.until import maintained
 
 
 def counted() -> tuple[Function, list[Any]]:
@@ -160,7 +161,7 @@ def test_a_kept_answer_does_not_keep_the_state_it_was_read_from() -> None:
         dep._database.history.retention = 0
         for n in range(3):
             dep.mutation(add_task, text=str(n))
-        dep._database.maintain(1)
+        maintained(dep._database)
         gc.collect()
         assert state() is None
 

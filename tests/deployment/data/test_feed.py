@@ -12,6 +12,7 @@ import convex_nb
 from convex_nb import Deployment, HistoryError, InvalidCursorError, InvalidValueError
 from convex_nb.engine.wal import sqlite
 from convex_nb.testing import VirtualClock
+from tests.until import maintained
 
 Copy = dict[tuple[str, str], dict[str, Any]]
 
@@ -203,7 +204,7 @@ def test_what_is_not_kept_and_what_is_no_cursor() -> None:
             clock.advance(10)
             dep.transact(lambda db: db.insert("t", {}))
         clock.advance(10_000)
-        dep._database.maintain(100)
+        maintained(dep._database)
         for call in (dep.list_snapshot, dep.document_deltas, dep.changes):
             with pytest.raises(HistoryError, match=r"not.* kept any more"):
                 call(start)

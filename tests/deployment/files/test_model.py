@@ -17,6 +17,7 @@ from convex_nb.engine.files import chunks, file_store
 from convex_nb.services.files import content
 from convex_nb.testing import VirtualClock
 from tests.engine.wal.files import small_files
+from tests.until import maintained
 
 CHUNK = 500
 CONTENTS = st.one_of(
@@ -77,8 +78,7 @@ class Files(RuleBasedStateMachine):
 
     @rule()
     def maintain(self) -> None:
-        while self.dep._database.maintain(50):
-            pass
+        maintained(self.dep._database)
 
     @rule()
     def fork(self) -> None:

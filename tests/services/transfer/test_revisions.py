@@ -8,6 +8,7 @@ import pytest
 import convex_nb
 from convex_nb import InvalidIdError
 from convex_nb.testing import VirtualClock
+from tests.until import maintained
 
 
 def test_the_versions_of_a_document_newest_first() -> None:
@@ -52,7 +53,7 @@ def test_a_version_that_is_older_than_what_is_kept() -> None:
         for _ in range(600):
             clock.advance(100)
             dep.transact(lambda db: db.insert("u", {}))
-        dep._database.maintain(100)
+        maintained(dep._database)
         dep.transact(lambda db: db.patch(id, {"n": 2}))
         assert [(each.source, each.new and each.new["n"]) for each in dep.revisions("t", id)] == [
             ("transaction", 2),
