@@ -85,6 +85,13 @@ class Lab:
             return False
 
 
+def _port_of(said: Path) -> int | None:
+    try:
+        return int(json.loads(said.read_text())["port"])
+    except (OSError, ValueError):
+        return None
+
+
 @contextmanager
 def running_lab(notebooks: Path, private: Path) -> Iterator[Lab]:
     """Serves `notebooks`; everything that Jupyter would keep in the home directory goes to `private`."""
@@ -111,7 +118,6 @@ def running_lab(notebooks: Path, private: Path) -> Iterator[Lab]:
         "--allow-root",
         f"--ip={LOOPBACK}",
         f"--port={port}",
-        "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={notebooks}",
         "--LabApp.news_url=",
@@ -120,10 +126,11 @@ def running_lab(notebooks: Path, private: Path) -> Iterator[Lab]:
     log = private / "lab.log"
     with log.open("w") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    lab = Lab(f"http://{LOOPBACK}:{port}", token, notebooks)
+    # Where somebody has taken the port meanwhile it takes another one, and says so here.
+    said = private / "runtime" / f"jpserver-{server.pid}.json"
     try:
         deadline = time.monotonic() + PATIENCE
-        while not lab.ready():
+        while not (lab := Lab(f"http://{LOOPBACK}:{_port_of(said) or port}", token, notebooks)).ready():
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-4000:]}")
             time.sleep(0.1)
