@@ -100,7 +100,8 @@ class SharedMachine(EngineMachine):
         return [(table, id) for table, id in self.ids if names.get(decode_id(id)[0]) == table]
 
     def others_were_first(self, head: Snapshot) -> bool:
-        return head.timestamp < self.database.head.timestamp == self.past[-1][0]
+        # Up to the newest checkpoint where the records before it are gone: what conflicts with that reads no further.
+        return head.timestamp < self.database.head.timestamp <= self.past[-1][0]
 
     def push(self, table: str, indexes: list[Fields]) -> None:
         before = len(self.past)
