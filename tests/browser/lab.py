@@ -62,13 +62,13 @@ def running_chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def is_whole(file: Path) -> bool:
-    """Whether a notebook can be read: Jupyter writes it in place."""
+def whole(file: Path) -> nbformat.NotebookNode | None:
+    """A notebook, if it can be read at this moment: Jupyter writes it in place."""
     try:
-        nbformat.read(file, as_version=4)
+        notebook: nbformat.NotebookNode = nbformat.read(file, as_version=4)
     except ValueError:
-        return False
-    return True
+        return None
+    return notebook
 
 
 class Lab:
@@ -188,8 +188,9 @@ class NotebookPage:
 
     def open(self, notebook: str) -> None:
         """Returns when the notebook is drawn and its kernel is idle."""
-        cells = nbformat.read(self.lab.folder / notebook, as_version=4).cells
-        self.positions = {cell.id: position for position, cell in enumerate(cells)}
+        while (written := whole(self.lab.folder / notebook)) is None:
+            time.sleep(0.01)
+        self.positions = {cell.id: position for position, cell in enumerate(written.cells)}
         # Not "networkidle": the kernel's websocket never is.
         self.page.goto(
             f"{self.lab.url}/lab/tree/{notebook}?reset&token={self.lab.token}", wait_until="domcontentloaded"
@@ -206,7 +207,7 @@ class NotebookPage:
         self.page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         self.page.keyboard.press("Escape")
         self.page.keyboard.press("Control+s")
-        until(lambda: file.stat().st_mtime_ns != before and is_whole(file))
+        until(lambda: file.stat().st_mtime_ns != before and whole(file) is not None)
 
     def end_kernels(self) -> None:
         """Ends all kernels and closes the page, which would start another one."""
